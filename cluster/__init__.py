@@ -1,0 +1,22 @@
+"""Orrery: a working model of a Kubernetes 1.37 cluster. START HERE.
+
+Each room mirrors a real component. Imports only go down; rooms of one floor never import each other.
+
+    floor 6   gateway         the HTTP door of kube-apiserver: reads committed rows, hands writes to the inbox
+    floor 5   tasks, inbox    Celery drives worlds; the inbox is how the outside gets in, exactly once
+    floor 4   world           the only place that knows every room: builds, connects, steps, commits
+    floor 3   apiserver       kube-apiserver: authenticate, authorise, admit, validate, store
+              scheduler       kube-scheduler
+              controllers     kube-controller-manager: one promise a file
+              kubelet         one kubelet a node
+    floor 2   etcd            revisions of keys; reached by apiserver only
+              runtime         containers behind CRI; reached by kubelet and world only
+    floor 1   engine          clock, dice, causes, agenda, informers, the API client
+    floor 0   objects         the nouns: metadata, labels, quantities, pods, nodes, errors. Pure functions
+    models                    the Django tables
+
+Three words before reading on. A *step*: one component takes one item from its queue. A *turn*: the steps of one slice
+of wall time, one database commit. A *cause*: what woke the step up; every revision has its causes.
+"""
+
+ENGINE_VERSION = "1"  # Exports of another engine version can't be replayed: its steps may differ.

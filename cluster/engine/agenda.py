@@ -1,0 +1,158 @@
+"""The agenda: every queue entry and timer of every component, in one order.
+
+Kubernetes' components each have a work queue, a delaying queue and a rate limiter. Here these are three slots of one
+table, so that "what happens next?" has one answer and all of it can be saved as plain rows:
+
+    <component>|r|<key>    ready: due after the component's reaction time; adding a key twice coalesces its causes
+    <component>|t|<key>    timer: due later; a second timer for a key only ever moves it earlier
+    <component>|a|<key>    attempts: how often the key failed since it was last forgotten
+
+An entry is `[due, sequence, causes, note]`. Order is (due, sequence): simulated time, then first come, first served.
+The heap is derived from the entries; entries that moved or went leave a stale heap item behind, skipped when met.
+
+Mirrors:  client-go/util/workqueue (queue.go, delaying_queue.go, default_rate_limiters.go)
+Left out: the overall token bucket of 10 QPS: controllers here are not throttled.
+Read next: controller.py.
+"""
+
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple
+
+from cluster.engine import cause
+from cluster.engine.cause import Causes
+from cluster.engine.cells import Cells, Section
+from cluster.engine.clock import Clock
+
+FIRST_RETRY = 5_000  # 5 ms, doubling …
+LAST_RETRY = 1_000_000_000  # … up to 1,000 s: DefaultTypedControllerRateLimiter.
+
+
+class Item(NamedTuple):
+    """One thing to do: `component` takes `key` at `due` because of `causes`. `timer`: it was waited for."""
+
+    due: int
+    component: str
+    key: str
+    causes: Causes
+    timer: bool
+
+
+class Agenda:
+    """All queues of a world. `cells` holds the entries; `causes` are those of whatever is happening right now."""
+
+    def __init__(self, clock: Clock, cells: Cells, sequence: int = 0) -> None:
+        self.clock, self.cells, self.sequence = clock, cells, sequence
+        self.causes: Causes = ("boot",)
+        self.slow: int = cells.get("|latency|", 1)  # Reaction times are multiplied by this: slow motion.
+        entries = [(slot, entry) for slot, entry in cells.data.items() if slot.split("|", 2)[1] in ("r", "t")]
+        self._heap = [(entry[0], entry[1], slot) for slot, entry in entries]
+        heapify(self._heap)
+        self._noted = {slot: entry[0] for slot, entry in entries if entry[3]}  # Derived: timers people wait for.
+
+    def queue(self, component: str, reaction: int) -> "WorkQueue":
+        return WorkQueue(self, component, reaction)
+
+    def put(self, slot: str, due: int, causes: Causes, note: str | None) -> None:
+        self.sequence += 1
+        self.cells[slot] = [due, self.sequence, causes, note]
+        heappush(self._heap, (due, self.sequence, slot))
+        if note:
+            self._noted[slot] = due
+
+    def _skip_stale(self) -> None:
+        heap, data = self._heap, self.cells.data
+        while heap:
+            entry = data.get(heap[0][2])
+            if entry is not None and entry[1] == heap[0][1]:
+                return
+            heappop(heap)
+
+    def next_due(self) -> int | None:
+        """Simulated time of the next entry; None: nothing is planned at all."""
+        self._skip_stale()
+        return self._heap[0][0] if self._heap else None
+
+    def next_component(self) -> str | None:
+        """Whose entry comes next."""
+        self._skip_stale()
+        return self._heap[0][2].split("|", 1)[0] if self._heap else None
+
+    def pop(self) -> Item:
+        """Take the next entry off the agenda. Errors: IndexError if there is none."""
+        self._skip_stale()
+        due, _, slot = heappop(self._heap)
+        causes = self.cells.pop(slot)[2]
+        component, kind, key = slot.split("|", 2)
+        return Item(due, component, key, tuple(causes), kind == "t")
+
+    def next_noted(self) -> tuple[int, str] | None:
+        """The next entry worth waiting for: (due, note). Housekeeping has no note."""
+        data = self.cells.data
+        for slot in [slot for slot in self._noted if slot not in data or not data[slot][3]]:
+            del self._noted[slot]
+        if not self._noted:
+            return None
+        due, slot = min((data[slot][0], slot) for slot in self._noted)
+        return due, data[slot][3]
+
+    def forget_component(self, component: str) -> None:
+        """Drop all that `component` had planned: it died. Timers and queues do not survive a process."""
+        for key in [key for key in self.cells.data if key.startswith(component + "|")]:
+            self.cells.pop(key)
+
+
+class WorkQueue:
+    """One component's door to the agenda. Delays are microseconds."""
+
+    __slots__ = ("_agenda", "_attempts", "_data", "component", "prefix", "reaction", "timers")
+
+    def __init__(self, agenda: Agenda, component: str, reaction: int) -> None:
+        self._agenda, self.component, self.reaction = agenda, component, reaction
+        self.prefix, self.timers = f"{component}|r|", f"{component}|t|"
+        self._attempts = Section(agenda.cells, f"{component}|a|")
+        self._data = agenda.cells.data
+
+    def add(self, key: str) -> None:
+        """React to something about `key`, a reaction time from now. A waiting key only gains a cause."""
+        agenda, slot = self._agenda, self.prefix + key
+        waiting = self._data.get(slot)
+        if waiting is None:
+            agenda.put(slot, agenda.clock.now + self.reaction * agenda.slow, agenda.causes, None)
+            return
+        causes = cause.merge(tuple(waiting[2]), agenda.causes)
+        if len(causes) != len(waiting[2]) or causes != tuple(waiting[2]):
+            agenda.cells[slot] = [waiting[0], waiting[1], causes, waiting[3]]
+
+    def add_after(self, key: str, delay: int, note: str | None = None) -> None:
+        """Look at `key` in `delay` microseconds; an earlier timer for it stands. `note`: why a person might wait."""
+        agenda, slot, due = self._agenda, self.timers + key, self._agenda.clock.now + max(delay, 0)
+        waiting = self._data.get(slot)
+        if waiting is not None and waiting[0] <= due:
+            return
+        agenda.put(slot, due, cause.after(agenda.causes, max(delay, 0)), note)
+
+    def cancel(self, key: str) -> None:
+        """Forget the timer for `key`, if there is one."""
+        self._agenda.cells.pop(self.timers + key)
+
+    def timer(self, key: str) -> int | None:
+        """When the timer for `key` is due; None: there is none."""
+        waiting = self._data.get(self.timers + key)
+        return waiting[0] if waiting else None
+
+    def add_rate_limited(self, key: str) -> None:
+        """Try `key` again after its back-off: 5 ms, 10 ms, 20 ms … 1,000 s."""
+        attempts = self._attempts.get(key, 0)
+        self._attempts[key] = attempts + 1
+        self.add_after(key, min(FIRST_RETRY << min(attempts, 40), LAST_RETRY))
+
+    def attempts(self, key: str) -> int:
+        return int(self._attempts.get(key, 0))
+
+    def forget(self, key: str) -> None:
+        """`key` succeeded: its next failure starts the back-off anew."""
+        self._attempts.pop(key)
+
+    def __len__(self) -> int:
+        """How many keys are ready. O(all entries): for people who look, not for steps."""
+        return sum(1 for key in self._data if key.startswith(self.prefix))

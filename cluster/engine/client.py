@@ -1,0 +1,95 @@
+"""The API client: how a component reads and writes. Every write goes through the API server's whole pipeline.
+
+The client knows who is calling (the component's user) and why (the causes of the running step), and hands both over
+with each write. Objects that come back are shared with everybody: never change them.
+
+Errors: `cluster.objects.errors.ApiError` and its kinds, as an HTTP client would see them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from cluster.engine.agenda import Agenda
+from cluster.objects import Manifest, meta
+
+
+class ApiServer(Protocol):
+    """What the client needs of the API server; `cluster.apiserver.server.Server` is one."""
+
+    def create(self, user: str, obj: Manifest, subresource: str = "") -> Manifest: ...
+    def update(self, user: str, obj: Manifest, subresource: str = "") -> Manifest: ...
+    def merge(self, user: str, kind: str, namespace: str, name: str, patch: Manifest, subresource: str) -> Manifest: ...
+    def delete(self, user: str, kind: str, namespace: str, name: str, options: Manifest) -> Manifest | None: ...
+    def get(self, kind: str, namespace: str, name: str) -> Manifest: ...
+    def bind(self, user: str, pod: Manifest, node: str) -> Manifest: ...
+
+
+class Client:
+    """One component's connection to the API server. `user`: its Kubernetes user name."""
+
+    def __init__(self, server: ApiServer, agenda: Agenda, user: str) -> None:
+        self._server, self._agenda, self.user = server, agenda, user
+
+    def create(self, obj: Manifest) -> Manifest:
+        return self._server.create(self.user, obj)
+
+    def update(self, obj: Manifest) -> Manifest:
+        """Replace everything but status. Conflict if `obj` has an old resourceVersion."""
+        return self._server.update(self.user, obj)
+
+    def update_status(self, obj: Manifest) -> Manifest:
+        """Replace status only (kinds with a status sub-resource)."""
+        return self._server.update(self.user, obj, "status")
+
+    def patch(self, kind: str, namespace: str, name: str, patch: Manifest, subresource: str = "") -> Manifest:
+        """Merge patch (RFC 7386): None deletes a field, lists are replaced whole."""
+        return self._server.merge(self.user, kind, namespace, name, patch, subresource)
+
+    def delete(
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        grace: int | None = None,
+        uid: str | None = None,
+        propagation: str | None = None,
+    ) -> Manifest | None:
+        """Delete; None if it is gone now, else the object with its deletionTimestamp. `grace`: seconds."""
+        options: dict[str, Any] = {}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        if propagation:
+            options["propagationPolicy"] = propagation
+        return self._server.delete(self.user, kind, namespace, name, options)
+
+    def get(self, kind: str, namespace: str, name: str) -> Manifest:
+        """Errors: NotFound."""
+        return self._server.get(kind, namespace, name)
+
+    def bind(self, pod: Manifest, node: str) -> Manifest:
+        """POST pods/binding. Errors: Conflict if it is bound already."""
+        return self._server.bind(self.user, pod, node)
+
+    def evict(self, pod: Manifest) -> Manifest:
+        """POST pods/eviction. Errors: TooManyRequests if a PodDisruptionBudget forbids it now."""
+        metadata = {"name": meta.name(pod), "namespace": meta.namespace(pod)}
+        eviction = {"kind": "Eviction", "apiVersion": "policy/v1", "metadata": metadata}
+        return self._server.create(self.user, eviction, "eviction")
+
+    @contextmanager
+    def because(self, *causes: str) -> Iterator[None]:
+        """Name the evidence of the writes inside: `because(revision_of(lease))`. It goes before the wake-ups."""
+        before = self._agenda.causes
+        self._agenda.causes = (*causes, *(cause for cause in before if cause not in causes))
+        try:
+            yield
+        finally:
+            self._agenda.causes = before
+
+
+def revision_of(obj: Manifest) -> str:
+    """The cause string of the revision that `obj` is: `r812`."""
+    return f"r{obj['metadata']['resourceVersion']}"

@@ -1,0 +1,283 @@
+"""The Django door: a turn becomes one transaction, and committed rows become worlds, lists and watches again.
+
+Hot statements are raw SQL: Django's bulk_create costs eight times as much. Every commit is fenced: it changes the
+cluster's row only where `owner_epoch` is still ours, and a commit that changes no row is rolled back whole.
+
+Errors: Fenced when somebody else owns the cluster now; django.db.OperationalError when the database is locked or full.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+from django.db import connection, transaction
+
+from cluster.etcd.store import Write
+from cluster.models import REVISION_BITS, Checkpoint, Cluster, Container, Input, Machine, PhysicalEvent
+from cluster.models import Agenda as AgendaRow
+from cluster.models import Revision as RevisionRow
+from cluster.models import StoredObject, Verdict
+
+CELL_TABLES = {"machines": Machine, "containers": Container, "agenda": AgendaRow, "verdicts": Verdict}
+CHUNK = 500  # Parameters a statement: PostgreSQL and SQLite both take far more, but plans grow.
+
+
+class Fenced(Exception):
+    """Another owner has taken the cluster: what this world thinks is no longer true. Discard it."""
+
+
+class InputRow(NamedTuple):
+    """An executed input with its answer. `request` and `response`: JSON bytes."""
+
+    id: str
+    ordinal: int
+    step: int
+    sim_time: int
+    request: bytes
+    status: int
+    response: bytes
+    revision: int
+
+
+class EventRow(NamedTuple):
+    """A physical event. `body`: JSON text."""
+
+    ordinal: int
+    kind: str
+    subject: str
+    causes: str
+    body: str
+    step: int
+    sim_time: int
+
+
+@dataclass
+class Batch:
+    """All that one turn changed. `cells`: table name to key to value (None: gone). `row`: fields of Cluster."""
+
+    writes: list[Write] = field(default_factory=list)
+    cells: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inputs: list[InputRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    checkpoint: tuple[int, int, int, bytes] | None = None  # step, sim_time, revision, plain JSON
+    row: dict[str, Any] = field(default_factory=dict)
+
+
+def row_id(cluster: int, number: int) -> int:
+    """The primary key of revision (or physical event) `number` of `cluster`."""
+    return cluster << REVISION_BITS | number
+
+
+def number_of(identity: int) -> int:
+    return identity & ((1 << REVISION_BITS) - 1)
+
+
+def commit(cluster: int, owner_epoch: int, batch: Batch) -> None:
+    """Write all of `batch` in one transaction, or nothing. Errors: Fenced, django.db.OperationalError."""
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        fields = {**batch.row}
+        if "next_event" in fields:
+            fields["next_event"] = orjson.dumps(fields["next_event"]).decode()
+        assignments = ", ".join(f"{name} = %s" for name in fields) or "owner_epoch = owner_epoch"
+        cursor.execute(
+            f"UPDATE cluster_cluster SET {assignments} WHERE id = %s AND owner_epoch = %s",  # noqa: S608
+            [*fields.values(), cluster, owner_epoch],
+        )
+        if cursor.rowcount != 1:
+            raise Fenced(f"cluster {cluster} is no longer owned under epoch {owner_epoch}")
+        _write_revisions(cursor, cluster, batch.writes)
+        for table, changes in batch.cells.items():
+            _write_cells(cursor, CELL_TABLES[table]._meta.db_table, cluster, changes)
+        if batch.inputs:
+            _insert(cursor, _INPUTS, [(i.id, cluster, *i[1:], owner_epoch) for i in batch.inputs])
+        if batch.events:
+            rows = [(row_id(cluster, e.ordinal), cluster, *e[1:]) for e in batch.events]
+            _insert(cursor, _EVENTS, rows)
+        if batch.checkpoint:
+            step, sim_time, revision, body = batch.checkpoint
+            Checkpoint.objects.update_or_create(
+                cluster_id=cluster,
+                step=step,
+                defaults={"sim_time": sim_time, "revision": revision, "body": zlib.compress(body, 1)},
+            )
+
+
+_REVISIONS = (
+    "INSERT INTO cluster_revision"
+    " (id, cluster_id, key, verb, value, previous, created, version, actor, causes, step, sim_time) VALUES "
+)
+_INPUTS = (
+    "INSERT INTO cluster_input"
+    " (id, cluster_id, ordinal, step, sim_time, request, status, response, revision, epoch) VALUES "
+)
+_EVENTS = "INSERT INTO cluster_physicalevent (id, cluster_id, kind, subject, causes, body, step, sim_time) VALUES "
+
+
+def _insert(cursor: Any, statement: str, rows: list[tuple[Any, ...]], suffix: str = "") -> None:
+    """SQLite is fastest with executemany on one prepared statement, PostgreSQL with many rows a statement."""
+    if not rows:
+        return
+    marks = "(" + ", ".join(["%s"] * len(rows[0])) + ")"
+    if connection.vendor == "sqlite":
+        cursor.executemany(statement + marks + suffix, rows)
+        return
+    for start in range(0, len(rows), CHUNK):
+        chunk = rows[start : start + CHUNK]
+        cursor.execute(statement + ", ".join([marks] * len(chunk)) + suffix, [v for row in chunk for v in row])
+
+
+def _write_revisions(cursor: Any, cluster: int, writes: list[Write]) -> None:
+    if not writes:
+        return
+    base = cluster << REVISION_BITS
+    seen: dict[tuple[str, ...], str] = {}
+    rows, heads = [], {}
+    for w in writes:
+        causes = seen.get(w.causes)
+        if causes is None:
+            causes = seen[w.causes] = orjson.dumps(w.causes).decode()
+        previous = base | w.previous if w.previous else 0
+        rows.append(
+            (
+                base | w.revision,
+                cluster,
+                w.key,
+                w.verb,
+                w.value,
+                previous,
+                w.created,
+                w.version,
+                w.actor,
+                causes,
+                w.step,
+                w.sim_time,
+            )
+        )
+        heads[w.key] = None if w.verb == "delete" else base | w.revision
+    _insert(cursor, _REVISIONS, rows)
+    prefix = f"{cluster}:"
+    put = [(prefix + key, revision) for key, revision in heads.items() if revision is not None]
+    gone = [(prefix + key,) for key, revision in heads.items() if revision is None]
+    _insert(
+        cursor,
+        "INSERT INTO cluster_storedobject (id, revision) VALUES ",
+        put,
+        " ON CONFLICT (id) DO UPDATE SET revision = excluded.revision",
+    )
+    if gone:
+        cursor.executemany("DELETE FROM cluster_storedobject WHERE id = %s", gone)
+
+
+def _write_cells(cursor: Any, table: str, cluster: int, changes: dict[str, Any]) -> None:
+    prefix = f"{cluster}:"
+    put = [(prefix + key, orjson.dumps(value)) for key, value in changes.items() if value is not None]
+    gone = [(prefix + key,) for key, value in changes.items() if value is None]
+    _insert(
+        cursor,
+        f"INSERT INTO {table} (id, body) VALUES ",  # noqa: S608
+        put,
+        " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+    )
+    if gone:
+        cursor.executemany(f"DELETE FROM {table} WHERE id = %s", gone)  # noqa: S608
+
+
+# --- Reading committed rows -------------------------------------------------------------------------------------
+
+
+def prefix_end(prefix: str) -> str:
+    """The first key after all keys that start with `prefix`."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+def load_objects(cluster: int) -> Iterator[tuple[str, bytes, int, int, int]]:
+    """(key, value, revision, created, version) of every living key, in order of creation."""
+    low, high = f"{cluster}:", f"{cluster};"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT r.key, r.value, r.id, r.created, r.version FROM cluster_storedobject s"
+            " JOIN cluster_revision r ON r.id = s.revision WHERE s.id >= %s AND s.id < %s ORDER BY r.created",
+            [low, high],
+        )
+        rows = cursor.fetchall()
+    for key, value, identity, created, version in rows:
+        yield key, bytes(value), number_of(identity), created, version
+
+
+def load_cells(cluster: int, table: str) -> dict[str, Any]:
+    """All cells of one table: key to value."""
+    name, low, high = CELL_TABLES[table]._meta.db_table, f"{cluster}:", f"{cluster};"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id, body FROM {name} WHERE id >= %s AND id < %s", [low, high])  # noqa: S608
+        rows = cursor.fetchall()
+    return {identity[len(low) :]: orjson.loads(bytes(body)) for identity, body in rows}
+
+
+def objects_at(cluster: int, revision: int) -> list[tuple[str, bytes, int, int, int]]:
+    """(key, value, revision, created, version) of every key that lived at `revision`, in order of creation."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT key, value, id, created, version, verb FROM cluster_revision WHERE id IN ("
+            " SELECT MAX(id) FROM cluster_revision WHERE cluster_id = %s AND id <= %s GROUP BY key)"
+            " ORDER BY created",
+            [cluster, row_id(cluster, revision)],
+        )
+        rows = cursor.fetchall()
+    return [
+        (key, bytes(value), number_of(identity), created, version)
+        for key, value, identity, created, version, verb in rows
+        if verb != "delete"
+    ]
+
+
+def revisions(cluster: int, after: int, until: int | None = None, limit: int | None = None) -> list[Write]:
+    """The log after revision `after`, up to and with `until`, oldest first."""
+    rows = RevisionRow.objects.filter(id__gt=row_id(cluster, after), id__lt=row_id(cluster + 1, 0))
+    if until is not None:
+        rows = rows.filter(id__lte=row_id(cluster, until))
+    fields = ("id", "key", "verb", "value", "previous", "created", "version", "actor", "causes", "step", "sim_time")
+    found: Iterable[Any] = rows.order_by("id").values_list(*fields)
+    if limit is not None:
+        found = rows.order_by("id").values_list(*fields)[:limit]
+    return [
+        Write(number_of(r[0]), r[1], r[2], bytes(r[3]), number_of(r[4]), r[5], r[6], r[7], tuple(orjson.loads(r[8])), r[9], r[10])
+        for r in found
+    ]
+
+
+def inputs(cluster: int) -> list[InputRow]:
+    """Every executed input in its order."""
+    fields = ("id", "ordinal", "step", "sim_time", "request", "status", "response", "revision")
+    rows = Input.objects.filter(cluster_id=cluster).order_by("ordinal").values_list(*fields)
+    return [InputRow(r[0], r[1], r[2], r[3], bytes(r[4]), r[5], bytes(r[6]), r[7]) for r in rows]
+
+
+def checkpoint_before(cluster: int, step: int) -> Checkpoint | None:
+    """The newest checkpoint at or before `step`."""
+    return Checkpoint.objects.filter(cluster_id=cluster, step__lte=step).order_by("-step").first()
+
+
+def forget(cluster: int) -> None:
+    """Delete all rows of a cluster's life: objects, cells, inputs, checkpoints. Its Cluster row stays."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        low, high = f"{cluster}:", f"{cluster};"
+        for model in (StoredObject, *CELL_TABLES.values()):
+            cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE id >= %s AND id < %s", [low, high])  # noqa: S608
+        first, last = row_id(cluster, 0), row_id(cluster + 1, 0)
+        for numbered in (RevisionRow, PhysicalEvent):
+            numbered.objects.filter(id__gte=first, id__lt=last).delete()
+        Input.objects.filter(cluster_id=cluster).delete()
+        Checkpoint.objects.filter(cluster_id=cluster).delete()
+
+
+def take_ownership(name: str, owner: str) -> tuple[Cluster, int]:
+    """Become the writer of cluster `name`: (its row, our epoch). Older epochs can't commit any more."""
+    with transaction.atomic():
+        row = Cluster.objects.select_for_update().get(name=name) if connection.features.has_select_for_update else None
+        row = row or Cluster.objects.get(name=name)
+        row.owner_epoch += 1
+        row.owner = owner
+        row.save(update_fields=("owner_epoch", "owner"))
+    return row, row.owner_epoch

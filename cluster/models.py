@@ -1,0 +1,179 @@
+"""What is saved of a cluster: every table, and nothing that could be derived from another one.
+
+State lives in three places only: API objects (`Revision`, `StoredObject`), the physical world (`Machine`,
+`Container`, `PhysicalEvent`) and the agenda (`Agenda`). One turn of the world is one transaction over all of them,
+fenced by `Cluster.owner_epoch`. Everything in these rows is plain data.
+
+Values are stored once, as in etcd: a `Revision` has the bytes, a `StoredObject` only points at the newest revision of
+its key. Ids are built so that one primary key serves all the range scans: a revision's is `cluster << 40 | revision`,
+a cell's is `"<cluster>:<key>"`.
+
+Read next: etcd/disk.py, the only writer of these tables.
+"""
+
+from django.db import models
+
+REVISION_BITS = 40  # 2**40 revisions a cluster, 2**23 clusters: a century of the busiest cluster we can simulate.
+
+
+class Cluster(models.Model):
+    """One world: who owns it, where its clock stands, what it was made from."""
+
+    name = models.CharField(max_length=63, unique=True)
+    seed = models.BigIntegerField()
+    epoch = models.BigIntegerField(help_text="Wall time of t = 0, microseconds since 1970; a recorded input.")
+    engine = models.CharField(max_length=32, help_text="Version of the engine that makes its revisions.")
+    options = models.JSONField(default=dict, help_text="What it was created with: nodes, lab, latency …")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    owner_epoch = models.BigIntegerField(default=0, help_text="Fencing: a commit under an older epoch is refused.")
+    owner = models.CharField(max_length=64, blank=True, default="")
+
+    first_revision = models.BigIntegerField(default=0, help_text="The revision before this life's first one.")
+    compacted = models.BigIntegerField(default=0, help_text="Revisions up to this one may be gone: 410.")
+    revision = models.BigIntegerField(default=0)
+    step = models.BigIntegerField(default=0)
+    sequence = models.BigIntegerField(default=0, help_text="How many agenda entries were ever made.")
+    inputs = models.BigIntegerField(default=0, help_text="How many inputs were ever executed.")
+    sim_now = models.BigIntegerField(default=0, help_text="Committed horizon, microseconds since t = 0.")
+    next_due = models.BigIntegerField(null=True, help_text="Simulated time of the next timer; null: nothing to do.")
+    next_event = models.JSONField(null=True, help_text="{due, text}: the next timer that is worth waiting for.")
+
+    paused = models.BooleanField(default=False)
+    speed = models.FloatField(default=1.0, help_text="Ceiling, simulated per wall seconds; 0 means as fast as it can.")
+    asleep = models.BooleanField(default=False)
+    stopped = models.CharField(max_length=200, blank=True, default="", help_text="Why the world can't go on.")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Revision(models.Model):
+    """One change of one key: etcd's log. `value` of a delete is the last state under its new revision."""
+
+    id = models.BigIntegerField(primary_key=True)
+    cluster = models.ForeignKey(Cluster, models.CASCADE, db_index=False, related_name="log", db_constraint=False)
+    key = models.TextField()
+    verb = models.CharField(max_length=6)  # create | update | delete
+    value = models.BinaryField()
+    previous = models.BigIntegerField(default=0)  # Revision before this one of the same key; 0: none.
+    created = models.BigIntegerField()  # Revision that created the key.
+    version = models.BigIntegerField()  # 1, 2, 3 … since its creation.
+    actor = models.CharField(max_length=128)
+    causes = models.TextField(default="[]")  # JSON list; see engine/cause.py
+    step = models.BigIntegerField()
+    sim_time = models.BigIntegerField()
+
+    class Meta:
+        indexes = (models.Index(fields=("cluster", "key", "id"), name="revision_of_key"),)
+
+    @property
+    def number(self) -> int:
+        return int(self.id) & ((1 << REVISION_BITS) - 1)
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.verb} {self.key}"
+
+
+class StoredObject(models.Model):
+    """The newest revision of a living key. `id` is `"<cluster>:<key>"`."""
+
+    id = models.TextField(primary_key=True)
+    revision = models.BigIntegerField()  # Revision.id, with the cluster in it.
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Cell(models.Model):
+    """One piece of plain data under `"<cluster>:<key>"`."""
+
+    id = models.TextField(primary_key=True)
+    body = models.BinaryField()  # JSON
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Machine(Cell):
+    """A computer: power, capacity, zone, images on its disk. Key: `<node>`."""
+
+
+class Container(Cell):
+    """A container record or pod sandbox: program, seed, start, end. Key: `<pod uid>/<container>/<attempt>`."""
+
+
+class Agenda(Cell):
+    """Whatever a future step can read besides objects and machines. Key: `<component>|<slot>|<key>`."""
+
+
+class Verdict(Cell):
+    """What the scheduler decided of a pod, node by node. Key: `<pod uid>`."""
+
+
+class PhysicalEvent(models.Model):
+    """Something that happened to a machine, not to an object: power off, power on, container death."""
+
+    id = models.BigIntegerField(primary_key=True)  # cluster << 40 | ordinal
+    cluster = models.ForeignKey(Cluster, models.CASCADE, db_index=False, db_constraint=False)
+    kind = models.CharField(max_length=32)
+    subject = models.CharField(max_length=253)
+    causes = models.TextField(default="[]")
+    body = models.TextField(default="{}")
+    step = models.BigIntegerField()
+    sim_time = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"
+
+
+class Input(models.Model):
+    """A request from outside, when it entered the world, and what it was answered: exactly once, and again if asked."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    cluster = models.ForeignKey(Cluster, models.CASCADE, db_index=False)
+    ordinal = models.BigIntegerField()
+    step = models.BigIntegerField()
+    sim_time = models.BigIntegerField()
+    request = models.BinaryField()  # JSON
+    status = models.IntegerField()
+    response = models.BinaryField()  # JSON {headers, body}
+    revision = models.BigIntegerField()  # The newest revision after it.
+    epoch = models.BigIntegerField(default=0)  # The owner that executed it.
+
+    class Meta:
+        indexes = (models.Index(fields=("cluster", "ordinal"), name="input_in_order"),)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class DeadInput(models.Model):
+    """An input nobody waits for any more: its client was told 504, so it must never run."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    cluster = models.ForeignKey(Cluster, models.CASCADE)
+    reason = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Checkpoint(models.Model):
+    """The physical world and the agenda at one moment; with the revisions up to it, a world with the same future."""
+
+    id = models.BigAutoField(primary_key=True)
+    cluster = models.ForeignKey(Cluster, models.CASCADE, db_index=False)
+    step = models.BigIntegerField()
+    sim_time = models.BigIntegerField()
+    revision = models.BigIntegerField()
+    body = models.BinaryField()  # zlib of JSON
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("cluster", "step"), name="one_checkpoint_a_step"),)
+
+    def __str__(self) -> str:
+        return f"{self.cluster_id}@{self.step}"

@@ -1,0 +1,124 @@
+"""What a program is: a pure function from a start to everything it will ever print, use and exit with.
+
+No state, no clock, no files: whoever has the container's record can ask for the last ten lines, the memory at
+14:05 or the exit code, in any order, in any process, and gets the same answer. Programs therefore answer by
+time, not by "continuing": `lines(start, end)` must cost about as much as it yields, however long the program
+has been running.
+
+Read next: nginx.py.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from cluster.runtime import noise
+
+MILLISECOND = 1_000
+SECOND = 1_000_000
+MIB = 1 << 20
+UNIX = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Exit(NamedTuple):
+    """How a program ends. `at`: microseconds since t = 0. `message`: what it left in /dev/termination-log."""
+
+    at: int
+    code: int
+    reason: str
+    message: str = ""
+
+
+class Line(NamedTuple):
+    """One line of output. `stream`: stdout or stderr."""
+
+    at: int
+    stream: str
+    text: str
+
+
+class Usage(NamedTuple):
+    """What it takes at one instant."""
+
+    cpu_millicores: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """All that a program knows. Times: microseconds since t = 0; `epoch`: microseconds from 1970 to t = 0."""
+
+    image: str
+    argv: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    started: int = 0
+    stopped: int | None = None  # When SIGTERM came.
+    memory_limit: int | None = None  # Bytes.
+    hostname: str = "localhost"
+    epoch: int = 0
+
+    def date(self, at: int) -> datetime:
+        """Simulated calendar time of `at`, UTC."""
+        return UNIX + timedelta(microseconds=self.epoch + at)
+
+
+def ended(at: int, code: int, message: str = "") -> Exit:
+    """An exit by the program's own will."""
+    return Exit(at, code, "Completed" if code == 0 else "Error", message)
+
+
+class Program:
+    """The contract, with the answers of a quiet server that runs until it is told to stop.
+
+    Subclasses set the figures below and override `exit`, `lines` and so on where they differ.
+    """
+
+    cpu = 1  # Millicores when idle …
+    cpu_per_request = 0.2  # … and more for each request per second.
+    memory = 8 * MIB
+    stop_time = 100 * MILLISECOND  # How long it takes to end after SIGTERM.
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+
+    def exit(self) -> Exit | None:
+        """When and how it ends by itself; None: never. A limit below what it needs kills it at the start."""
+        limit = self.process.memory_limit
+        if limit is not None and limit < self.memory:
+            return Exit(self.process.started + 80 * MILLISECOND, 137, "OOMKilled")
+        return None
+
+    def after_sigterm(self, at: int) -> Exit | None:
+        """How it ends when SIGTERM comes at `at`; None: it ignores the signal and waits for SIGKILL."""
+        return ended(at + self.stop_time + noise.mix(self.process.seed, 7) % self.stop_time, 0)
+
+    def lines(self, start: int, end: int) -> Iterator[Line]:
+        """What it prints in [start, end), in order of time."""
+        for line in (*self.at_start(), *(self.at_stop() if self.process.stopped is not None else ())):
+            if start <= line.at < end:
+                yield line
+
+    def at_start(self) -> list[Line]:
+        """What it prints when it starts."""
+        return []
+
+    def at_stop(self) -> list[Line]:
+        """What it prints when SIGTERM comes, at `process.stopped`."""
+        return []
+
+    def usage(self, at: int, requests_per_second: float = 0.0) -> Usage:
+        """CPU and memory at `at`: a base, what the traffic asks for, and smooth seeded noise."""
+        seed = self.process.seed
+        warm = min(1.0, (at - self.process.started) / (20 * SECOND) + 0.4)
+        wobble = 1 + 0.35 * noise.smooth(at, 15 * SECOND, seed) + 0.1 * noise.smooth(at, 4 * SECOND, seed + 1)
+        cpu = (self.cpu + self.cpu_per_request * requests_per_second) * max(wobble, 0.1)
+        drift = 1 + 0.04 * noise.smooth(at, 90 * SECOND, seed + 2)
+        memory = self.memory * warm * drift + requests_per_second * 4096
+        limit = self.process.memory_limit
+        return Usage(round(cpu), min(int(memory), limit) if limit is not None else int(memory))
+
+    def printed(self, offset: int, text: str, stream: str = "stdout") -> Line:
+        """A line, `offset` microseconds after the start."""
+        return Line(self.process.started + offset, stream, text)

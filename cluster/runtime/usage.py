@@ -1,0 +1,26 @@
+"""What containers use, from their records: CPU and memory at any moment, and as a series for a chart."""
+
+from cluster.runtime.containers import Record, program_of
+from cluster.runtime.programs.program import Usage
+
+NOTHING = Usage(0, 0)
+
+
+def at(record: Record, moment: int, epoch: int, requests_per_second: float = 0.0) -> Usage:
+    """What a container takes at `moment`; nothing before its start and after its end."""
+    started, ended = record["started"], record["ended"]
+    if started is None or moment < started or (ended is not None and moment >= ended):
+        return NOTHING
+    return program_of(record, epoch).usage(moment, requests_per_second)
+
+
+def series(record: Record, start: int, end: int, step: int, epoch: int) -> list[tuple[int, Usage]]:
+    """(moment, usage) every `step` microseconds, at multiples of `step`, so that charts don't jitter."""
+    first = -(-start // step) * step
+    return [(moment, at(record, moment, epoch)) for moment in range(first, end, step)]
+
+
+def total(records: list[Record], moment: int, epoch: int) -> Usage:
+    """The sum over containers: a pod's or a node's."""
+    used = [at(record, moment, epoch) for record in records]
+    return Usage(sum(usage.cpu_millicores for usage in used), sum(usage.memory_bytes for usage in used))

@@ -1,0 +1,183 @@
+"""The calls that a kubelet makes, and what they leave behind."""
+
+import json
+
+import pytest
+
+from cluster.engine.cells import Cells
+from cluster.engine.clock import SECOND, Clock
+from cluster.engine.dice import Dice
+from cluster.runtime import images, logs, usage
+from cluster.runtime.cri import Cri
+from cluster.runtime.machines import a_machine
+from cluster.runtime.network import HostLocal, NoAddressLeft
+
+EPOCH = 1_795_486_800_000_000
+MIB = 1 << 20
+
+
+class Bench:
+    """A runtime with two machines on a work bench."""
+
+    def __init__(
+        self, seed: int = 7, machines: Cells | None = None, containers: Cells | None = None, now: int = 0
+    ) -> None:
+        self.machines = machines or Cells({f"w{n}": a_machine(f"w{n}", n) for n in range(2)})
+        self.containers = containers if containers is not None else Cells()
+        self.clock = Clock(EPOCH, now)
+        self.cri = Cri(self.machines, self.containers, self.clock, Dice(seed), HostLocal(self.containers))
+
+    def a_sandbox(self, uid: str, cidr: str = "10.244.0.0/24") -> str:
+        self.cri.run_pod_sandbox("w0", uid, "default", f"pod-{uid}", cidr)
+        return self.containers[uid]["ip"]
+
+    def a_container(
+        self, uid: str, image: str = "nginx", command: list[str] | None = None, **more: object
+    ) -> str:
+        if uid not in self.containers:
+            self.a_sandbox(uid)
+        given = {"args": None, "env": {}, "memory": None, "script": None, **more}
+        return self.cri.create_container(uid, "app", 0, image, command, **given)
+
+    def rebuilt(self) -> "Bench":
+        """The same from saved rows only."""
+        saved = json.loads(json.dumps([self.machines.data, self.containers.data]))
+        return Bench(7, Cells(saved[0]), Cells(saved[1]), self.clock.now)
+
+
+def test_pods_of_a_node_get_different_addresses_of_its_range():
+    bench = Bench()
+
+    assert [bench.a_sandbox(f"u{n}") for n in range(3)] == ["10.244.0.2", "10.244.0.3", "10.244.0.4"]
+
+
+def test_a_freed_address_is_not_used_again_at_once_not_even_by_a_rebuilt_world():
+    bench = Bench()
+    bench.a_sandbox("u1")
+    bench.cri.remove_pod_sandbox("u1")
+
+    assert bench.rebuilt().a_sandbox("u2") == bench.a_sandbox("u2") == "10.244.0.3"
+
+
+def test_a_full_range_says_so():
+    bench = Bench()
+    for number in range(13):
+        bench.a_sandbox(f"u{number}", "10.244.9.0/28")
+
+    with pytest.raises(NoAddressLeft, match=r"no IP addresses available in range set: 10\.244\.9\.2-10"):
+        bench.a_sandbox("u99", "10.244.9.0/28")
+
+
+def test_a_pulled_image_is_on_the_disk_when_the_pull_is_over_and_not_before():
+    bench, nginx = Bench(), images.resolve("nginx")
+
+    pull = bench.cri.pull_image("w0", nginx)
+
+    assert pull.duration > SECOND
+    assert not bench.cri.image_status("w0", nginx.name)
+    bench.clock.advance(pull.duration)
+    assert bench.cri.image_status("w0", nginx.name)
+    assert not bench.cri.image_status("w1", nginx.name)
+
+
+def test_pulling_what_is_there_only_asks_the_registry():
+    bench, nginx = Bench(), images.resolve("nginx")
+    bench.clock.advance(bench.cri.pull_image("w0", nginx).duration)
+
+    assert bench.cri.pull_image("w0", nginx).duration < SECOND
+
+
+def test_pulls_of_one_machine_wait_for_each_other():
+    bench = Bench()
+    first = bench.cri.pull_image("w0", images.resolve("nginx"))
+
+    second = bench.cri.pull_image("w0", images.resolve("redis"))
+
+    assert second.waiting == first.duration
+    assert bench.cri.pull_image("w1", images.resolve("redis")).waiting == 0
+
+
+def test_a_missing_tag_fails_in_the_registry_s_words():
+    assert "nginx:bad: not found" in Bench().cri.pull_image("w0", images.resolve("nginx:bad")).error
+
+
+def test_nginx_ends_soon_after_sigterm_and_a_sleeping_shell_only_by_sigkill():
+    bench = Bench()
+    server, sleeper = bench.a_container("u1"), bench.a_container("u2", "busybox", ["sleep", "3600"])
+    for key in (server, sleeper):
+        bench.cri.start_container(key)
+    bench.clock.advance(10 * SECOND)
+
+    gentle, hard = (bench.cri.stop_container(key, 30 * SECOND) for key in (server, sleeper))
+
+    assert gentle.code == 0
+    assert gentle.at < 11 * SECOND
+    assert (hard.at, hard.code) == (40 * SECOND, 137)
+
+
+def test_a_leaker_dies_when_it_reaches_its_limit():
+    bench = Bench()
+    end = bench.cri.start_container(bench.a_container("u1", "orrery/leaker", memory=64 * MIB))
+
+    assert (end.code, end.reason) == (137, "OOMKilled")
+    assert 7 * SECOND < end.at < 8 * SECOND
+
+
+def test_a_script_in_the_annotations_decides_how_a_container_ends():
+    bench = Bench()
+    failing = bench.a_container("u1", script={"do": "exit", "code": 4, "after": 2 * SECOND})
+    lasting = bench.a_container("u2", "busybox", ["false"], script={"do": "run"})
+
+    assert bench.cri.start_container(failing)[:2] == (2 * SECOND, 4)
+    assert bench.cri.start_container(lasting) is None
+
+
+def test_a_power_cut_ends_every_container_and_every_unfinished_pull():
+    bench = Bench()
+    key = bench.a_container("u1")
+    bench.cri.start_container(key)
+    bench.cri.pull_image("w0", images.resolve("redis"))
+    bench.clock.advance(SECOND // 10)
+
+    assert bench.cri.power_off("w0") == [key]
+
+    assert (bench.containers[key]["code"], bench.containers[key]["reason"]) == (255, "Unknown")
+    assert bench.cri.sandbox("u1") is None
+    assert bench.machines["w0"]["images"] == {}
+
+
+def test_logs_and_usage_come_from_the_record_alone():
+    bench = Bench()
+    key = bench.a_container("u1", "busybox", ["sh", "-c", "while true; do date; sleep 5; done"])
+    bench.cri.start_container(key)
+    record = json.loads(json.dumps(bench.containers[key]))
+    week = 7 * 24 * 3600 * SECOND
+
+    last = logs.tail(record, 3, week, EPOCH)
+
+    assert len(last) == 3
+    assert week - 16 * SECOND < last[0].at < last[1].at < last[2].at < week
+    assert usage.at(record, week, EPOCH).memory_bytes > 0
+    assert usage.at({**record, "ended": SECOND}, week, EPOCH) == usage.NOTHING
+
+
+def test_a_dead_container_prints_nothing_after_its_end():
+    bench = Bench()
+    key = bench.a_container("u1", "orrery/leaker", memory=64 * MIB)
+    record = bench.cri.finish_container(key, bench.cri.start_container(key))
+
+    assert [line.text for line in logs.lines(record, 0, 3600 * SECOND, EPOCH)] == [
+        "holding 6 MiB",
+        "holding 46 MiB",
+    ]
+
+
+def test_the_same_seed_gives_the_same_records():
+    records = []
+    for _ in range(2):
+        bench = Bench()
+        bench.cri.start_container(bench.a_container("u1"))
+        bench.cri.pull_image("w0", images.resolve("nginx"))
+        records.append(json.dumps([bench.machines.data, bench.containers.data]))
+
+    assert records[0] == records[1]

@@ -43,6 +43,7 @@ class Agenda:
     def __init__(self, clock: Clock, cells: Cells, sequence: int = 0) -> None:
         self.clock, self.cells, self.sequence = clock, cells, sequence
         self.causes: Causes = ("boot",)
+        self.actor = "boot"  # Who is acting right now: a component's name, a user, `you`.
         self.slow: int = cells.get("|latency|", 1)  # Reaction times are multiplied by this: slow motion.
         entries = [(slot, entry) for slot, entry in cells.data.items() if slot.split("|", 2)[1] in ("r", "t")]
         self._heap = [(entry[0], entry[1], slot) for slot, entry in entries]

@@ -11,6 +11,7 @@ Mirrors:  client-go/tools/cache (shared_informer.go, thread_safe_store.go)
 Left out: resync periods, and lag. A stopped component misses events and lists anew when it starts.
 """
 
+import builtins
 from collections.abc import Callable
 from typing import Any
 
@@ -135,7 +136,7 @@ class Informers:
         """Keep `kind` indexed by `function(obj) -> values`. The same name twice is the same index."""
         self.kind(kind).add_index(name, function)
 
-    def by_index(self, kind: str, index: str, value: str) -> list[Manifest]:
+    def by_index(self, kind: str, index: str, value: str) -> builtins.list[Manifest]:
         bucket = self.kind(kind).indexes[index].get(value)
         return bucket.values() if bucket else []
 

@@ -215,6 +215,12 @@ def load_cells(cluster: int, table: str) -> dict[str, Any]:
     return {identity[len(low) :]: orjson.loads(bytes(body)) for identity, body in rows}
 
 
+def load_cell(cluster: int, table: str, key: str) -> Any:
+    """One cell; None if there is none."""
+    row = CELL_TABLES[table]._default_manager.filter(id=f"{cluster}:{key}").first()
+    return orjson.loads(bytes(row.body)) if row else None
+
+
 def objects_at(cluster: int, revision: int) -> list[tuple[str, bytes, int, int, int]]:
     """(key, value, revision, created, version) of every key that lived at `revision`, in order of creation."""
     with connection.cursor() as cursor:

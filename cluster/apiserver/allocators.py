@@ -1,0 +1,105 @@
+"""Addresses that the API server hands out: cluster IPs and node ports of Services.
+
+The Services themselves say what is taken; nothing else has to be remembered. The first free address from a seeded
+start is given, so two clusters with one seed give the same addresses.
+
+Mirrors:  kubernetes/pkg/registry/core/service (ipallocator, portallocator)
+Left out: IPv6, ServiceCIDR and IPAddress objects.
+"""
+
+from ipaddress import IPv4Network
+from typing import Any
+
+from cluster.apiserver.registry import Resource
+from cluster.apiserver.storage import Storage
+from cluster.engine.dice import Dice
+from cluster.engine.informer import Informers
+from cluster.objects import Manifest, errors, meta
+
+SERVICE_RANGE = "10.96.0.0/16"
+NODE_PORTS = range(30000, 32768)
+
+
+class Allocators:
+    """Finishes Services with addresses and ports nobody has."""
+
+    def __init__(self, informers: Informers, dice: Dice, storage: Storage, options: dict[str, Any]) -> None:
+        self.informers, self.dice, self.storage = informers, dice, storage
+        self.network = IPv4Network(options.get("service_range", SERVICE_RANGE))
+
+    def on_create(self, resource: Resource, obj: Manifest) -> Manifest:
+        return self._service(obj, None) if resource.kind == "Service" else obj
+
+    def on_update(self, resource: Resource, old: Manifest, new: Manifest) -> Manifest:
+        return self._service(new, old) if resource.kind == "Service" else new
+
+    def _service(self, new: Manifest, old: Manifest | None) -> Manifest:
+        spec = dict(new["spec"])
+        kind = spec.get("type", "ClusterIP")
+        if kind == "ExternalName":
+            for name in ("clusterIP", "clusterIPs"):
+                spec.pop(name, None)
+        else:
+            self._cluster_ip(new, old, spec)
+        if kind in ("NodePort", "LoadBalancer") and spec.get("allocateLoadBalancerNodePorts", True):
+            spec["ports"] = self._node_ports(new, spec.get("ports", []))
+        return new if spec == new["spec"] else {**new, "spec": spec}
+
+    def _cluster_ip(self, new: Manifest, old: Manifest | None, spec: dict[str, Any]) -> None:
+        if old is not None and not spec.get("clusterIP") and old["spec"].get("type") != "ExternalName":
+            spec["clusterIP"] = old["spec"].get("clusterIP", "")
+        address = spec.get("clusterIP")
+        if not address:
+            address = self._free_address(meta.uid(new))
+        elif address != "None" and self._owner_of(address) not in (None, meta.uid(new)):
+            problem = {
+                "reason": "FieldValueInvalid",
+                "message": f'Invalid value: ["{address}"]: failed to allocate IP {address}: provided IP is already allocated',
+                "field": "spec.clusterIPs",
+            }
+            raise errors.Invalid("", "Service", meta.name(new), [problem])
+        spec["clusterIP"], spec["clusterIPs"] = address, [address]
+
+    def _taken(self) -> dict[str, str]:
+        return {s["spec"]["clusterIP"]: meta.uid(s) for s in self.informers.list("Service") if s["spec"].get("clusterIP")}
+
+    def _owner_of(self, address: str) -> str | None:
+        return self._taken().get(address)
+
+    def _free_address(self, uid: str) -> str:
+        taken, size = self._taken(), self.network.num_addresses - 2
+        start = self.dice.roll("cluster-ip", uid) % size
+        for offset in range(size):
+            address = str(self.network[1 + (start + offset) % size])
+            if address not in taken:
+                return address
+        raise errors.InternalError("failed to allocate a serviceIP: range is full")
+
+    def _node_ports(self, service: Manifest, ports: list[Manifest]) -> list[Manifest]:
+        uid = meta.uid(service)
+        taken = {
+            port["nodePort"]
+            for other in self.informers.list("Service")
+            if meta.uid(other) != uid
+            for port in other["spec"].get("ports", [])
+            if port.get("nodePort")
+        }
+        result = []
+        for number, port in enumerate(ports):
+            wanted = port.get("nodePort")
+            if wanted in taken:
+                problem = {
+                    "reason": "FieldValueInvalid",
+                    "message": f"Invalid value: {wanted}: provided port is already allocated",
+                    "field": f"spec.ports[{number}].nodePort",
+                }
+                raise errors.Invalid("", "Service", meta.name(service), [problem])
+            if not wanted:
+                start = self.dice.roll("node-port", uid, number) % len(NODE_PORTS)
+                order = (NODE_PORTS[(start + step) % len(NODE_PORTS)] for step in range(len(NODE_PORTS)))
+                wanted = next((free for free in order if free not in taken), None)
+                if wanted is None:
+                    raise errors.InternalError("failed to allocate a nodePort: range is full")
+            taken.add(wanted)
+            result.append(port if port.get("nodePort") else {**port, "nodePort": wanted})
+        return result

@@ -1,0 +1,362 @@
+"""A write from outside, from its bytes to its answer: what Daphne put into the inbox, executed inside the world.
+
+    path → verb → decode (JSON, YAML, protobuf) → field validation → Server (default, admit, validate, store) → answer
+
+The request is a plain dict: {"type": "api", "method", "path" (without the cluster's prefix), "query", "headers"
+(lower case), "body" (text) or "body64" (binary), "user"}. Errors become Status objects in the real server's words.
+
+Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers
+Left out: server-side apply (415 says so), tokens (TokenRequest) and the access reviews.
+Read next: server.py.
+"""
+
+from base64 import b64decode
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+
+from cluster.apiserver import patches, registry
+from cluster.apiserver.bodies import decode_body
+from cluster.apiserver.registry import Resource
+from cluster.apiserver.server import Options, Server
+from cluster.apiserver.target import Target
+from cluster.apiserver.target import parse as parse_target
+from cluster.objects import Manifest, errors, labels, meta
+
+ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+
+
+@dataclass
+class Response:
+    """An answer. `stages`: what the request passed, for the picture."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    body: bytes = b""
+
+    @classmethod
+    def json(cls, status: int, obj: Any, warnings: list[str] | None = None) -> "Response":
+        headers = {"Content-Type": "application/json"}
+        if warnings:
+            headers["Warning"] = ", ".join(f'299 - "{_escaped(text)}"' for text in warnings)
+        return cls(status, headers, orjson.dumps(obj))
+
+    @classmethod
+    def error(cls, error: errors.ApiError) -> "Response":
+        response = cls.json(error.status, error.status_object())
+        if error.retry_after is not None:
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+
+
+@dataclass
+class Call:
+    """A parsed request."""
+
+    server: Server
+    method: str
+    target: Target
+    resource: Resource
+    query: dict[str, str]
+    content_type: str
+    body: bytes
+    user: str
+    options: Options
+
+
+def handle(server: Server, request: dict[str, Any]) -> Response:
+    """Execute one write. Errors: none are raised but programming errors; every refusal is an answer."""
+    try:
+        return _route(_parsed(server, request))
+    except errors.ApiError as error:
+        return Response.error(error)
+
+
+def _parsed(server: Server, request: dict[str, Any]) -> Call:
+    target = parse_target(request["path"])
+    if target is None or not target.plural:
+        raise errors.MethodNotAllowed()
+    resource = registry.by_path(target.group, target.version, target.plural)
+    if resource is None:
+        raise errors.PathNotFound()
+    query = {key: values[-1] for key, values in parse_qs(request.get("query", ""), keep_blank_values=True).items()}
+    body = b64decode(request["body64"]) if "body64" in request else request.get("body", "").encode()
+    content_type = request.get("headers", {}).get("content-type", "").split(";")[0].strip().lower()
+    options = Options(dry_run=query.get("dryRun") == "All")
+    user = request.get("user", "system:admin")
+    return Call(server, request["method"], target, resource, query, content_type, body, user, options)
+
+
+def _route(call: Call) -> Response:
+    """Which handler: by method, and whether the URL names an object, a collection or a sub-resource."""
+    target, resource, method = call.target, call.resource, call.method
+    if resource.namespaced and not target.namespace:
+        raise errors.MethodNotAllowed()
+    if target.subresource:
+        handler = _SUBRESOURCES.get((resource.plural, target.subresource)) or _SUBRESOURCES.get(("", target.subresource))
+        if handler is None or target.subresource not in resource.subresources:
+            raise errors.PathNotFound()
+        return handler(call)
+    if method == "POST" and not target.name:
+        return _create(call)
+    if method == "PUT" and target.name:
+        return _update(call)
+    if method == "PATCH" and target.name:
+        return _patch(call)
+    if method == "DELETE":
+        return _delete(call) if target.name else _delete_collection(call)
+    raise errors.MethodNotAllowed()
+
+
+# --- objects ----------------------------------------------------------------------------------------------------
+
+
+def _create(call: Call) -> Response:
+    obj, resource = _decoded(call), call.resource
+    given = obj.get("metadata") or {}
+    if given.get("resourceVersion"):
+        raise errors.InternalError("resourceVersion should not be set on objects to be created")
+    obj = _in_namespace(call, obj)
+    created = call.server.create_as(resource, call.user, obj, call.options)
+    return Response.json(201, _shown(call, created), call.options.warnings)
+
+
+def _update(call: Call) -> Response:
+    obj, server, target = _decoded(call), call.server, call.target
+    if not meta_name(obj):
+        raise errors.BadRequest(f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided")
+    _same_name(meta_name(obj), target.name)
+    obj = _in_namespace(call, obj)
+    _numeric_version(obj)
+    if server.storage.get(call.resource, target.namespace, target.name) is None and call.resource.create_on_update:
+        obj = {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}}
+        return Response.json(201, _shown(call, server.create_as(call.resource, call.user, obj, call.options)), call.options.warnings)
+    updated = server.modify(call.resource, call.user, target.namespace, target.name, lambda _: obj, "", call.options)
+    return Response.json(200, _shown(call, updated), call.options.warnings)
+
+
+def _patch(call: Call, subresource: str = "") -> Response:
+    target, resource = call.target, call.resource
+
+    def change(current: Manifest) -> Manifest:
+        shown = registry.present(resource, current)
+        patched = patches.apply(resource, shown, call.content_type, call.body)
+        if patched is shown:
+            return current
+        decoded = _checked(call, registry.decode(resource, patched), patched)
+        if meta_name(decoded) != target.name:
+            _same_name(meta_name(decoded), target.name)
+        if resource.namespaced and meta.namespace(decoded) != target.namespace:
+            raise errors.BadRequest(_NAMESPACE_MISMATCH)
+        return registry.store_form(resource, decoded)
+
+    if call.content_type == patches.APPLY:
+        raise errors.UnsupportedMediaType("server-side apply is not served by this version of Orrery; use kubectl apply without --server-side")
+    patches.check_type(call.content_type, resource)
+    updated = call.server.modify(resource, call.user, target.namespace, target.name, change, subresource, call.options)
+    return Response.json(200, _shown(call, updated), call.options.warnings)
+
+
+def _delete(call: Call) -> Response:
+    options = _delete_options(call)
+    target, resource = call.target, call.resource
+    left, gone = call.server.delete_as(resource, call.user, target.namespace, target.name, options)
+    if not gone or resource.returns_deleted:
+        return Response.json(200, _shown(call, left))
+    details = {"name": target.name, "group": resource.group, "kind": resource.plural, "uid": meta.uid(left)}
+    details = {key: value for key, value in details.items() if value}
+    return Response.json(200, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+
+
+def _delete_collection(call: Call) -> Response:
+    if "deletecollection" not in call.resource.verbs:
+        raise errors.MethodNotAllowed()
+    options, resource, server = _delete_options(call), call.resource, call.server
+    chosen = labels.parse(call.query.get("labelSelector", ""))
+    fields = registry.field_selector(resource, call.query.get("fieldSelector", ""))
+    items = []
+    for obj in server.informers.list(resource.kind, call.target.namespace or None):
+        if not chosen.matches(meta.labels(obj)) or not fields(obj):
+            continue
+        left, _ = server.delete_as(resource, call.user, meta.namespace(obj), meta.name(obj), options)
+        items.append({k: v for k, v in _shown(call, left).items() if k not in ("kind", "apiVersion")})
+    revision = str(server.storage.store.revision)
+    listed = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": {"resourceVersion": revision}}
+    return Response.json(200, {**listed, "items": items})
+
+
+# --- sub-resources ----------------------------------------------------------------------------------------------
+
+
+def _status(call: Call) -> Response:
+    if call.method == "PATCH":
+        return _patch(call, "status")
+    return _replace_part(call, "status")
+
+
+def _finalize(call: Call) -> Response:
+    if call.method != "PUT":
+        raise errors.MethodNotAllowed()
+    return _replace_part(call, "finalize")
+
+
+def _replace_part(call: Call, subresource: str) -> Response:
+    if call.method != "PUT":
+        raise errors.MethodNotAllowed()
+    obj, target = _decoded(call), call.target
+    _same_name(meta_name(obj), target.name)
+    obj = _in_namespace(call, obj)
+    _numeric_version(obj)
+    updated = call.server.modify(call.resource, call.user, target.namespace, target.name, lambda _: obj, subresource, call.options)
+    return Response.json(200, _shown(call, updated), call.options.warnings)
+
+
+def _scale(call: Call) -> Response:
+    """autoscaling/v1 Scale: a window on `spec.replicas` that fits every workload alike."""
+    target, resource, server = call.target, call.resource, call.server
+
+    def change(current: Manifest) -> Manifest:
+        scale = registry.scale_of(resource, current)
+        if call.method == "PATCH":
+            asked = patches.apply(registry.by_kind("Scale"), scale, call.content_type, call.body)
+        else:
+            asked = _decoded(call, registry.by_kind("Scale"))
+            _same_name(meta_name(asked), target.name)
+        return registry.scaled(resource, current, asked)
+
+    if call.method not in ("PUT", "PATCH"):
+        raise errors.MethodNotAllowed()
+    updated = server.modify(resource, call.user, target.namespace, target.name, change, "scale", call.options)
+    return Response.json(200, registry.scale_of(resource, updated))
+
+
+def _binding(call: Call) -> Response:
+    if call.method != "POST":
+        raise errors.MethodNotAllowed()
+    binding, target = _decoded(call, registry.by_kind("Binding")), call.target
+    node = (binding.get("target") or {}).get("name", "")
+    if not node:
+        raise errors.InternalError("target.name: Required value")
+    given = binding.get("metadata") or {}
+    call.server.bind_to(
+        call.user, target.namespace, target.name, node, given.get("uid", ""), given.get("annotations") or {}, call.options
+    )
+    return Response.json(201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
+
+
+def _eviction(call: Call) -> Response:
+    if call.method != "POST":
+        raise errors.MethodNotAllowed()
+    eviction, target = _decoded(call, registry.by_kind("Eviction")), call.target
+    if meta_name(eviction) != target.name:
+        raise errors.BadRequest("name in URL does not match name in Eviction object")
+    eviction = {**eviction, "metadata": {**eviction["metadata"], "namespace": target.namespace}}
+    call.options.dry_run = call.options.dry_run or bool((eviction.get("deleteOptions") or {}).get("dryRun"))
+    call.server.evict(call.user, eviction, call.options)
+    return Response.json(201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
+
+
+_SUBRESOURCES = {
+    ("", "status"): _status,
+    ("", "scale"): _scale,
+    ("namespaces", "finalize"): _finalize,
+    ("pods", "binding"): _binding,
+    ("pods", "eviction"): _eviction,
+}
+
+
+# --- shared -----------------------------------------------------------------------------------------------------
+
+_NAMESPACE_MISMATCH = "the namespace of the provided object does not match the namespace sent on the request"
+
+
+def meta_name(obj: Manifest) -> str:
+    return str((obj.get("metadata") or {}).get("name", ""))
+
+
+def _decoded(call: Call, resource: Resource | None = None) -> Manifest:
+    """The body as an object of the URL's kind, unknown fields reported as asked. Errors: BadRequest, Unsupported…"""
+    expected = resource or call.resource
+    raw = decode_body(call.content_type, call.body, expected)
+    decoded = _checked(call, registry.decode(expected, raw.obj, raw.duplicates), raw.obj)
+    return decoded if resource else registry.store_form(expected, decoded)
+
+
+def _checked(call: Call, decoded: Any, raw: Manifest) -> Manifest:
+    """fieldValidation: Strict refuses, Warn (the default) says so, Ignore is silent."""
+    mode = call.query.get("fieldValidation") or "Warn"
+    if decoded.problems and mode == "Strict":
+        kind, version = raw.get("kind", call.resource.kind), raw.get("apiVersion", call.resource.api_version)
+        details = ", ".join(decoded.problems)
+        raise errors.BadRequest(
+            f'{kind} in version "{version.split("/")[-1]}" cannot be handled as a {call.resource.kind}:'
+            f" strict decoding error: {details}"
+        )
+    if mode == "Warn":
+        call.options.warnings += decoded.problems
+    return decoded.obj  # type: ignore[no-any-return]
+
+
+def _in_namespace(call: Call, obj: Manifest) -> Manifest:
+    """The URL decides the namespace; a body that names another one is a mistake."""
+    metadata = obj.get("metadata") or {}
+    if not call.resource.namespaced:
+        return obj
+    given = metadata.get("namespace", "")
+    if given and given != call.target.namespace:
+        raise errors.BadRequest(_NAMESPACE_MISMATCH)
+    return {**obj, "metadata": {**metadata, "namespace": call.target.namespace}}
+
+
+def _same_name(given: str, expected: str) -> None:
+    if given != expected:
+        raise errors.BadRequest(f"the name of the object ({given}) does not match the name on the URL ({expected})")
+
+
+def _numeric_version(obj: Manifest) -> None:
+    version = (obj.get("metadata") or {}).get("resourceVersion", "")
+    if version and not version.isdigit():
+        raise errors.InternalError(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+
+
+def _delete_options(call: Call) -> Options:
+    """From the body (DeleteOptions) or, if there is none, from the query."""
+    query, options = call.query, call.options
+    given: Manifest = {}
+    if call.body.strip():
+        given = decode_body(call.content_type or "application/json", call.body, registry.by_kind("DeleteOptions")).obj
+    preconditions = given.get("preconditions") or {}
+    grace = given.get("gracePeriodSeconds", _integer(query, "gracePeriodSeconds"))
+    options.grace = grace
+    options.propagation = given.get("propagationPolicy") or query.get("propagationPolicy") or None
+    orphan = given.get("orphanDependents")
+    options.orphan = orphan if orphan is not None else _boolean(query, "orphanDependents")
+    options.uid = preconditions.get("uid")
+    options.resource_version = preconditions.get("resourceVersion")
+    options.dry_run = options.dry_run or "All" in (given.get("dryRun") or [])
+    return options
+
+
+def _integer(query: dict[str, str], name: str) -> int | None:
+    text = query.get(name, "")
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise errors.BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def _boolean(query: dict[str, str], name: str) -> bool | None:
+    return None if name not in query else query[name] in ("", "true", "1")
+
+
+def _shown(call: Call, obj: Manifest) -> Manifest:
+    """The stored object as this URL's group and version show it."""
+    return registry.present(call.resource, obj)

@@ -1,0 +1,356 @@
+"""kube-apiserver: the only door to the cluster's state. Read `Server.create` and `Server.handle` first.
+
+A write's way, the same for a controller's call and for kubectl's bytes:
+
+    authenticate → authorise → decode → default → admit → validate → store → tell the watchers
+
+Everything happens in memory, in one order, inside the world: names, uids, addresses and quota need no retries. Reads
+never come here: they are answered from committed rows (reads.py). Objects are shared and immutable, so every stage
+returns a new dict or the very one it got.
+
+Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers (create.go, update.go, patch.go, delete.go)
+Left out: RBAC (everybody who may connect is cluster-admin), server-side apply and managedFields, webhooks.
+Read next: storage.py, then registry/ for what a kind is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cluster.apiserver import disruption, registry
+from cluster.apiserver.admission import ADMISSION, Attributes
+from cluster.apiserver.allocators import Allocators
+from cluster.apiserver.registry import Resource
+from cluster.apiserver.storage import Storage
+from cluster.engine.agenda import Agenda
+from cluster.engine.clock import SECOND, Clock
+from cluster.engine.dice import Dice
+from cluster.engine.informer import Informers
+from cluster.etcd.store import Store
+from cluster.objects import Manifest, errors, meta, times
+
+NAME_ATTEMPTS = 8  # How often generateName tries another suffix, as in the real one.
+
+
+@dataclass
+class Options:
+    """What a request asks besides its object."""
+
+    dry_run: bool = False
+    grace: int | None = None
+    propagation: str | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    orphan: bool | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+class Server:
+    """The API server of one cluster. `options`: the cluster's settings (service range, CA …)."""
+
+    def __init__(
+        self,
+        store: Store,
+        informers: Informers,
+        agenda: Agenda,
+        clock: Clock,
+        dice: Dice,
+        options: dict[str, Any],
+    ) -> None:
+        self.clock, self.dice, self.informers, self.options = clock, dice, informers, options
+        self.storage = Storage(store, informers, agenda, clock)
+        self.allocators = Allocators(informers, dice, self.storage, options)
+
+    # --- what the client of every component calls ---------------------------------------------------------------
+
+    def get(self, kind: str, namespace: str, name: str) -> Manifest:
+        resource = registry.by_kind(kind)
+        found = self.informers.get(kind, namespace, name)
+        if found is None:
+            raise errors.NotFound(resource.group, resource.plural, name)
+        return found
+
+    def create(self, user: str, obj: Manifest, subresource: str = "", options: Options | None = None) -> Manifest:
+        """Create `obj`. Errors: AlreadyExists, Invalid, Forbidden, NotFound (its namespace)."""
+        if subresource == "eviction":
+            return self.evict(user, obj, options or Options())
+        resource = registry.by_kind(obj["kind"], obj["apiVersion"])
+        return self.create_as(resource, user, obj, options or Options())
+
+    def create_as(self, resource: Resource, user: str, obj: Manifest, options: Options) -> Manifest:
+        """The pipeline of a creation, after decoding."""
+        new = self._with_identity(resource, obj)
+        namespace, name = meta.namespace(new), meta.name(new)
+        new = registry.prepare_create(resource, registry.default(resource, new))
+        attributes = Attributes("create", resource, "", namespace, name, user, new, None, options.dry_run)
+        new = self._admit(attributes)
+        if self.storage.get(resource, namespace, name) is not None:
+            raise errors.AlreadyExists(resource.group, resource.plural, name)
+        new = self.allocators.on_create(resource, new)
+        problems = registry.validate_create(resource, new)
+        if problems:
+            raise errors.Invalid(resource.group, resource.kind, name, problems)
+        if options.dry_run:
+            return new
+        if new["metadata"] is obj["metadata"]:
+            new = {**new, "metadata": {**new["metadata"]}}
+        return self.storage.put(resource, None, new)
+
+    def update(self, user: str, obj: Manifest, subresource: str = "") -> Manifest:
+        """Replace the living object (or its `subresource`). Errors: NotFound, Conflict, Invalid."""
+        resource = registry.by_kind(obj["kind"], obj["apiVersion"])
+        namespace, name = meta.namespace(obj), meta.name(obj)
+        return self.modify(resource, user, namespace, name, lambda _: obj, subresource, Options())
+
+    def merge(self, user: str, kind: str, namespace: str, name: str, patch: Manifest, subresource: str) -> Manifest:
+        """Apply a merge patch (RFC 7386) given as a dict."""
+        resource = registry.by_kind(kind)
+        change: Callable[[Manifest], Manifest] = lambda current: merged(current, patch)  # noqa: E731
+        return self.modify(resource, user, namespace, name, change, subresource, Options())
+
+    def modify(
+        self,
+        resource: Resource,
+        user: str,
+        namespace: str,
+        name: str,
+        change: Callable[[Manifest], Manifest],
+        subresource: str,
+        options: Options,
+    ) -> Manifest:
+        """Read, change, admit, validate, store. A change that changes nothing writes nothing."""
+        old = self.storage.get(resource, namespace, name)
+        if old is None:
+            raise errors.NotFound(resource.group, resource.plural, name)
+        asked = change(old)
+        if asked is old:
+            return old
+        self._check_version(resource, old, asked)
+        new = registry.prepare_update(resource, old, registry.default(resource, asked), subresource)
+        operation = "update" if not subresource else f"update/{subresource}"
+        new = self._admit(Attributes(operation, resource, subresource, namespace, name, user, new, old, options.dry_run))
+        new = self.allocators.on_update(resource, old, new)
+        problems = registry.validate_update(resource, old, new, subresource)
+        if problems:
+            raise errors.Invalid(resource.group, resource.kind, name, problems)
+        if new == old:
+            return old
+        if options.dry_run:
+            return new
+        if meta.is_deleting(old) and not self._kept(resource, new):
+            return self.storage.remove(resource, new)
+        return self.storage.put(resource, old, {**new, "metadata": {**new["metadata"]}})
+
+    def bind(self, user: str, pod: Manifest, node: str) -> Manifest:
+        """POST pods/binding: give the pod its node, once. Errors: NotFound, Conflict."""
+        return self.bind_to(user, meta.namespace(pod), meta.name(pod), node, meta.uid(pod), {}, Options())
+
+    def bind_to(
+        self, user: str, namespace: str, name: str, node: str, uid: str, annotations: Manifest, options: Options
+    ) -> Manifest:
+        resource = registry.by_kind("Pod")
+        old = self.storage.get(resource, namespace, name)
+        if old is None:
+            raise errors.NotFound("", "pods", name)
+        problem = None
+        if uid and uid != meta.uid(old):
+            problem = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(old)}"
+        elif meta.is_deleting(old):
+            problem = f"pod {name} is being deleted, cannot be assigned to a host"
+        elif old["spec"].get("nodeName"):
+            problem = f"pod {name} is already assigned to node \"{old['spec']['nodeName']}\""
+        elif old["spec"].get("schedulingGates"):
+            problem = f"pod {name} has non-empty .spec.schedulingGates"
+        if problem:
+            raise errors.Conflict("", "pods/binding", name, problem)
+        status = old.get("status", {})
+        scheduled = {"type": "PodScheduled", "status": "True"}
+        if "generation" in old["metadata"]:
+            scheduled["observedGeneration"] = old["metadata"]["generation"]
+        scheduled |= {"lastProbeTime": None, "lastTransitionTime": self.clock.stamp()}  # type: ignore[dict-item]
+        before = [c for c in status.get("conditions", ()) if c["type"] == "PodScheduled"]
+        if before and before[0]["status"] == "True":
+            scheduled["lastTransitionTime"] = before[0]["lastTransitionTime"]
+        scheduled.pop("observedGeneration", None)
+        conditions = [c for c in status.get("conditions", ()) if c["type"] != "PodScheduled"]
+        metadata = {**old["metadata"]}
+        if annotations:
+            metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
+        new = {
+            **old,
+            "metadata": metadata,
+            "spec": {**old["spec"], "nodeName": node},
+            "status": {**status, "conditions": [*conditions, scheduled]},
+        }
+        return new if options.dry_run else self.storage.put(resource, old, new)
+
+    # --- deletion -----------------------------------------------------------------------------------------------
+
+    def delete(self, user: str, kind: str, namespace: str, name: str, options: Manifest) -> Manifest | None:
+        """Delete as DeleteOptions ask. None: gone now; else the object, which is waiting for something."""
+        resource = registry.by_kind(kind)
+        parsed = Options(
+            grace=options.get("gracePeriodSeconds"),
+            propagation=options.get("propagationPolicy"),
+            uid=(options.get("preconditions") or {}).get("uid"),
+            resource_version=(options.get("preconditions") or {}).get("resourceVersion"),
+            orphan=options.get("orphanDependents"),
+        )
+        left, gone = self.delete_as(resource, user, namespace, name, parsed)
+        return None if gone else left
+
+    def delete_as(
+        self, resource: Resource, user: str, namespace: str, name: str, options: Options
+    ) -> tuple[Manifest, bool]:
+        """(last state, is it gone?). Graceful for pods, two-phased for finalizers, at once otherwise."""
+        old = self.storage.get(resource, namespace, name)
+        if old is None:
+            raise errors.NotFound(resource.group, resource.plural, name)
+        self._check_preconditions(resource, old, options)
+        self._admit(Attributes("delete", resource, "", namespace, name, user, old, old, options.dry_run))
+        new = self._marked(resource, old, options)
+        if options.dry_run:
+            return new, not self._kept(resource, new)
+        if new is not old and (resource.graceful or self._kept(resource, new)):
+            new = self.storage.put(resource, old, new)  # Watchers see the mark before the end, as in the real one.
+        if self._kept(resource, new):
+            return new, False
+        return self.storage.remove(resource, new), True
+
+    def _marked(self, resource: Resource, old: Manifest, options: Options) -> Manifest:
+        """`old` with deletionTimestamp, grace period, finalizers of the propagation policy, and its phase."""
+        metadata = {**old["metadata"]}
+        finalizers = _finalizers_for(metadata.get("finalizers", []), options)
+        grace = self._grace(resource, old, options)
+        first = "deletionTimestamp" not in metadata
+        if first or grace < metadata.get("deletionGracePeriodSeconds", 0):
+            if first and metadata.get("generation"):
+                metadata["generation"] += 1
+            metadata["deletionTimestamp"] = times.rfc3339(self.clock.unix() + grace * SECOND)
+            metadata["deletionGracePeriodSeconds"] = grace
+        if finalizers != metadata.get("finalizers", []):
+            metadata["finalizers"] = finalizers
+        if not finalizers:
+            metadata.pop("finalizers", None)
+        new = {**old, "metadata": metadata}
+        if resource.kind == "Namespace" and first:
+            new["status"] = {**old.get("status", {}), "phase": "Terminating"}
+        return old if new == old else new
+
+    def _grace(self, resource: Resource, old: Manifest, options: Options) -> int:
+        """Seconds between the mark and the end: pods that run somewhere have some, everything else has none."""
+        if not resource.graceful:
+            return 0
+        terminal = old.get("status", {}).get("phase") in ("Failed", "Succeeded")
+        if terminal or not old["spec"].get("nodeName"):
+            return 0
+        if options.grace is not None:
+            return max(options.grace, 0)
+        if "deletionGracePeriodSeconds" in old["metadata"]:
+            return int(old["metadata"]["deletionGracePeriodSeconds"])
+        return int(old["spec"].get("terminationGracePeriodSeconds", 30))
+
+    def _kept(self, resource: Resource, obj: Manifest) -> bool:
+        """Does something still hold an object that is being deleted?"""
+        metadata = obj["metadata"]
+        if metadata.get("finalizers"):
+            return True
+        if resource.kind == "Namespace" and obj.get("spec", {}).get("finalizers"):
+            return True
+        return bool(metadata.get("deletionGracePeriodSeconds", 0))
+
+    def _check_preconditions(self, resource: Resource, old: Manifest, options: Options) -> None:
+        problem = ""
+        if options.uid and options.uid != meta.uid(old):
+            problem = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {meta.uid(old)}"
+        version = old["metadata"]["resourceVersion"]
+        if options.resource_version and options.resource_version != version:
+            problem = (
+                f"Precondition failed: ResourceVersion in precondition: {options.resource_version},"
+                f" ResourceVersion in object meta: {version}"
+            )
+        if problem:
+            raise errors.Conflict(resource.group, resource.plural, meta.name(old), problem)
+
+    def evict(self, user: str, eviction: Manifest, options: Options) -> Manifest:
+        """POST pods/eviction: a deletion that asks the PodDisruptionBudgets first."""
+        from_options = eviction.get("deleteOptions") or {}
+        options.grace = from_options.get("gracePeriodSeconds", options.grace)
+        namespace, name = meta.namespace(eviction), meta.name(eviction)
+        resource = registry.by_kind("Pod")
+        pod = self.storage.get(resource, namespace, name)
+        if pod is None:
+            raise errors.NotFound("", "pods", name)
+        disruption.check(self.storage, self.informers, self.clock, pod, options.dry_run)
+        self.delete_as(resource, user, namespace, name, options)
+        return pod
+
+    # --- shared stages ------------------------------------------------------------------------------------------
+
+    def _with_identity(self, resource: Resource, obj: Manifest) -> Manifest:
+        """Name, uid and creation time: what only the server may decide."""
+        given = obj.get("metadata") or {}
+        metadata = {k: v for k, v in given.items() if k not in _SERVER_OWNED}
+        revision = self.storage.next_revision()
+        if not metadata.get("name") and metadata.get("generateName"):
+            metadata["name"] = self._generated_name(resource, metadata, revision)
+        if not resource.namespaced:
+            metadata.pop("namespace", None)
+        elif not metadata.get("namespace"):
+            metadata["namespace"] = "default"
+        metadata["uid"] = self.dice.uuid("uid", revision)
+        metadata["creationTimestamp"] = self.clock.stamp()
+        return {**obj, "metadata": metadata}
+
+    def _generated_name(self, resource: Resource, metadata: Manifest, revision: int) -> str:
+        base, namespace = metadata["generateName"][:58], metadata.get("namespace", "default")
+        for attempt in range(NAME_ATTEMPTS):
+            name = base + self.dice.suffix("name", revision, attempt)
+            if self.storage.get(resource, namespace if resource.namespaced else "", name) is None:
+                return name
+        raise errors.AlreadyExists(resource.group, resource.plural, name)
+
+    def _admit(self, attributes: Attributes) -> Manifest:
+        """Mutating plugins, then validating ones, in the real server's order."""
+        for plugin in ADMISSION.get(attributes.resource.kind, ADMISSION[""]):
+            attributes.obj = plugin(self, attributes)
+        return attributes.obj
+
+    def _check_version(self, resource: Resource, old: Manifest, asked: Manifest) -> None:
+        version = asked.get("metadata", {}).get("resourceVersion")
+        if version and version != old["metadata"]["resourceVersion"]:
+            raise errors.Conflict(resource.group, resource.plural, meta.name(old), errors.MODIFIED)
+        uid = asked.get("metadata", {}).get("uid")
+        if uid and uid != meta.uid(old):
+            problem = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(old)}"
+            raise errors.Conflict(resource.group, resource.plural, meta.name(old), problem)
+
+
+_SERVER_OWNED = frozenset(
+    ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation")
+)
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """RFC 7386 on shared data: parts that the patch does not touch are the very same objects."""
+    if not isinstance(patch, dict):
+        return patch
+    base = target if isinstance(target, dict) else {}
+    result = dict(base)
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(base.get(key), value)
+    return result
+
+
+def _finalizers_for(current: list[str], options: Options) -> list[str]:
+    """Propagation policy as finalizers: `orphan`, `foregroundDeletion`, or neither."""
+    policy = options.propagation
+    if policy is None and options.orphan is not None:
+        policy = "Orphan" if options.orphan else "Background"
+    if policy is None:
+        return list(current)
+    rest = [f for f in current if f not in ("orphan", "foregroundDeletion")]
+    return {"Orphan": [*rest, "orphan"], "Foreground": [*rest, "foregroundDeletion"]}.get(policy, rest)

@@ -1,0 +1,151 @@
+"""What happens to machines: added, powered off and on, taken away. No API call: in real life nobody asks it either.
+
+A power cut stops the kubelet (its queues and timers are gone) and ends every container; the cluster does not know yet.
+That it finds out, when, and how, is the node lifecycle controller's business.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from cluster.engine.controller import Component
+from cluster.kubelet.kubelet import Kubelet
+from cluster.objects import errors, quantity
+from cluster.objects.names import is_dns_subdomain
+from cluster.runtime.cri import Runtime, power_cut
+
+if TYPE_CHECKING:
+    from cluster.world import World
+
+DEFAULT_MACHINE = {"cpu": "4", "memory": "8Gi", "pods": 110}
+
+
+def initial_machines(options: dict[str, Any]) -> list[dict[str, Any]]:
+    """The machines a new cluster has: `options["nodes"]` is a number, or a list of specs."""
+    nodes = options.get("nodes", 3)
+    if isinstance(nodes, list):
+        return nodes
+    return [{"name": f"worker-{number}"} for number in range(1, nodes + 1)]
+
+
+def kubelet_of(world: "World", name: str) -> Component:
+    """The kubelet process of machine `name`, with its runtime below it."""
+    runtime = Runtime(name, world.cells["machines"], world.cells["containers"], world.clock, world.dice, world.options)
+    return Kubelet(world.around, name, world.cells["machines"], runtime)
+
+
+def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -> None:
+    """Put a machine into the rack and switch it on; its kubelet registers the Node. Errors: AlreadyExists, Invalid."""
+    name = str(spec.get("name", ""))
+    if not is_dns_subdomain(name):
+        raise errors.BadRequest(
+            f"node name {name!r} is not a DNS name: lower case letters, digits, '-' and '.', at most 253 characters"
+        )
+    if name in world.cells["machines"]:
+        raise errors.AlreadyExists("", "nodes", name)
+    machine = {**DEFAULT_MACHINE, **{key: value for key, value in spec.items() if value is not None and key != "type"}}
+    for resource in ("cpu", "memory"):
+        try:
+            quantity.canonical(str(machine[resource]))
+        except ValueError as error:
+            raise errors.BadRequest(f"{resource} of node {name}: {error}") from error
+    number = 1 + max((m["number"] for m in world.cells["machines"].data.values()), default=0)
+    cause = world.happened("node-add", name, causes, {"cpu": machine["cpu"], "memory": machine["memory"]})
+    world.cells["machines"][name] = {
+        **machine,
+        "cpu": str(machine["cpu"]),
+        "memory": str(machine["memory"]),
+        "pods": int(machine["pods"]),
+        "number": number,
+        "power": True,
+        "images": {},
+    }
+    _boot(world, name, cause)
+
+
+def _boot(world: "World", name: str, cause: str) -> None:
+    before = world.agenda.causes, world.agenda.actor
+    kubelet = world._add(kubelet_of(world, name))
+    world.agenda.causes, world.agenda.actor = (cause,), kubelet.name
+    kubelet.start()
+    world.agenda.causes, world.agenda.actor = before
+
+
+def node_add(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    add_machine(world, request, world.agenda.causes)
+    return {"node": request["name"], "power": True}
+
+
+def power_off(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """Errors: NotFound (no such machine), Conflict (it is off already)."""
+    name, machine = _machine(world, request)
+    if not machine["power"]:
+        raise errors.Conflict("", "nodes", name, f"machine {name} is off already; power it on first")
+    kubelet = f"kubelet/{name}"
+    cause = world.happened("power-off", name, world.agenda.causes, {"stopped": [kubelet]})
+    world.cells["machines"][name] = {**machine, "power": False, "off_since": world.clock.now, "off_cause": cause}
+    world._remove(kubelet)
+    power_cut(name, world.cells["containers"], world.clock.now, cause)
+    return {"node": name, "power": False, "simTime": world.clock.now, "cause": cause}
+
+
+def power_on(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """Errors: NotFound (no such machine), Conflict (it is on already)."""
+    name, machine = _machine(world, request)
+    if machine["power"]:
+        raise errors.Conflict("", "nodes", name, f"machine {name} is on already")
+    cause = world.happened("power-on", name, world.agenda.causes, {"started": [f"kubelet/{name}"]})
+    rest = {key: value for key, value in machine.items() if key not in ("off_since", "off_cause")}
+    world.cells["machines"][name] = {**rest, "power": True}
+    _boot(world, name, cause)
+    return {"node": name, "power": True, "simTime": world.clock.now, "cause": cause}
+
+
+def node_remove(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """Take the machine away for good, and delete its Node object if it is still there."""
+    name, machine = _machine(world, request)
+    kubelet = f"kubelet/{name}"
+    cause = world.happened("node-remove", name, world.agenda.causes, {"stopped": [kubelet]})
+    world._remove(kubelet)
+    if machine["power"]:
+        power_cut(name, world.cells["containers"], world.clock.now, cause)
+    del world.cells["machines"][name]
+    if world.informers.get("Node", "", name) is not None:
+        world.agenda.causes = (cause, *world.agenda.causes)
+        world.server.delete("system:admin", "Node", "", name, {})
+    return {"node": name, "removed": True}
+
+
+def latency(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """Slow motion: reaction times of all components are multiplied by a whole number of 1 to 1,000."""
+    factor = request.get("factor")
+    if not isinstance(factor, int) or not 1 <= factor <= 1_000:
+        raise errors.BadRequest(f"latency factor is {factor!r}; it must be a whole number from 1 to 1000")
+    world.agenda.slow = factor
+    world.cells["agenda"]["|latency|"] = factor
+    return {"factor": factor}
+
+
+def _machine(world: "World", request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    name = str(request.get("node") or request.get("name") or "")
+    machine = world.cells["machines"].get(name)
+    if machine is None:
+        known = ", ".join(world.cells["machines"]) or "none"
+        raise errors.NotFound("", "nodes", name, f'nodes "{name}" not found: there is no such machine; machines: {known}')
+    return name, machine
+
+
+def clock_input(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """Time controls change how far the world may run, not the world; the input is recorded all the same."""
+    return {"simTime": world.clock.now, "step": world.clock.step, **{k: v for k, v in request.items() if k != "type"}}
+
+
+INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
+    "node-add": node_add,
+    "node-remove": node_remove,
+    "power-off": power_off,
+    "power-on": power_on,
+    "latency": latency,
+    "clock": clock_input,
+    "sleep": clock_input,
+    "wake": clock_input,
+}

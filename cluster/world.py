@@ -1,0 +1,404 @@
+"""The world of one cluster: builds and connects every room, takes steps, executes inputs, commits turns.
+
+    World.create(...)   a new cluster            World.load(row, epoch)   the same cluster, from its rows
+    run(until)          steps due by then        execute(id, request)     one input from outside
+    commit()            one turn, one transaction
+
+Nothing in here looks at the wall clock to decide anything: `run` is told how far simulated time may go, and where a
+turn ends never changes what happens. What a future step can read is in the store, in the cells or in three counters;
+`dump()` is all of it, and a world rebuilt from a dump has the same dump and the same future.
+
+Read next: engine/agenda.py for the order of steps, physical.py for what happens to machines.
+"""
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from cluster import ENGINE_VERSION, physical
+from cluster.apiserver import commits, requests
+from cluster.apiserver.bootstrap import Bootstrap
+from cluster.apiserver.expiry import EventExpiry
+from cluster.apiserver.requests import Response
+from cluster.apiserver.server import Server
+from cluster.controllers import CONTROLLERS
+from cluster.engine.agenda import Agenda
+from cluster.engine.cells import Cells
+from cluster.engine.clock import MINUTE, Clock, monotonic
+from cluster.engine.controller import Component, Surroundings
+from cluster.engine.dice import Dice
+from cluster.engine.informer import Informers
+from cluster.objects import Manifest, errors
+from cluster.scheduler.scheduler import Scheduler
+
+CHECKPOINT_STEPS = 5_000
+CHECKPOINT_TIME = 5 * MINUTE
+LOOK_EVERY = 8  # Steps between looks at the wall budget and at the inbox.
+TABLES = ("agenda", "machines", "containers", "verdicts")
+
+
+class World:
+    """One cluster's single writer. `row`: the counters of its Cluster row; `identity`: its id, None in memory."""
+
+    def __init__(self, row: dict[str, Any], cells: dict[str, Cells], identity: int | None = None, epoch: int = 0) -> None:
+        self.row, self.cells, self.identity, self.owner_epoch = row, cells, identity, epoch
+        self.options: dict[str, Any] = row["options"]
+        self.clock = Clock(row["epoch"], row["sim_now"], row["step"])
+        self.dice = Dice(row["seed"])
+        self.agenda = Agenda(self.clock, cells["agenda"], row["sequence"])
+        self.informers = Informers()
+        self.store = commits.new_store(row["revision"])
+        self.server = Server(self.store, self.informers, self.agenda, self.clock, self.dice, self.options)
+        self.around = Surroundings(self.clock, self.dice, self.agenda, self.informers, self.server, self.options)
+        self.components: dict[str, Component] = {}
+        self.events: list[commits.EventRow] = []  # Physical events of the turn.
+        self.executed: list[commits.InputRow] = []  # Inputs of the turn.
+        self.history: list[commits.Write] = []  # Committed writes of a world without a database.
+        self.inputs: list[commits.InputRow] = []  # Likewise its inputs.
+        self.happenings: list[commits.EventRow] = []  # Likewise its physical events.
+        self.last_checkpoint = (row.get("last_checkpoint_step", 0), row.get("last_checkpoint_time", 0))
+        self.checkpoints: list[tuple[int, int, int, bytes]] = []
+        self.steps_by_component: dict[str, int] = {}
+
+    # --- building -----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls, seed: int, epoch: int, options: dict[str, Any], identity: int | None = None, owner_epoch: int = 0, revision: int = 0
+    ) -> "World":
+        """A new cluster with the machines that `options["nodes"]` asks for; boots when it first runs.
+
+        `epoch`: microseconds since 1970 at t = 0. `revision`: the last one of an earlier life under the same name.
+        """
+        row = {"seed": seed, "epoch": epoch, "options": options, "revision": revision}
+        row |= {"step": 0, "sequence": 0, "inputs": 0, "sim_now": 0, "events": 0, "first_revision": revision}
+        world = cls(row, {table: Cells() for table in TABLES}, identity, owner_epoch)
+        world._connect()
+        for component in list(world.components.values()):
+            world._start(component)
+        for spec in physical.initial_machines(options):
+            physical.add_machine(world, spec, ("boot",))
+        return world
+
+    @classmethod
+    def load(cls, row: dict[str, Any], identity: int, owner_epoch: int) -> "World":
+        """The world that the committed rows of cluster `identity` describe. `row`: see `commits.row_of`."""
+        cells = {table: Cells(commits.load_cells(identity, table)) for table in TABLES}
+        world = cls(row, cells, identity, owner_epoch)
+        world._fill(commits.load_objects(identity))
+        world._connect()
+        return world
+
+    @classmethod
+    def restore(cls, dump: bytes, objects: list[tuple[str, bytes, int, int, int]], identity: int | None = None, epoch: int = 0) -> "World":
+        """A world from a checkpoint's bytes and the objects at its revision: same state, same future."""
+        body = orjson.loads(dump)
+        cells = {table: Cells(data) for table, data in body["cells"].items()}
+        world = cls(body["row"], cells, identity, epoch)
+        world._fill(objects)
+        world._connect()
+        return world
+
+    def fork(self) -> "World":
+        """A copy in memory that may run ahead; this world does not notice."""
+        return World.restore(self.checkpoint_body(), self.objects())
+
+    def _fill(self, objects: Any) -> None:
+        for key, value, revision, created, version in objects:
+            obj = orjson.loads(value)
+            self.store.head[key] = commits.Head(revision, created, version)
+            metadata = obj["metadata"]
+            namespace, name = metadata.get("namespace", ""), metadata["name"]
+            self.informers.load(obj["kind"], f"{namespace}/{name}" if namespace else name, obj, created)
+
+    def _connect(self) -> None:
+        """Build every component that is alive. Order matters: it is the order in which handlers hear of a change."""
+        self._add(Bootstrap(self.around, self.server))
+        self._add(EventExpiry(self.around))
+        self._add(Scheduler(self.around, self.cells["verdicts"]))
+        for make in CONTROLLERS:
+            self._add(make(self.around))
+        for name in self.cells["machines"]:
+            if self.cells["machines"][name]["power"]:
+                self._add(physical.kubelet_of(self, name))
+
+    def _add(self, component: Component) -> Component:
+        self.components[component.name] = component
+        return component
+
+    def _start(self, component: Component) -> None:
+        self.agenda.actor = component.name
+        component.start()
+
+    def _remove(self, name: str) -> None:
+        """The component's process is gone: queues, timers and subscriptions with it."""
+        component = self.components.pop(name, None)
+        if component is not None:
+            component.stop()
+            self.informers.unsubscribe(name)
+
+    # --- running ------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        return self.clock.now
+
+    def next_due(self) -> int | None:
+        return self.agenda.next_due()
+
+    def next_role(self) -> str | None:
+        """The Celery role of the next step's component; None: nothing is planned."""
+        name = self.agenda.next_component()
+        component = self.components.get(name) if name else None
+        return component.role if component else ("controllers" if name else None)
+
+    def run(
+        self,
+        until: int | None,
+        budget: float | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        role: str | None = None,
+        stop: str = "",
+        step_limit: int | None = None,
+    ) -> bool:
+        """Take the steps due by `until` (None: no ceiling). True if that or `stop` was reached, False if cut short.
+
+        `budget`: wall seconds; `should_stop`: looked at between steps; `role`: only while steps belong to that role;
+        `stop`: "item" (one step), "tick" (all of one instant), "component" (until another component's turn),
+        "notable" (until something worth seeing was written); `step_limit`: up to that step number, for replay.
+        """
+        agenda, clock = self.agenda, self.clock
+        deadline = None if budget is None else monotonic() + budget
+        notable, first_due, first_name, taken = self.server.storage.notable, None, None, 0
+        while True:
+            if step_limit is not None and clock.step >= step_limit:
+                return True
+            due = agenda.next_due()
+            if due is None or (until is not None and due > until):
+                break
+            if stop and taken and self._stops(stop, due, notable, first_due, first_name):
+                return True
+            if self.checkpoint_due() or (role is not None and self.next_role() != role):
+                return False
+            if taken % LOOK_EVERY == 0 and taken:
+                if deadline is not None and monotonic() > deadline:
+                    return False
+                if should_stop is not None and should_stop():
+                    return False
+            if taken == 0:
+                first_due, first_name = due, agenda.next_component()
+            self.step()
+            taken += 1
+        if until is not None and until > clock.now:
+            clock.now = until
+        return not stop or taken > 0
+
+    def _stops(self, stop: str, due: int, notable: int, first_due: int | None, first_name: str | None) -> bool:
+        if stop == "item":
+            return True
+        if stop == "tick":
+            return due != first_due
+        if stop == "component":
+            return self.agenda.next_component() != first_name
+        return self.server.storage.notable != notable and due != self.clock.now
+
+    def step(self) -> str:
+        """Take the next item off the agenda and let its component process it. Returns the component's name."""
+        agenda, clock = self.agenda, self.clock
+        item = agenda.pop()
+        if item.due > clock.now:
+            clock.now = item.due
+        clock.step += 1
+        component = self.components.get(item.component)
+        if component is None:
+            return item.component
+        agenda.causes, agenda.actor = item.causes, item.component
+        component.step(item.key)
+        self.steps_by_component[item.component] = self.steps_by_component.get(item.component, 0) + 1
+        return item.component
+
+    def settle(self, limit: int = 1_000, horizon: int = MINUTE) -> int:
+        """Run until nothing notable has been written for `horizon` of simulated time; for tests and lessons.
+
+        Errors: RuntimeError after `limit` times `LOOK_EVERY` notable steps, naming the component still busy.
+        """
+        quiet_since, busy, last = self.clock.now, 0, ""
+        while self.clock.now - quiet_since < horizon:
+            before = self.server.storage.notable
+            due = self.agenda.next_due()
+            if due is None:
+                break
+            last = self.step()
+            if self.server.storage.notable != before:
+                quiet_since, busy = self.clock.now, busy + 1
+                if busy > limit * LOOK_EVERY:
+                    raise RuntimeError(f"the world does not settle: {last} is still busy after {busy} writes")
+        self.commit()
+        return busy
+
+    # --- inputs -------------------------------------------------------------------------------------------------
+
+    def execute(self, identity: str, request: dict[str, Any]) -> Response:
+        """One input at this moment. Bad input becomes an error answer; nothing is raised."""
+        self.row["inputs"] += 1
+        ordinal = self.row["inputs"]
+        self.agenda.causes = (f"i{ordinal}",)
+        self.agenda.actor = _actor_of(request)
+        try:
+            response = self._dispatch(request)
+        except errors.ApiError as error:
+            response = Response.error(error)
+        self.executed.append(
+            commits.InputRow(
+                identity,
+                ordinal,
+                self.clock.step,
+                self.clock.now,
+                orjson.dumps(request),
+                response.status,
+                orjson.dumps({"headers": response.headers, "body": response.body.decode()}),
+                self.store.revision,
+            )
+        )
+        return response
+
+    def _dispatch(self, request: dict[str, Any]) -> Response:
+        kind = request.get("type")
+        if kind == "api":
+            return requests.handle(self.server, request)
+        action = physical.INPUTS.get(str(kind))
+        if action is None:
+            raise errors.BadRequest(f"unknown input type {kind!r}; known: api, {', '.join(sorted(physical.INPUTS))}")
+        return Response.json(200, action(self, request))
+
+    def happened(self, kind: str, subject: str, causes: tuple[str, ...], body: Manifest) -> str:
+        """Record a physical event; returns its cause string."""
+        self.row["events"] += 1
+        ordinal = self.row["events"]
+        text = orjson.dumps(body).decode()
+        row = (ordinal, kind, subject, orjson.dumps(causes).decode(), text, self.clock.step, self.clock.now)
+        self.events.append(commits.EventRow(*row))
+        return f"p{ordinal}"
+
+    # --- saving -------------------------------------------------------------------------------------------------
+
+    def checkpoint_due(self) -> bool:
+        step, sim_time = self.last_checkpoint
+        return self.clock.step - step >= CHECKPOINT_STEPS or self.clock.now - sim_time >= CHECKPOINT_TIME
+
+    def counters(self) -> dict[str, Any]:
+        """The fields of the Cluster row that a turn changes."""
+        noted = self.agenda.next_noted()
+        return {
+            "revision": self.store.revision,
+            "step": self.clock.step,
+            "sequence": self.agenda.sequence,
+            "inputs": self.row["inputs"],
+            "events": self.row["events"],
+            "sim_now": self.clock.now,
+            "next_due": self.agenda.next_due(),
+            "next_event": {"due": noted[0], "text": noted[1]} if noted else None,
+        }
+
+    def commit(self) -> None:
+        """End the turn: everything it changed in one transaction, or nothing.
+
+        Errors: Fenced if another owner has the cluster now; django.db.OperationalError if the database can't write.
+        After an error this world must be discarded: what it thinks was never true.
+        """
+        writes = self.store.take_pending()
+        changes = {table: cells.take_changes() for table, cells in self.cells.items()}
+        checkpoint = None
+        if self.checkpoint_due():
+            self.last_checkpoint = (self.clock.step, self.clock.now)
+            checkpoint = (self.clock.step, self.clock.now, self.store.revision, self.checkpoint_body())
+        if self.identity is None:
+            self.history += writes
+            self.inputs += self.executed
+            self.happenings += self.events
+            if checkpoint:
+                self.checkpoints.append(checkpoint)
+        else:
+            row = {**self.counters(), "last_checkpoint_step": self.last_checkpoint[0]}
+            row["last_checkpoint_time"] = self.last_checkpoint[1]
+            batch = commits.Batch(writes, changes, self.executed, self.events, checkpoint, row)
+            commits.commit(self.identity, self.owner_epoch, batch)
+        self.executed, self.events = [], []
+
+    def checkpoint_body(self) -> bytes:
+        """All state but the objects, as JSON: with the objects at its revision, the whole world."""
+        row = {**self.row, **self.counters()}
+        row |= {"last_checkpoint_step": self.last_checkpoint[0], "last_checkpoint_time": self.last_checkpoint[1]}
+        del row["next_due"], row["next_event"]
+        cells = {table: cells.data for table, cells in self.cells.items()}
+        return orjson.dumps({"row": row, "cells": cells}, option=orjson.OPT_SORT_KEYS)
+
+    def objects(self) -> list[tuple[str, bytes, int, int, int]]:
+        """(key, value, revision, created, version) of every living key, in order of creation."""
+        found = []
+        for kind, objects in self.informers.snapshot().items():
+            resource = commits.resource_of(kind)
+            for obj in objects.values():
+                metadata = obj["metadata"]
+                key = resource.storage_key(metadata.get("namespace", ""), metadata["name"])
+                head = self.store.head[key]
+                found.append((key, orjson.dumps(obj), *head))
+        return sorted(found, key=lambda row: row[3])
+
+    def dump(self) -> bytes:
+        """All state, canonically: two worlds with equal dumps have equal futures."""
+        objects = {key: [value.decode(), *rest] for key, value, *rest in self.objects()}
+        body = orjson.loads(self.checkpoint_body())
+        return orjson.dumps({**body, "objects": objects}, option=orjson.OPT_SORT_KEYS)
+
+    def revisions(self) -> list[commits.Write]:
+        """The whole log so far, oldest first."""
+        if self.identity is None:
+            return self.history + self.store.pending
+        return commits.revisions(self.identity, 0)
+
+    def export(self) -> dict[str, Any]:
+        """Seed, engine version and inputs: all it takes to live this cluster's life again."""
+        inputs = self.inputs + self.executed if self.identity is None else commits.inputs(self.identity)
+        return commits.export(self.row, self.clock.step, self.clock.now, inputs)
+
+
+def replay(export: dict[str, Any], slice_steps: int = 1_000, identity: int | None = None, owner_epoch: int = 0) -> World:
+    """Live an exported life again: the same inputs at the same steps and times. `slice_steps`: steps a turn.
+
+    Errors: ValueError if the export was made by another engine version.
+    """
+    if export.get("engine") != ENGINE_VERSION:
+        raise ValueError(
+            f"this export was made by engine version {export.get('engine')!r}, this is version {ENGINE_VERSION!r}:"
+            " its steps may differ, so a replay would prove nothing"
+        )
+    first = export.get("first_revision", 0)
+    world = World.create(export["seed"], export["epoch"], export["options"], identity, owner_epoch, first)
+    for row in export["inputs"]:
+        _catch_up(world, row["step"], row["simTime"], slice_steps)
+        world.execute(row["id"], row["request"])
+    _catch_up(world, export["step"], export["simTime"], slice_steps)
+    world.commit()
+    return world
+
+
+def _catch_up(world: World, step: int, sim_time: int, slice_steps: int) -> None:
+    while world.clock.step < step:
+        world.run(None, step_limit=min(step, world.clock.step + slice_steps))
+        world.commit()
+    world.clock.now = max(world.clock.now, sim_time)
+
+
+def _actor_of(request: dict[str, Any]) -> str:
+    """Who is acting: the user's name for API requests, `you` for clicks."""
+    if request.get("type") != "api":
+        return "you"
+    return str(request.get("user") or "system:admin")
+
+
+def decompress(body: bytes) -> bytes:
+    """A checkpoint row's bytes as `restore` wants them."""
+    return zlib.decompress(body)

@@ -180,3 +180,13 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cluster_id}@{self.step}"
+
+
+class FormerCluster(models.Model):
+    """How far the revisions of a deleted cluster went: a new one of that name starts above, so old watches get 410."""
+
+    name = models.CharField(primary_key=True, max_length=63)
+    revision = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.revision}"

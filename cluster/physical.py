@@ -135,8 +135,62 @@ def _machine(world: "World", request: dict[str, Any]) -> tuple[str, dict[str, An
 
 
 def clock_input(world: "World", request: dict[str, Any]) -> dict[str, Any]:
-    """Time controls change how far the world may run, not the world; the input is recorded all the same."""
-    return {"simTime": world.clock.now, "step": world.clock.step, **{k: v for k, v in request.items() if k != "type"}}
+    """Time controls change how far the world may run, not the world; they are recorded all the same.
+
+    `pause`, `resume`; `speed` with `value`: 0.1 to 1000, or "max"; `step` with `by`: item, component or tick; `skip`:
+    to the next event that people wait for, or by `seconds`. The driver does what the answer's `until` and `by` say.
+    """
+    operation, now = request.get("op"), world.clock.now
+    answer: dict[str, Any] = {"op": operation, "simTime": now, "step": world.clock.step}
+    if operation in ("pause", "resume"):
+        world.switches["paused"] = operation == "pause"
+    elif operation == "speed":
+        world.switches["speed"] = answer["speed"] = speed_of(request.get("value"))
+    elif operation == "step":
+        answer["by"] = request.get("by") or "item"
+        if answer["by"] not in STEPS:
+            raise errors.BadRequest(f"can't step by {answer['by']!r}; choose one of: {', '.join(STEPS)}")
+        world.switches["paused"] = True
+    elif operation == "skip":
+        answer |= _skip_target(world, request.get("seconds"))
+    else:
+        raise errors.BadRequest(f"unknown time control {operation!r}; known: pause, resume, speed, step, skip")
+    return answer
+
+
+STEPS = ("item", "component", "tick")
+
+
+def speed_of(value: Any) -> float:
+    """Simulated seconds a wall second; 0 stands for "max". Errors: BadRequest."""
+    if value == "max":
+        return 0.0
+    try:
+        speed = float(value)
+    except (TypeError, ValueError):
+        speed = -1.0
+    if not 0.1 <= speed <= 1000:
+        raise errors.BadRequest(f'speed {value}: it must be a number from 0.1 to 1000, or "max"')
+    return speed
+
+
+def _skip_target(world: "World", seconds: Any) -> dict[str, Any]:
+    """Where a skip leads to: {until, text}. Errors: BadRequest."""
+    now = world.clock.now
+    if seconds is not None:
+        if not isinstance(seconds, int | float) or not 0 < seconds <= 86_400:
+            raise errors.BadRequest(f"can't skip {seconds!r} seconds; it must be more than 0, and a day at most")
+        return {"until": now + int(seconds * 1_000_000), "text": f"{seconds:g} s later"}
+    noted = world.agenda.next_noted()
+    if noted is None:
+        raise errors.BadRequest("nothing is waiting to happen, so there is nothing to skip to")
+    return {"until": max(noted[0], now), "text": noted[1]}
+
+
+def sleep_input(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """Nobody looks: the clock stands still until somebody does, and nothing is caught up then."""
+    world.switches["asleep"] = request["type"] == "sleep"
+    return {"asleep": world.switches["asleep"], "simTime": world.clock.now}
 
 
 INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
@@ -146,6 +200,6 @@ INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     "power-on": power_on,
     "latency": latency,
     "clock": clock_input,
-    "sleep": clock_input,
-    "wake": clock_input,
+    "sleep": sleep_input,
+    "wake": sleep_input,
 }

@@ -59,6 +59,7 @@ class World:
         self.inputs: list[commits.InputRow] = []  # Likewise its inputs.
         self.happenings: list[commits.EventRow] = []  # Likewise its physical events.
         self.last_checkpoint = (row.get("last_checkpoint_step", 0), row.get("last_checkpoint_time", 0))
+        self.switches: dict[str, Any] = {}  # What time controls changed this turn: `paused`, `speed`, `asleep`.
         self.checkpoints: list[tuple[int, int, int, bytes]] = []
         self.steps_by_component: dict[str, int] = {}
 
@@ -321,11 +322,11 @@ class World:
             if checkpoint:
                 self.checkpoints.append(checkpoint)
         else:
-            row = {**self.counters(), "last_checkpoint_step": self.last_checkpoint[0]}
+            row = {**self.counters(), **self.switches, "last_checkpoint_step": self.last_checkpoint[0]}
             row["last_checkpoint_time"] = self.last_checkpoint[1]
             batch = commits.Batch(writes, changes, self.executed, self.events, checkpoint, row)
             commits.commit(self.identity, self.owner_epoch, batch)
-        self.executed, self.events = [], []
+        self.executed, self.events, self.switches = [], [], {}
 
     def checkpoint_body(self) -> bytes:
         """All state but the objects, as JSON: with the objects at its revision, the whole world."""

@@ -14,11 +14,11 @@ from cluster import ENGINE_VERSION
 from cluster.apiserver import registry
 from cluster.apiserver.registry import Resource
 from cluster.etcd import disk
-from cluster.etcd.disk import Batch, EventRow, Fenced, InputRow
+from cluster.etcd.disk import Batch, EventRow, Fenced, InputRow, Withdrawn
 from cluster.etcd.store import Head, Store, Write
 from cluster.models import Cluster
 
-__all__ = ["Batch", "EventRow", "Fenced", "Head", "InputRow", "Write"]
+__all__ = ["Batch", "EventRow", "Fenced", "Head", "InputRow", "Withdrawn", "Write"]
 
 ROW_FIELDS = (
     "seed",

@@ -15,7 +15,7 @@ import orjson
 from django.db import connection, transaction
 
 from cluster.etcd.store import Write
-from cluster.models import REVISION_BITS, Checkpoint, Cluster, Container, Input, Machine, PhysicalEvent
+from cluster.models import REVISION_BITS, Checkpoint, Cluster, Container, DeadInput, Input, Machine, PhysicalEvent
 from cluster.models import Agenda as AgendaRow
 from cluster.models import Revision as RevisionRow
 from cluster.models import StoredObject, Verdict
@@ -26,6 +26,14 @@ CHUNK = 500  # Parameters a statement: PostgreSQL and SQLite both take far more,
 
 class Fenced(Exception):
     """Another owner has taken the cluster: what this world thinks is no longer true. Discard it."""
+
+
+class Withdrawn(Exception):
+    """Callers of these inputs were told that they will not run. Discard the world and run the turn without them."""
+
+    def __init__(self, identities: list[str]) -> None:
+        super().__init__(f"inputs {', '.join(identities)} were withdrawn before they were committed")
+        self.identities = identities
 
 
 class InputRow(NamedTuple):
@@ -75,7 +83,7 @@ def number_of(identity: int) -> int:
 
 
 def commit(cluster: int, owner_epoch: int, batch: Batch) -> None:
-    """Write all of `batch` in one transaction, or nothing. Errors: Fenced, django.db.OperationalError."""
+    """Write all of `batch` in one transaction, or nothing. Errors: Fenced, Withdrawn, OperationalError."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         fields = {**batch.row}
         if "next_event" in fields:
@@ -91,6 +99,7 @@ def commit(cluster: int, owner_epoch: int, batch: Batch) -> None:
         for table, changes in batch.cells.items():
             _write_cells(cursor, CELL_TABLES[table]._meta.db_table, cluster, changes)
         if batch.inputs:
+            _refuse_withdrawn(batch.inputs)
             _insert(cursor, _INPUTS, [(i.id, cluster, *i[1:], owner_epoch) for i in batch.inputs])
         if batch.events:
             rows = [(row_id(cluster, e.ordinal), cluster, *e[1:]) for e in batch.events]
@@ -102,6 +111,13 @@ def commit(cluster: int, owner_epoch: int, batch: Batch) -> None:
                 step=step,
                 defaults={"sim_time": sim_time, "revision": revision, "body": zlib.compress(body, 1)},
             )
+
+
+def _refuse_withdrawn(inputs: list[InputRow]) -> None:
+    """Errors: Withdrawn. The cluster's row is locked by now, and whoever marks an input dead locks it first."""
+    dead = list(DeadInput.objects.filter(pk__in=[row.id for row in inputs]).values_list("pk", flat=True))
+    if dead:
+        raise Withdrawn(dead)
 
 
 _REVISIONS = (

@@ -61,6 +61,7 @@ class KindCache:
         self.functions: dict[str, IndexFunction] = {}
         self.indexes: dict[str, dict[str, Bucket]] = {}
         self.handlers: list[tuple[str, Handler]] = []
+        self.routes: dict[str, dict[str, list[tuple[str, Handler]]]] = {}  # Index -> value -> handlers.
 
     def add_index(self, name: str, function: IndexFunction) -> None:
         if name in self.functions:
@@ -144,10 +145,20 @@ class Informers:
         """Call `handler(old, new)` at every change. It must only enqueue: it runs inside somebody else's write."""
         self.kind(kind).handlers.append((component, handler))
 
+    def route(self, kind: str, index: str, value: str, handler: Handler, component: str) -> None:
+        """Call `handler` at changes of objects that have, or had, `value` in `index`.
+
+        A thousand kubelets want to hear of their own pods: asking each of them at every change would cost a thousand.
+        """
+        self.kind(kind).routes.setdefault(index, {}).setdefault(value, []).append((component, handler))
+
     def unsubscribe(self, component: str) -> None:
         """`component` is gone for good."""
         for cache in self._kinds.values():
             cache.handlers = [entry for entry in cache.handlers if entry[0] != component]
+            for routes in cache.routes.values():
+                for value in [value for value, found in routes.items() if any(e[0] == component for e in found)]:
+                    routes[value] = [entry for entry in routes[value] if entry[0] != component]
 
     def load(self, kind: str, key: str, obj: Manifest, rank: int) -> None:
         """Fill the cache while a world is rebuilt: nobody is told, everybody knew it already."""
@@ -161,6 +172,14 @@ class Informers:
         for component, handler in cache.handlers:
             if component not in stopped:
                 handler(old, new)
+        for index, routes in cache.routes.items():
+            function = cache.functions[index]
+            values = dict.fromkeys(function(old) if old is not None else ())
+            values |= dict.fromkeys(function(new) if new is not None else ())
+            for value in values:
+                for component, handler in routes.get(value, ()):
+                    if component not in stopped:
+                        handler(old, new)
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Everything, for a dump: kind to key to object."""

@@ -1,12 +1,14 @@
 """Pod addresses: a node's podCIDR, handed out one after the other, as the bridge plugin's host-local IPAM
 does.
 
-The next address is remembered on the node's disk, so a freed one is not used again at once: a client that
+The last address is remembered on the node's disk, so a freed one is not used again at once: a client that
 still knows the old pod's IP finds nobody there, which is what makes stale endpoints visible.
 
 Mirrors:  containernetworking/plugins/plugins/ipam/host-local (allocator.go: round robin behind the last one)
+Left out: the allocation files are one list here, in the machine's cell.
 """
 
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_network
 from typing import Protocol
 
@@ -20,51 +22,53 @@ class NoAddressLeft(Exception):
 class Network(Protocol):
     """What a runtime asks of a CNI plugin."""
 
-    def add(self, node: str, cidr: str, owner: str) -> str:
+    def add(self, cidr: str) -> str:
         """Connect a sandbox; its address. Errors: NoAddressLeft."""
 
-    def remove(self, node: str, address: str) -> None:
+    def remove(self, address: str) -> None:
         """Disconnect it."""
 
 
 class HostLocal:
-    """`cells`: `ipam/<node>` -> the last address, as a number. Which are in use the sandboxes say."""
+    """The plugin on machine `node`. Its cell has `addresses: {last, used}`, numbers of IPv4 addresses."""
 
-    def __init__(self, cells: Cells) -> None:
-        self._cells = cells
-        self._used: dict[str, set[int]] = {}  # Asked for membership only, never walked through.
-        for record in cells.data.values():
-            if isinstance(record, dict) and record.get("ip") and record.get("ended") is None:
-                self._used.setdefault(record["node"], set()).add(int(IPv4Address(record["ip"])))
+    def __init__(self, node: str, machines: Cells) -> None:
+        self._node, self._machines = node, machines
 
-    def add(self, node: str, cidr: str, owner: str) -> str:
-        first, last = _usable(cidr)
-        used = self._used.setdefault(node, set())
-        previous = self._cells.get(f"ipam/{node}", first - 1)
+    def add(self, cidr: str) -> str:
+        first, last = usable(cidr)
+        machine = self._machines[self._node]
+        before = machine.get("addresses") or {"last": first - 1, "used": []}
+        used = before["used"]
         size = last - first + 1
-        start = previous + 1 - first if first - 1 <= previous <= last else 0
+        start = before["last"] + 1 - first if first <= before["last"] <= last else 0
         for offset in range(size):
             number = first + (start + offset) % size
             if number not in used:
-                used.add(number)
-                self._cells[f"ipam/{node}"] = number
-                return str(IPv4Address(number))
+                self._machines[self._node] = {
+                    **machine,
+                    "addresses": {"last": number, "used": [*used, number]},
+                }
+                return dotted(number)
         raise NoAddressLeft(
-            f"failed to allocate for range 0: no IP addresses available in range set: "
-            f"{IPv4Address(first)}-{IPv4Address(last)}"
+            "failed to allocate for range 0: no IP addresses available in range set: "
+            f"{dotted(first)}-{dotted(last)}"
         )
 
-    def remove(self, node: str, address: str) -> None:
-        self._used.get(node, set()).discard(int(IPv4Address(address)))
+    def remove(self, address: str) -> None:
+        machine, number = self._machines[self._node], int(IPv4Address(address))
+        addresses = machine.get("addresses")
+        if addresses is not None and number in addresses["used"]:
+            left = [other for other in addresses["used"] if other != number]
+            self._machines[self._node] = {**machine, "addresses": {**addresses, "used": left}}
 
 
-def _usable(cidr: str) -> tuple[int, int]:
+@lru_cache(maxsize=16_384)
+def usable(cidr: str) -> tuple[int, int]:
     """First and last address for pods: not the network's, not the gateway's (.1), not the broadcast one."""
-    found = _USABLE.get(cidr)
-    if found is None:
-        network = ip_network(cidr)
-        found = _USABLE[cidr] = (int(network.network_address) + 2, int(network.broadcast_address) - 1)
-    return found
+    network = ip_network(cidr)
+    return int(network.network_address) + 2, int(network.broadcast_address) - 1
 
 
-_USABLE: dict[str, tuple[int, int]] = {}  # A cache of a pure function.
+def dotted(number: int) -> str:
+    return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"

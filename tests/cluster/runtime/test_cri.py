@@ -8,41 +8,42 @@ from cluster.engine.cells import Cells
 from cluster.engine.clock import SECOND, Clock
 from cluster.engine.dice import Dice
 from cluster.runtime import images, logs, usage
-from cluster.runtime.cri import Cri
-from cluster.runtime.machines import a_machine
-from cluster.runtime.network import HostLocal, NoAddressLeft
+from cluster.runtime.containers import StartError
+from cluster.runtime.cri import Runtime, power_cut
+from cluster.runtime.network import NoAddressLeft
 
 EPOCH = 1_795_486_800_000_000
 MIB = 1 << 20
 
 
 class Bench:
-    """A runtime with two machines on a work bench."""
+    """Two machines on a work bench."""
 
-    def __init__(
-        self, seed: int = 7, machines: Cells | None = None, containers: Cells | None = None, now: int = 0
-    ) -> None:
-        self.machines = machines or Cells({f"w{n}": a_machine(f"w{n}", n) for n in range(2)})
+    def __init__(self, machines: Cells | None = None, containers: Cells | None = None, now: int = 0) -> None:
+        self.machines = machines or Cells(
+            {f"w{n}": {"number": n + 1, "power": True, "images": {}} for n in range(2)}
+        )
         self.containers = containers if containers is not None else Cells()
         self.clock = Clock(EPOCH, now)
-        self.cri = Cri(self.machines, self.containers, self.clock, Dice(seed), HostLocal(self.containers))
+        self.cri, self.other = (
+            Runtime(node, self.machines, self.containers, self.clock, Dice(7), {}) for node in ("w0", "w1")
+        )
 
     def a_sandbox(self, uid: str, cidr: str = "10.244.0.0/24") -> str:
-        self.cri.run_pod_sandbox("w0", uid, "default", f"pod-{uid}", cidr)
-        return self.containers[uid]["ip"]
+        return self.cri.run_pod_sandbox(uid, "default", f"pod-{uid}", cidr)["ip"]
 
     def a_container(
         self, uid: str, image: str = "nginx", command: list[str] | None = None, **more: object
-    ) -> str:
+    ) -> dict:
         if uid not in self.containers:
             self.a_sandbox(uid)
         given = {"args": None, "env": {}, "memory": None, "script": None, **more}
-        return self.cri.create_container(uid, "app", 0, image, command, **given)
+        return self.cri.start_container(self.cri.create_container(uid, "app", 0, image, command, **given))
 
     def rebuilt(self) -> "Bench":
         """The same from saved rows only."""
         saved = json.loads(json.dumps([self.machines.data, self.containers.data]))
-        return Bench(7, Cells(saved[0]), Cells(saved[1]), self.clock.now)
+        return Bench(Cells(saved[0]), Cells(saved[1]), self.clock.now)
 
 
 def test_pods_of_a_node_get_different_addresses_of_its_range():
@@ -71,44 +72,42 @@ def test_a_full_range_says_so():
 def test_a_pulled_image_is_on_the_disk_when_the_pull_is_over_and_not_before():
     bench, nginx = Bench(), images.resolve("nginx")
 
-    pull = bench.cri.pull_image("w0", nginx)
+    pull = bench.cri.pull_image(nginx)
 
     assert pull.duration > SECOND
-    assert not bench.cri.image_status("w0", nginx.name)
+    assert not bench.cri.image_status(nginx.name)
     bench.clock.advance(pull.duration)
-    assert bench.cri.image_status("w0", nginx.name)
-    assert not bench.cri.image_status("w1", nginx.name)
+    assert bench.cri.image_status(nginx.name)
+    assert not bench.other.image_status(nginx.name)
 
 
 def test_pulling_what_is_there_only_asks_the_registry():
     bench, nginx = Bench(), images.resolve("nginx")
-    bench.clock.advance(bench.cri.pull_image("w0", nginx).duration)
+    bench.clock.advance(bench.cri.pull_image(nginx).duration)
 
-    assert bench.cri.pull_image("w0", nginx).duration < SECOND
+    assert bench.cri.pull_image(nginx).duration < SECOND
 
 
 def test_pulls_of_one_machine_wait_for_each_other():
     bench = Bench()
-    first = bench.cri.pull_image("w0", images.resolve("nginx"))
+    first = bench.cri.pull_image(images.resolve("nginx"))
 
-    second = bench.cri.pull_image("w0", images.resolve("redis"))
+    second = bench.cri.pull_image(images.resolve("redis"))
 
     assert second.waiting == first.duration
-    assert bench.cri.pull_image("w1", images.resolve("redis")).waiting == 0
+    assert bench.other.pull_image(images.resolve("redis")).waiting == 0
 
 
 def test_a_missing_tag_fails_in_the_registry_s_words():
-    assert "nginx:bad: not found" in Bench().cri.pull_image("w0", images.resolve("nginx:bad")).error
+    assert "nginx:bad: not found" in Bench().cri.pull_image(images.resolve("nginx:bad")).error
 
 
 def test_nginx_ends_soon_after_sigterm_and_a_sleeping_shell_only_by_sigkill():
     bench = Bench()
     server, sleeper = bench.a_container("u1"), bench.a_container("u2", "busybox", ["sleep", "3600"])
-    for key in (server, sleeper):
-        bench.cri.start_container(key)
     bench.clock.advance(10 * SECOND)
 
-    gentle, hard = (bench.cri.stop_container(key, 30 * SECOND) for key in (server, sleeper))
+    gentle, hard = (bench.cri.stop_container(record, 30 * SECOND) for record in (server, sleeper))
 
     assert gentle.code == 0
     assert gentle.at < 11 * SECOND
@@ -117,7 +116,7 @@ def test_nginx_ends_soon_after_sigterm_and_a_sleeping_shell_only_by_sigkill():
 
 def test_a_leaker_dies_when_it_reaches_its_limit():
     bench = Bench()
-    end = bench.cri.start_container(bench.a_container("u1", "orrery/leaker", memory=64 * MIB))
+    end = bench.cri.expected_end(bench.a_container("u1", "orrery/leaker", memory=64 * MIB))
 
     assert (end.code, end.reason) == (137, "OOMKilled")
     assert 7 * SECOND < end.at < 8 * SECOND
@@ -128,29 +127,49 @@ def test_a_script_in_the_annotations_decides_how_a_container_ends():
     failing = bench.a_container("u1", script={"do": "exit", "code": 4, "after": 2 * SECOND})
     lasting = bench.a_container("u2", "busybox", ["false"], script={"do": "run"})
 
-    assert bench.cri.start_container(failing)[:2] == (2 * SECOND, 4)
-    assert bench.cri.start_container(lasting) is None
+    assert bench.cri.expected_end(failing)[:2] == (2 * SECOND, 4)
+    assert bench.cri.expected_end(lasting) is None
 
 
 def test_a_power_cut_ends_every_container_and_every_unfinished_pull():
     bench = Bench()
-    key = bench.a_container("u1")
-    bench.cri.start_container(key)
-    bench.cri.pull_image("w0", images.resolve("redis"))
+    bench.a_container("u1")
+    bench.cri.pull_image(images.resolve("redis"))
     bench.clock.advance(SECOND // 10)
 
-    assert bench.cri.power_off("w0") == [key]
+    bench.cri.interrupt_pulls()
 
-    assert (bench.containers[key]["code"], bench.containers[key]["reason"]) == (255, "Unknown")
+    assert power_cut("w1", bench.containers, bench.clock.now, "p1") == []
+    assert power_cut("w0", bench.containers, bench.clock.now, "p1") == ["u1/app/0"]
+    dead = bench.containers["u1/app/0"]
+    assert (dead["code"], dead["reason"], dead["cause"]) == (255, "Unknown", "p1")
     assert bench.cri.sandbox("u1") is None
     assert bench.machines["w0"]["images"] == {}
 
 
+def test_a_program_that_the_image_lacks_leaves_a_dead_container():
+    bench = Bench()
+
+    with pytest.raises(StartError):
+        bench.a_container("u1", "nginx", ["no-such-program"])
+
+    assert bench.containers["u1/app/0"]["code"] == 128
+
+
+def test_removing_a_pod_leaves_nothing_behind():
+    bench = Bench()
+    bench.a_container("u1")
+
+    bench.cri.remove_pod_sandbox("u1")
+
+    assert not bench.containers.data
+    assert bench.machines["w0"]["addresses"]["used"] == []
+
+
 def test_logs_and_usage_come_from_the_record_alone():
     bench = Bench()
-    key = bench.a_container("u1", "busybox", ["sh", "-c", "while true; do date; sleep 5; done"])
-    bench.cri.start_container(key)
-    record = json.loads(json.dumps(bench.containers[key]))
+    record = bench.a_container("u1", "busybox", ["sh", "-c", "while true; do date; sleep 5; done"])
+    record = json.loads(json.dumps(record))
     week = 7 * 24 * 3600 * SECOND
 
     last = logs.tail(record, 3, week, EPOCH)
@@ -163,8 +182,8 @@ def test_logs_and_usage_come_from_the_record_alone():
 
 def test_a_dead_container_prints_nothing_after_its_end():
     bench = Bench()
-    key = bench.a_container("u1", "orrery/leaker", memory=64 * MIB)
-    record = bench.cri.finish_container(key, bench.cri.start_container(key))
+    running = bench.a_container("u1", "orrery/leaker", memory=64 * MIB)
+    record = bench.cri.finish_container(running, bench.cri.expected_end(running))
 
     assert [line.text for line in logs.lines(record, 0, 3600 * SECOND, EPOCH)] == [
         "holding 6 MiB",
@@ -176,8 +195,8 @@ def test_the_same_seed_gives_the_same_records():
     records = []
     for _ in range(2):
         bench = Bench()
-        bench.cri.start_container(bench.a_container("u1"))
-        bench.cri.pull_image("w0", images.resolve("nginx"))
+        bench.a_container("u1")
+        bench.cri.pull_image(images.resolve("nginx"))
         records.append(json.dumps([bench.machines.data, bench.containers.data]))
 
     assert records[0] == records[1]

@@ -1,5 +1,14 @@
 """Addresses of pages, panels and clicks. The Kubernetes API never comes this way: see asgi.py."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from dashboard import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.home, name="home"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("view/<slug:cluster>/", views.page, name="page"),
+    path("view/<slug:cluster>/panel/<slug:name>", views.panel, name="panel"),
+    path("view/<slug:cluster>/chart/<slug:name>", views.chart, name="chart"),
+    path("view/<slug:cluster>/act/<slug:name>", views.act, name="act"),
+]

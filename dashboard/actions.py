@@ -1,0 +1,273 @@
+"""What clicks do. Each action puts requests into the cluster's inbox, as kubectl or a finger on a plug would.
+
+Whatever the cluster answers is passed on in its own words. The `kubectl` line that says the same rides along in a
+header, so that it is part of the recorded input: see said.py.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import yaml
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from cluster import inbox
+from cluster.apiserver import registry
+from cluster.models import Cluster
+from cluster.objects import Manifest, meta
+from dashboard import reads
+from dashboard.panels.panel import View
+from dashboard.said import LINE, flag, object_path
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+STRATEGIC = "application/strategic-merge-patch+json"
+MERGE = "application/merge-patch+json"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+MOST_DOCUMENTS = 100
+Values = Mapping[str, str]
+
+
+@dataclass
+class Outcome:
+    """`text` for a toast; `lines` for the form that asked; `goto`: a page to open."""
+
+    ok: bool
+    text: str = ""
+    lines: tuple[str, ...] = ()
+    goto: str = ""
+    status: int = 200
+
+
+def done(text: str = "", goto: str = "") -> Outcome:
+    return Outcome(True, text, goto=goto, status=200)
+
+
+def failed(text: str, form: bool = False) -> Outcome:
+    return Outcome(False, text, (text,) if form else (), status=200 if not form else 422)
+
+
+# --- Asking -------------------------------------------------------------------------------------------------------
+
+
+def ask(cluster: Cluster, request: dict[str, Any]) -> tuple[bool, str]:
+    """Put one request into the inbox and wait. (went well, what the cluster said)."""
+    answer = inbox.call_sync(cluster.name, request)
+    if answer.status < 400:
+        return True, ""
+    try:
+        return False, str(answer.json().get("message") or answer.json())
+    except (ValueError, AttributeError):
+        return False, f"HTTP {answer.status}"
+
+
+def api(cluster: Cluster, method: str, path: str, body: Any, line: str, media: str = "application/json") -> tuple[bool, str]:
+    """One write through the API server, said as `line`."""
+    headers = {"content-type": media, "user-agent": "orrery-page", LINE: line}
+    text = "" if body is None else orjson.dumps(body).decode()
+    return ask(cluster, {"type": "api", "method": method, "path": path, "query": "", "headers": headers, "body": text})
+
+
+def path_of(kind: str, namespace: str, name: str, subresource: str = "") -> str:
+    resource = registry.by_kind(kind)
+    return object_path(resource.api_version, resource.plural, namespace if resource.namespaced else "", name, subresource)
+
+
+def outcome(result: tuple[bool, str], text: str = "") -> Outcome:
+    ok, said = result
+    return done(text) if ok else failed(said)
+
+
+# --- Machines -----------------------------------------------------------------------------------------------------
+
+
+def power_off(view: View, values: Values) -> Outcome:
+    """Pull the plug. No API call: in real life nobody asks the API server either."""
+    return outcome(ask(view.cluster, {"type": "power-off", "node": values.get("node", "")}))
+
+
+def power_on(view: View, values: Values) -> Outcome:
+    return outcome(ask(view.cluster, {"type": "power-on", "node": values.get("node", "")}))
+
+
+def node_add(view: View, values: Values) -> Outcome:
+    pods = values.get("pods", "")
+    if not pods.isdigit():
+        return failed(_("Pods must be a whole number; it is %(value)r.") % {"value": pods}, form=True)
+    spec = {"name": values.get("name", "").strip(), "cpu": values.get("cpu", ""), "memory": values.get("memory", "")}
+    ok, said = ask(view.cluster, {"type": "node-add", **spec, "pods": int(pods)})
+    return done(_("%(name)s is booting.") % spec) if ok else failed(said, form=True)
+
+
+def node_remove(view: View, values: Values) -> Outcome:
+    return outcome(ask(view.cluster, {"type": "node-remove", "node": values.get("node", "")}))
+
+
+def cordon(view: View, values: Values) -> Outcome:
+    return set_unschedulable(view, values.get("node", ""), True, f"kubectl cordon {values.get('node', '')}")
+
+
+def uncordon(view: View, values: Values) -> Outcome:
+    return set_unschedulable(view, values.get("node", ""), False, f"kubectl uncordon {values.get('node', '')}")
+
+
+def set_unschedulable(view: View, node: str, value: bool, line: str) -> Outcome:
+    patch = {"spec": {"unschedulable": True if value else None}}
+    return outcome(api(view.cluster, "PATCH", path_of("Node", "", node), patch, line, STRATEGIC))
+
+
+def drain(view: View, values: Values) -> Outcome:
+    """Cordon, then evict every pod that is not a DaemonSet's. kubectl would try refused evictions again every 5 s."""
+    node = values.get("node", "")
+    line = f"kubectl drain {node} --ignore-daemonsets --delete-emptydir-data --force"
+    first = set_unschedulable(view, node, True, line)
+    if not first.ok:
+        return first
+    victims = [pod for pod in reads.listing(view.cluster, "Pod") if is_drained(pod, node)]
+    refused = [said for ok, said in (evict(view, pod, line) for pod in victims) if not ok]
+    if refused:
+        counts = {"n": len(refused), "all": len(victims), "said": refused[0]}
+        return failed(_("%(n)s of %(all)s evictions were refused: %(said)s Drain again later.") % counts)
+    return done(_("%(n)s pods were evicted from %(node)s.") % {"n": len(victims), "node": node})
+
+
+def is_drained(pod: Manifest, node: str) -> bool:
+    owner = meta.controller_of(pod)
+    mirror = "kubernetes.io/config.mirror" in meta.annotations(pod)
+    return pod["spec"].get("nodeName") == node and not meta.is_deleting(pod) and not mirror and (owner or {}).get("kind") != "DaemonSet"
+
+
+def evict(view: View, pod: Manifest, line: str) -> tuple[bool, str]:
+    where = {"name": meta.name(pod), "namespace": meta.namespace(pod)}
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": where}
+    return api(view.cluster, "POST", path_of("Pod", where["namespace"], where["name"], "eviction"), eviction, line)
+
+
+# --- Objects ------------------------------------------------------------------------------------------------------
+
+
+def delete(view: View, values: Values) -> Outcome:
+    kind, (namespace, name) = values.get("kind", ""), meta.split_key(values.get("key", ""))
+    if kind not in reads.kinds():
+        return failed(_("There is no kind %(kind)r.") % {"kind": kind})
+    line = f"kubectl delete {kind.lower()} {name}{flag(namespace)}"
+    return outcome(api(view.cluster, "DELETE", path_of(kind, namespace, name), None, line))
+
+
+def scale(view: View, values: Values) -> Outcome:
+    kind, (namespace, name) = values.get("kind", "Deployment"), meta.split_key(values.get("key", ""))
+    replicas, form = values.get("replicas", ""), "form" in values
+    if not replicas.isdigit():
+        return failed(_("Replicas must be a whole number of 0 or more; it is %(value)r.") % {"value": replicas}, form)
+    line = f"kubectl scale {kind.lower()} {name} --replicas={replicas}{flag(namespace)}"
+    patch = {"spec": {"replicas": int(replicas)}}
+    ok, said = api(view.cluster, "PATCH", path_of(kind, namespace, name, "scale"), patch, line, MERGE)
+    return done() if ok else failed(said, form)
+
+
+def apply(view: View, values: Values) -> Outcome:
+    """`kubectl apply -f -`: create what is not there, patch what is. Says what became of each document."""
+    try:
+        documents = [doc for doc in yaml.load_all(values.get("yaml", ""), Loader=LOADER) if doc is not None]  # noqa: S506
+    except yaml.YAMLError as error:
+        return failed(yaml_error(error), form=True)
+    if not documents or len(documents) > MOST_DOCUMENTS:
+        return failed(_("There must be 1 to %(most)s documents; there are %(n)s.") % {"most": MOST_DOCUMENTS, "n": len(documents)}, True)
+    lines, ok = [], True
+    for number, document in enumerate(documents, 1):
+        went_well, said = apply_one(view, document, number)
+        ok = ok and went_well
+        lines.append(said)
+    return Outcome(ok, lines=tuple(lines), status=200 if ok else 422)
+
+
+def yaml_error(error: yaml.YAMLError) -> str:
+    """One line with the place: line 4, column 7."""
+    mark = getattr(error, "problem_mark", None)
+    where = _("line %(line)s, column %(column)s: ") % {"line": mark.line + 1, "column": mark.column + 1} if mark else ""
+    return f"{where}{getattr(error, 'problem', None) or error}"
+
+
+def apply_one(view: View, document: Any, number: int) -> tuple[bool, str]:
+    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+        return False, _("Document %(n)s is no object: it needs apiVersion, kind and metadata.") % {"n": number}
+    kind, version = str(document.get("kind", "")), str(document.get("apiVersion", ""))
+    found = next((r for r in registry.all_resources() if r.kind == kind and r.api_version == version), None)
+    if found is None:
+        return False, f'no matches for kind "{kind}" in version "{version}"'
+    name = meta.name(document)
+    namespace = (meta.namespace(document) or "default") if found.namespaced else ""
+    thing = f"{found.kind.lower()}{'.' + found.group if found.group else ''}/{name}"
+    line = f"kubectl apply -f -   # {thing}{flag(namespace)}"
+    annotated = with_last_applied(document)
+    if name and reads.get(view.cluster, kind, namespace, name) is not None:
+        path, verb = object_path(version, found.plural, namespace, name), _("configured")
+        ok, said = api(view.cluster, "PATCH", path, annotated, line, STRATEGIC)
+    else:
+        path, verb = object_path(version, found.plural, namespace, ""), _("created")
+        ok, said = api(view.cluster, "POST", path, annotated, line)
+    return ok, f"{thing} {verb}" if ok else f"{thing}: {said}"
+
+
+def with_last_applied(document: Manifest) -> Manifest:
+    """kubectl leaves this note, so that a later `kubectl apply` knows which fields to take away."""
+    note = orjson.dumps(document).decode() + "\n"
+    annotations = {**(document["metadata"].get("annotations") or {}), LAST_APPLIED: note}
+    return {**document, "metadata": {**document["metadata"], "annotations": annotations}}
+
+
+# --- Time ---------------------------------------------------------------------------------------------------------
+
+
+def clock(view: View, values: Values) -> Outcome:
+    """pause, resume, speed, step, skip: the world says what it does not understand."""
+    request: dict[str, Any] = {"type": "clock", "op": values.get("op", "")}
+    for name in ("value", "by"):
+        if name in values:
+            request[name] = values[name]
+    return outcome(ask(view.cluster, request))
+
+
+# --- Clusters -----------------------------------------------------------------------------------------------------
+
+
+def cluster_create(view: View, values: Values) -> Outcome:
+    name = values.get("name", "").strip()
+    nodes, seed = values.get("nodes", ""), values.get("seed", "")
+    if not nodes.isdigit() or not seed.isdigit():
+        return failed(_("Nodes and seed must be whole numbers of 0 or more."), form=True)
+    request = {"type": "create", "seed": int(seed), "epoch": time.time_ns() // 1000, "options": {"nodes": int(nodes)}}
+    answer = inbox.call_sync(name, request) if name else inbox.refusal(400, "BadRequest", _("The cluster needs a name."))
+    if answer.status >= 400:
+        return failed(str(answer.json().get("message")), form=True)
+    return done(goto=reverse("page", args=[name]))
+
+
+def cluster_reset(view: View, values: Values) -> Outcome:
+    ok, said = ask(view.cluster, {"type": "reset", "epoch": time.time_ns() // 1000})
+    return done(_("%(name)s begins again.") % {"name": view.cluster.name}) if ok else failed(said, form=True)
+
+
+def cluster_delete(view: View, values: Values) -> Outcome:
+    ok, said = ask(view.cluster, {"type": "delete"})
+    return done(goto=reverse("home")) if ok else failed(said, form=True)
+
+
+ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
+    "apply": apply,
+    "clock": clock,
+    "cluster-create": cluster_create,
+    "cluster-delete": cluster_delete,
+    "cluster-reset": cluster_reset,
+    "cordon": cordon,
+    "delete": delete,
+    "drain": drain,
+    "node-add": node_add,
+    "node-remove": node_remove,
+    "power-off": power_off,
+    "power-on": power_on,
+    "scale": scale,
+    "uncordon": uncordon,
+}

@@ -1,0 +1,48 @@
+"""What containers print and use, from committed records, for the panels and for the bars on the map."""
+
+from collections import defaultdict
+
+import orjson
+
+from cluster.kubelet import committed
+from cluster.kubelet.committed import Printed, Record
+from cluster.models import Cluster, Container, Machine
+
+
+def records(cluster: Cluster, uid: str = "") -> list[Record]:
+    """Container and sandbox records of one pod, or of all."""
+    low = f"{cluster.pk}:{uid}"
+    rows = Container.objects.filter(pk__gte=low, pk__lt=low[:-1] + chr(ord(low[-1]) + 1)).values_list("body", flat=True)
+    return [orjson.loads(bytes(body)) for body in rows]
+
+
+def tail(cluster: Cluster, uids: set[str], count: int) -> list[Printed]:
+    """The last lines of these pods, up to the committed horizon."""
+    if len(uids) == 1:
+        chosen = records(cluster, next(iter(uids)))
+    else:
+        chosen = [record for record in records(cluster) if record["uid"] in uids]
+    return committed.tail(chosen, count, cluster.sim_now, cluster.epoch)
+
+
+def usage_by_pod(cluster: Cluster) -> dict[str, tuple[int, int]]:
+    """Pod uid to (millicores, MiB) at this moment; only pods of which something runs."""
+    found = defaultdict(list)
+    for record in committed.containers(records(cluster)):
+        if record["started"] is not None and record["ended"] is None:
+            found[record["uid"]].append(record)
+    return {uid: committed.used(group, cluster.sim_now, cluster.epoch) for uid, group in found.items()}
+
+
+def usage_by_node(cluster: Cluster) -> dict[str, list[int]]:
+    """Node to [millicores, MiB] at this moment."""
+    found = defaultdict(list)
+    for record in committed.containers(records(cluster)):
+        if record["started"] is not None and record["ended"] is None:
+            found[record["node"]].append(record)
+    return {node: list(committed.used(group, cluster.sim_now, cluster.epoch)) for node, group in found.items()}
+
+
+def is_powered(cluster: Cluster, node: str) -> bool:
+    body = Machine.objects.filter(pk=f"{cluster.pk}:{node}").values_list("body", flat=True).first()
+    return body is not None and bool(orjson.loads(bytes(body))["power"])

@@ -1,0 +1,35 @@
+"""What there is to do, on the left: samples to apply, workloads to scale, nodes to add."""
+
+from typing import Any
+
+from cluster.objects import meta
+from dashboard import reads, samples
+from dashboard.panels.panel import Panel, View
+
+KINDS = ("Deployment",)
+
+
+def context(view: View) -> dict[str, Any]:
+    return {"samples": samples.SAMPLES, "workloads": workloads(view)}
+
+
+def workloads(view: View) -> list[dict[str, Any]]:
+    """Deployments with what they want and what they have; those of the system last."""
+    found = [
+        {
+            "kind": kind,
+            "key": meta.key(obj),
+            "name": meta.name(obj),
+            "namespace": meta.namespace(obj),
+            "wanted": (wanted := obj["spec"].get("replicas", 1)),
+            "more": wanted + 1,
+            "fewer": max(wanted - 1, 0),
+            "ready": obj.get("status", {}).get("readyReplicas", 0),
+        }
+        for kind in KINDS
+        for obj in reads.listing(view.cluster, kind)
+    ]
+    return sorted(found, key=lambda row: (row["namespace"].startswith("kube-"), row["namespace"], row["name"]))
+
+
+PANEL = Panel("actions", context)

@@ -1,0 +1,16 @@
+"""The cluster menu (switch, make, delete, start afresh), and the sheets behind its items."""
+
+from typing import Any
+
+from cluster.models import Cluster
+from dashboard.panels.panel import Panel, View
+
+
+def context(view: View) -> dict[str, Any]:
+    return {"names": list(Cluster.objects.order_by("name").values_list("name", flat=True))}
+
+
+PANEL = Panel("clusters", context)
+CREATE = Panel("cluster-create", context)
+RESET = Panel("cluster-reset", context)
+DELETE = Panel("cluster-delete", context)

@@ -1,0 +1,99 @@
+"""The inspector: one object with its tabs. Which tabs there are depends on the kind; each is a file of its own.
+
+An object is named by `kind` and `key` ("namespace/name", or "name" for kinds without namespace). `Component` is no kind
+of the API: it stands for a box of the control plane, such as kube-scheduler.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from cluster.objects import Manifest, meta
+from dashboard import reads, rows
+from dashboard.panels import tab_about, tab_events, tab_logs, tab_metrics, tab_why, tab_yaml
+from dashboard.panels.panel import Panel, View
+
+Tab = Callable[[View, str, str, Manifest | None], dict[str, Any]]
+
+TABS: dict[str, tuple[Any, Tab]] = {
+    "why": (gettext_lazy("Why"), tab_why.context),
+    "yaml": (gettext_lazy("YAML"), tab_yaml.context),
+    "events": (gettext_lazy("Events"), tab_events.context),
+    "logs": (gettext_lazy("Logs"), tab_logs.context),
+    "metrics": (gettext_lazy("Metrics"), tab_metrics.context),
+}
+OF_KIND = {"Pod": ("why", "yaml", "events", "logs", "metrics"), "Node": ("why", "yaml", "events", "metrics")}
+SCALABLE = ("Deployment", "ReplicaSet")
+
+
+def context(view: View) -> dict[str, Any]:
+    kind, key = view.wish("kind"), view.wish("key")
+    if not kind:
+        kind, key = something_to_show(view)
+    if kind == "Component":
+        return {"kind": kind, "key": key, "name": key, "component": True, **tab_about.context(view, key)}
+    if not kind or kind not in reads.kinds():
+        return {"kind": "", "key": ""}
+    namespace, name = meta.split_key(key)
+    obj = reads.get(view.cluster, kind, namespace, name)
+    names = OF_KIND.get(kind, ("why", "yaml", "events"))
+    tab = view.wish("tab", "why")
+    tab = tab if tab in names else "why"
+    return {
+        "kind": kind,
+        "key": key,
+        "name": name,
+        "namespace": namespace,
+        "tab": tab,
+        "tabs": [{"name": n, "title": TABS[n][0], "on": n == tab} for n in names],
+        "template": f"dashboard/panels/tab_{tab}.html",
+        "gone": obj is None,
+        "scalable": kind in SCALABLE and obj is not None,
+        **described(kind, obj),
+        **TABS[tab][1](view, kind, key, obj),
+    }
+
+
+def something_to_show(view: View) -> tuple[str, str]:
+    """For somebody who has not clicked yet: an application's pod, else a node."""
+    pods = [meta.key(pod) for pod in reads.listing(view.cluster, "Pod")]
+    mine = [key for key in pods if not key.startswith("kube-")]
+    if mine or pods:
+        return "Pod", (mine or pods)[0]
+    nodes = [meta.key(node) for node in reads.listing(view.cluster, "Node")]
+    return ("Node", nodes[0]) if nodes else ("", "")
+
+
+def described(kind: str, obj: Manifest | None) -> dict[str, Any]:
+    """Glyph and one line below the name."""
+    if obj is None:
+        return {"line": _("%(kind)s, no longer there") % {"kind": kind}, "state": "term"}
+    where = _("%(kind)s in %(namespace)s") % {"kind": kind, "namespace": meta.namespace(obj)}
+    if kind == "Pod":
+        row = rows.pod_row(obj)
+        status = f"{row['t']}, {row['n']}" if row["n"] else row["t"]
+        return {"line": f"{where}: {status}", "state": row["s"]}
+    if kind == "Node":
+        ready = rows.condition(obj, "Ready").get("status") == "True"
+        cordoned = bool(obj.get("spec", {}).get("unschedulable"))
+        words = _("Ready") if ready else _("not ready")
+        line = f"{_('Node')}, {words}{', ' + _('cordoned') if cordoned else ''}"
+        return {"line": line, "icon": "server", "cordoned": cordoned}
+    if kind in SCALABLE:
+        status = obj.get("status", {})
+        counts = {"ready": status.get("readyReplicas", 0), "wanted": obj["spec"].get("replicas", 1)}
+        return {"line": f"{where}, " + _("%(ready)s of %(wanted)s ready") % counts, "icon": "layers", **counts}
+    return {"line": where if meta.namespace(obj) else kind, "icon": "file-code"}
+
+
+def scale_context(view: View) -> dict[str, Any]:
+    kind, key = view.wish("kind", "Deployment"), view.wish("key")
+    namespace, name = meta.split_key(key)
+    obj = reads.get(view.cluster, kind, namespace, name) if kind in SCALABLE else None
+    return {"kind": kind, "key": key, "name": name, "replicas": (obj or {}).get("spec", {}).get("replicas", 1)}
+
+
+PANEL = Panel("inspector", context)
+SCALE = Panel("scale", scale_context)

@@ -1,0 +1,33 @@
+"""The metrics panel: CPU and memory of every node, and the pods that use most."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from cluster.objects import meta
+from dashboard import observed, reads
+from dashboard.panels.panel import Panel, View
+
+TOP = 12
+
+
+def context(view: View) -> dict[str, Any]:
+    titles = (("cpu", _t("CPU per node"), _t("millicores")), ("memory", _t("Memory per node"), "MiB"))
+    charts = [{"title": t, "unit": u, "src": reverse("chart", args=[view.cluster.name, n])} for n, t, u in titles]
+    return {"charts": charts, "top": top(view)}
+
+
+def top(view: View) -> list[dict[str, Any]]:
+    """`kubectl top pods --sort-by=cpu`."""
+    used = observed.usage_by_pod(view.cluster)
+    found = [
+        {"key": meta.key(pod), "node": pod["spec"].get("nodeName", ""), "cpu": used[meta.uid(pod)][0], "memory": used[meta.uid(pod)][1]}
+        for pod in reads.listing(view.cluster, "Pod")
+        if meta.uid(pod) in used
+    ]
+    return sorted(found, key=lambda row: (-row["cpu"], row["key"]))[:TOP]
+
+
+PANEL = Panel("metrics", context, _("Metrics"), "gauge")

@@ -1,0 +1,45 @@
+"""Reading a cluster as the page needs it: objects from committed rows, never from a running world.
+
+Read next: cluster/models.py for the tables; mirror.py for what is read continuously.
+"""
+
+from collections.abc import Iterator
+
+import orjson
+
+from cluster.apiserver import registry
+from cluster.models import Cluster, Revision, StoredObject
+from cluster.objects import Manifest
+
+
+def get(cluster: Cluster, kind: str, namespace: str, name: str) -> Manifest | None:
+    """The newest committed state of one living object."""
+    key = registry.by_kind(kind).storage_key(namespace, name)
+    stored = StoredObject.objects.filter(pk=f"{cluster.pk}:{key}").values_list("revision", flat=True).first()
+    if stored is None:
+        return None
+    value = Revision.objects.filter(pk=stored).values_list("value", flat=True).first()
+    return None if value is None else orjson.loads(bytes(value))
+
+
+def listing(cluster: Cluster, kind: str) -> Iterator[Manifest]:
+    """All living objects of a kind, in order of their keys."""
+    prefix = f"{cluster.pk}:{prefix_of(kind)}"
+    keys = StoredObject.objects.filter(pk__gte=prefix, pk__lt=prefix[:-1] + chr(ord(prefix[-1]) + 1)).order_by("pk")
+    wanted = list(keys.values_list("revision", flat=True))
+    for start in range(0, len(wanted), 500):
+        rows = dict(Revision.objects.filter(pk__in=wanted[start : start + 500]).values_list("pk", "value"))
+        for identity in wanted[start : start + 500]:
+            if identity in rows:
+                yield orjson.loads(bytes(rows[identity]))
+
+
+def prefix_of(kind: str) -> str:
+    """What the keys of all objects of a kind begin with."""
+    resource = registry.by_kind(kind)
+    return str(resource.storage_key("", "-")).rstrip("-").rstrip("/") + "/"
+
+
+def kinds() -> set[str]:
+    """Every kind the API server knows."""
+    return {resource.kind for resource in registry.all_resources()}

@@ -1,0 +1,65 @@
+"""Every click in words: the `kubectl` line that does the same, and the HTTP request behind it.
+
+What a person did is an input of the world, so the words are made from the recorded input, whoever sent it: this page,
+kubectl, a script. A click carries its line in the header `LINE`; for other requests the method and path must do.
+"""
+
+from typing import Any
+from urllib.parse import quote
+
+Words = dict[str, Any]
+LINE = "x-orrery-line"
+METHODS = {"POST": "create", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}
+
+
+def in_words(request: dict[str, Any]) -> Words:
+    """`v` the line, `short` for the lane, `http` the request if there was one, `note` if the line is no command."""
+    kind = str(request.get("type"))
+    if kind == "api":
+        return _api(request)
+    line, short = _command(kind, request)
+    return {"v": line, "short": short, **({"note": True} if line.startswith("#") else {})}
+
+
+def _api(request: dict[str, Any]) -> Words:
+    method, path = str(request.get("method", "")), str(request.get("path", ""))
+    http = f"{method} {path}"
+    headers = request.get("headers", {})
+    short = f"{METHODS.get(method, method.lower())} {path.rstrip('/').rsplit('/', 1)[-1]}"
+    if line := headers.get(LINE):
+        return {"v": line, "http": http, "short": line.removeprefix("kubectl ").split(" -n ")[0].split(" --")[0]}
+    agent = str(headers.get("user-agent", "")).split(" ")[0] or "a client"
+    return {"v": f"# {agent}: {http}", "short": short, "note": True}
+
+
+def _command(kind: str, request: dict[str, Any]) -> tuple[str, str]:
+    """(line, short) of an input that is no API request: pulling a plug has no kubectl line, but manage.py has one."""
+    node = request.get("node") or request.get("name", "")
+    manage = "python manage.py"
+    match kind:
+        case "power-off" | "power-on":
+            return f"{manage} node {kind} {node}", f"{kind.replace('-', ' ')} {node}"
+        case "node-add":
+            flags = "".join(f" --{name} {request[name]}" for name in ("cpu", "memory", "pods") if request.get(name))
+            return f"{manage} node add {node}{flags}", f"add {node}"
+        case "node-remove":
+            return f"{manage} node remove {node}", f"remove {node}"
+        case "clock":
+            operation = str(request.get("op", ""))
+            value = request.get("value", request.get("by", request.get("seconds", "")))
+            return f"{manage} clock {operation} {value}".rstrip(), f"clock {operation}"
+        case _:
+            return f"# {kind}", kind
+
+
+def object_path(api_version: str, plural: str, namespace: str, name: str, subresource: str = "") -> str:
+    """The URL of one object, as kubectl -v=6 shows it, without the cluster's prefix."""
+    root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    where = f"/namespaces/{quote(namespace)}" if namespace else ""
+    parts = [root + where, plural, *([quote(name)] if name else []), *([subresource] if subresource else [])]
+    return "/".join(parts)
+
+
+def flag(namespace: str) -> str:
+    """` -n shop`, or nothing for the default namespace and for kinds that have none."""
+    return "" if namespace in ("", "default") else f" -n {namespace}"

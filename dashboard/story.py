@@ -1,0 +1,74 @@
+"""Why, in the reader's language: sentences of cluster/why.py, recognised by their form and said again.
+
+cluster/ speaks English, as Kubernetes does. A sentence whose form is unknown here stays as it is.
+"""
+
+import re
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+FORMS = tuple(
+    (re.compile(pattern), said)
+    for pattern, said in (
+        (r"(?P<what>\S+) was bound to (?P<node>\S+)\.", gettext_noop("%(what)s was bound to %(node)s.")),
+        (r"(?P<what>\S+) was created for (?P<owner>.+)\.", gettext_noop("%(what)s was created for %(owner)s.")),
+        (r"(?P<what>\S+) was created\.", gettext_noop("%(what)s was created.")),
+        (r"(?P<what>\S+) is gone\.", gettext_noop("%(what)s is gone.")),
+        (r"(?P<what>\S+) was marked for deletion\.", gettext_noop("%(what)s was marked for deletion.")),
+        (r"Node (?P<node>\S+) got the taint (?P<taint>.+)\.", gettext_noop("Node %(node)s got the taint %(taint)s.")),
+        (r"Node (?P<node>\S+) lost the taint (?P<taint>.+)\.", gettext_noop("Node %(node)s lost the taint %(taint)s.")),
+        (
+            r"Node (?P<node>\S+): Ready is (?P<status>\w+) \((?P<reason>\w*)\)\.",
+            gettext_noop("Node %(node)s: Ready is %(status)s (%(reason)s)."),
+        ),
+        (
+            r"The lease of (?P<node>\S+) was renewed at (?P<time>\S+) for the last time, and then no more\.",
+            gettext_noop("The lease of %(node)s was renewed at %(time)s for the last time, and then no more."),
+        ),
+        (
+            r"The power of machine (?P<node>\S+) was cut\. Nobody told the cluster\.",
+            gettext_noop("The power of machine %(node)s was cut. Nobody told the cluster."),
+        ),
+        (r"Machine (?P<node>\S+) was powered on\.", gettext_noop("Machine %(node)s was powered on.")),
+        (r"Machine (?P<node>\S+) was added\.", gettext_noop("Machine %(node)s was added.")),
+        (r"Machine (?P<node>\S+) was taken away\.", gettext_noop("Machine %(node)s was taken away.")),
+        (r"You clicked (?P<what>\S+) on (?P<subject>\S+)\.", gettext_noop("You clicked %(what)s on %(subject)s.")),
+        (r"(?P<who>\S+) asked: (?P<what>.+)\.", gettext_noop("%(who)s asked: %(what)s.")),
+        (r"The cluster was built\.", gettext_noop("The cluster was built.")),
+        (r"The spec of (?P<what>\S+) changed\.", gettext_noop("The spec of %(what)s changed.")),
+        (r"The status of (?P<what>\S+) changed\.", gettext_noop("The status of %(what)s changed.")),
+        (
+            r"(?P<node>\S+) won with (?P<points>\d+) points: (?P<pod>\S+) runs there\.",
+            gettext_noop("%(node)s won with %(points)s points: %(pod)s runs there."),
+        ),
+        (r"(?P<node>\S+) won: (?P<pod>\S+) runs there\.", gettext_noop("%(node)s won: %(pod)s runs there.")),
+        (r"(?P<pod>\S+) is waiting for the scheduler\.", gettext_noop("%(pod)s is waiting for the scheduler.")),
+        (r"(?P<pod>\S+) is pending: (?P<why>.+)", gettext_noop("%(pod)s is pending: %(why)s")),
+        (
+            r"(?P<pod>\S+) is being deleted; the kubelet of (?P<node>\S+) is stopping it\.",
+            gettext_noop("%(pod)s is being deleted; the kubelet of %(node)s is stopping it."),
+        ),
+        (
+            r"(?P<pod>\S+) is being deleted, but (?P<node>\S+) is not reachable: nobody is there to stop its containers and confirm\.",
+            gettext_noop("%(pod)s is being deleted, but %(node)s is not reachable: nobody is there to stop its containers and confirm."),
+        ),
+        (
+            r"(?P<what>\S+) exists since revision (?P<first>\d+); its newest revision is (?P<last>\d+), by (?P<who>.+)\.",
+            gettext_noop("%(what)s exists since revision %(first)s; its newest revision is %(last)s, by %(who)s."),
+        ),
+    )
+)
+ACTORS = {"you": gettext_noop("You"), "machine": gettext_noop("the machine"), "boot": gettext_noop("the cluster's birth")}
+
+
+def sentence(text: str) -> str:
+    """`text` in the language of this request."""
+    for pattern, said in FORMS:
+        if found := pattern.fullmatch(text):
+            return _(said) % found.groupdict()
+    return text
+
+
+def actor(name: str) -> str:
+    return _(ACTORS[name]) if name in ACTORS else name

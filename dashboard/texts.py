@@ -1,0 +1,75 @@
+"""The texts that the page's scripts need, in the reader's language. Their English form is their key."""
+
+from django.utils.translation import gettext, gettext_noop
+
+STATES = {
+    "state.run": gettext_noop("Running"),
+    "state.notready": gettext_noop("Not ready"),
+    "state.creating": gettext_noop("Creating"),
+    "state.pending": gettext_noop("Pending"),
+    "state.fail": gettext_noop("Failed"),
+    "state.term": gettext_noop("Terminating"),
+    "state.done": gettext_noop("Succeeded"),
+}
+
+TEXTS = (
+    gettext_noop("You"),
+    gettext_noop("API server"),
+    gettext_noop("Scheduler"),
+    gettext_noop("Controllers"),
+    gettext_noop("no lease, {span}"),
+    gettext_noop("Ready"),
+    gettext_noop("NotReady"),
+    gettext_noop("Unknown"),
+    gettext_noop("Cordoned"),
+    gettext_noop("powered off"),
+    gettext_noop("Power off {node}"),
+    gettext_noop("Power on {node}"),
+    gettext_noop("More for {node}"),
+    gettext_noop("Pods on {node}"),
+    gettext_noop("Mem"),
+    gettext_noop("{n} restarts"),
+    gettext_noop("{n} pods wait for a node"),
+    gettext_noop("Waiting for a node"),
+    gettext_noop("revision {n}"),
+    gettext_noop("{n} pods wait"),
+    gettext_noop("nothing waits"),
+    gettext_noop("from {actor}, stored as revision {n}"),
+    gettext_noop("step {n}"),
+    gettext_noop("Heatmap of {nodes} nodes and {pods} pods. {down} nodes not ready."),
+    gettext_noop("Worker nodes"),
+    gettext_noop("{n} nodes, {down} not ready"),
+    gettext_noop("{n} nodes ready"),
+    gettext_noop("{n} pods"),
+    gettext_noop("Filter pods"),
+    gettext_noop("Pod"),
+    gettext_noop("Node"),
+    gettext_noop("Namespace"),
+    gettext_noop("Status"),
+    gettext_noop("{n} more: narrow the filter."),
+    gettext_noop("Pause"),
+    gettext_noop("Play"),
+    gettext_noop("asleep"),
+    gettext_noop("max"),
+    gettext_noop("The speed that is reached"),
+    gettext_noop("Nothing is planned"),
+    gettext_noop("Skip {span}: {text}"),
+    gettext_noop("Next: {text}"),
+    gettext_noop("do"),
+    gettext_noop("Apply YAML"),
+    gettext_noop("Add a node"),
+    gettext_noop("Skip to the next event"),
+    gettext_noop("Uncordon"),
+    gettext_noop("Cordon"),
+    gettext_noop("Drain"),
+    gettext_noop("Remove the node"),
+    gettext_noop("Copied: {text}"),
+    gettext_noop("{node} is {state}"),
+    gettext_noop("Pods are running on {node}"),
+    gettext_noop("That did not arrive. Is the server there?"),
+)
+
+
+def for_scripts() -> dict[str, str]:
+    """Key to text, in the language of this request."""
+    return {key: gettext(text) for key, text in STATES.items()} | {text: gettext(text) for text in TEXTS}

@@ -1,0 +1,337 @@
+// The page comes alive: one socket feeds the model, views draw what changed once per animation frame, then the ack goes
+// out. Everything that is a panel or a form is htmx: the server renders it, and this file only says when to fetch it.
+
+import { $, $$, attribute, boot, forgetColours, h, icon, say, t } from './dom.js';
+import { ClusterStream } from './stream.js';
+import { Model } from './model.js';
+import { Diagram } from './map.js';
+import { Wires } from './wires.js';
+import { Lanes } from './lanes.js';
+import { Heatmap, Table } from './heatmap.js';
+import { TimeBar } from './time.js';
+import { Palette } from './palette.js';
+import { forgetCharts, refreshCharts } from './charts.js';
+
+const CROWD = 150; // Pods or nodes from which on the heatmap is shown first.
+
+const model = new Model();
+const wires = new Wires(model);
+const diagram = new Diagram(model, wires);
+const lanes = new Lanes(model, (kind, key) => inspect(kind, key));
+const heatmap = new Heatmap(model, (kind, key) => inspect(kind, key.replace(/^\//, '')));
+const table = new Table(model);
+const time = new TimeBar(model, act);
+const palette = new Palette(model, deeds, (kind, key) => inspect(kind, key.replace(/^\//, '')));
+
+// --- Frames ----------------------------------------------------------------------------------------------------------
+
+const pending = [];
+let painted = -1;
+let chosen = false; // The map style was chosen by a person.
+
+const stream = new ClusterStream(
+  `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${boot.stream}`,
+  (frame) => {
+    if (frame.type === 'gone') { location.assign(boot.home); return; }
+    pending.push(frame);
+  },
+  (connected) => { $('#offline').hidden = connected; },
+);
+
+let frames = 0;
+let fps = 0;
+let since = performance.now();
+let lastLanes = 0;
+
+function paint(at) {
+  requestAnimationFrame(paint);
+  frames += 1;
+  if (at - since > 1000) { fps = Math.round((frames * 1000) / (at - since)); frames = 0; since = at; }
+  const batch = pending.splice(0);
+  for (const frame of batch) take(frame);
+  time.tick();
+  if (batch.length || (model.running() && at - lastLanes > 66)) {
+    lastLanes = at;
+    lanes.draw();
+    if ($('.node.off')) wires.silence();
+  }
+  if (heatmap.dirty && $('#map').dataset.mode === 'heat') heatmap.draw();
+  if (batch.length) {
+    painted = batch.at(-1).seq;
+    stream.drawn(painted);
+  }
+}
+requestAnimationFrame(paint);
+
+function take(frame) {
+  const change = model.apply(frame);
+  if (change.fresh) crowd();
+  const mode = $('#map').dataset.mode;
+  if (mode === 'diagram') diagram.update(change);
+  else diagram.stale = true;
+  if (mode === 'table' && (change.pods.length || change.fresh)) soon('table', () => table.draw(), 500);
+  heatmap.dirty ||= change.fresh || change.pods.length > 0 || change.nodes.length > 0;
+  if (frame.usage && mode === 'diagram') diagram.loads(null);
+  diagram.boxes(change);
+  time.update();
+  if (!change.fresh) {
+    wires.show(change.messages, change.more);
+    for (const node of Object.keys(frame.beats ?? {})) wires.beat(node);
+  }
+  for (const message of change.messages) if (message.i) tell(message);
+  announce(change);
+  wake(change);
+}
+
+/** Panels that show something that has changed are told so; htmx fetches them. */
+function wake(change) {
+  const kinds = new Set([...change.touched.map((name) => name.split('/')[0]), ...change.messages.map((message) => message.d)]);
+  if (change.fresh || ['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet'].some((kind) => kinds.has(kind))) tellPanels('orrery:workloads');
+  const { kind, key } = open;
+  const podKeys = change.pods.map(([name]) => name);
+  if (change.fresh || (kind === 'Pod' && podKeys.includes(key)) || change.messages.some((message) => message.d === kind && message.k === key) || change.touched.includes(`${kind}/${key}`) || (kind === 'Node' && change.nodes.some(([name]) => name === key)) || (kind === 'Component' && change.messages.length)) {
+    soon('inspector', () => inspect(open.kind, open.key, open.tab, true), 500);
+  }
+  if (document.body.dataset.centre !== 'map') soon('wide', refreshWide, 1000);
+}
+
+const tellPanels = (name) => document.body.dispatchEvent(new CustomEvent(name));
+
+const timers = new Map();
+/** Run at most once in `pause` ms, and never lose the last call. */
+function soon(name, run, pause) {
+  if (timers.has(name)) return;
+  timers.set(name, setTimeout(() => { timers.delete(name); run(); }, pause));
+}
+
+// --- The map's style ---------------------------------------------------------------------------------------------------
+
+function crowd() {
+  if (chosen) return;
+  style(model.pods.size > CROWD || model.nodes.size > CROWD / 4 ? 'heat' : 'diagram');
+}
+
+function style(mode) {
+  $('#map').dataset.mode = mode;
+  for (const button of $$('.map .seg [data-mode]')) attribute(button, 'aria-pressed', String(button.dataset.mode === mode));
+  if (mode === 'diagram') { diagram.update({ fresh: true, pods: [...model.pods], nodes: [...model.nodes], messages: [] }); diagram.select(`${open.kind}/${open.key}`); }
+  if (mode === 'table') table.draw();
+  heatmap.dirty = true;
+}
+
+// --- The inspector -----------------------------------------------------------------------------------------------------
+
+const open = { kind: '', key: '', tab: 'why' };
+
+/** Show `kind` `key` ("ns/name", or "name" without a namespace) in the inspector. */
+function inspect(kind, key, tab = open.tab, quietly = false) {
+  if (!kind) return;
+  const same = open.kind === kind && open.key === key && open.tab === tab;
+  Object.assign(open, { kind, key, tab });
+  diagram.select(kind === 'Pod' ? `Pod/${key}` : `${kind}//${key.replace(/^\//, '')}`);
+  const query = new URLSearchParams({ kind, key: key.replace(/^\//, ''), tab });
+  htmx.ajax('GET', `${boot.panel}inspector?${query}`, { target: '#inspector', swap: same ? 'innerMorph' : 'innerHTML' });
+  if (!quietly && innerWidth <= 760) view('insp');
+}
+
+/** Show a wide panel in the centre, or the map again. */
+function centre(name, query = '') {
+  document.body.dataset.centre = name;
+  for (const tab of $$('.views [role=tab]')) {
+    const on = tab.dataset.centre === name;
+    attribute(tab, 'aria-selected', String(on));
+    tab.tabIndex = on ? 0 : -1;
+  }
+  if (name === 'map') { wires.layout(); heatmap.dirty = true; return; }
+  htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerHTML' });
+}
+
+function refreshWide() {
+  const name = document.body.dataset.centre;
+  if (name === 'map' || document.hidden) return;
+  const form = $('#wide form');
+  const query = form ? `?${new URLSearchParams(new FormData(form))}` : '';
+  htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerMorph' });
+}
+setInterval(() => {
+  if (document.body.dataset.centre !== 'map' && (model.running() || document.body.dataset.centre === 'machine-room')) refreshWide();
+  if (open.tab === 'logs' && model.running()) inspect(open.kind, open.key, open.tab, true);
+}, 2000);
+
+function view(name) {
+  document.body.dataset.view = name;
+  for (const button of $$('#tabbar [data-view]')) button.dataset.view === name ? button.setAttribute('aria-current', 'page') : button.removeAttribute('aria-current');
+  if (name === 'map') requestAnimationFrame(() => wires.layout());
+  requestAnimationFrame(() => lanes.draw());
+}
+
+// --- Deeds -------------------------------------------------------------------------------------------------------------
+
+/** Do something to the cluster. Whatever went wrong comes back as a toast. */
+function act(name, values = {}) {
+  return htmx.ajax('POST', `${boot.act}${name}`, { values, swap: 'none', source: document.body });
+}
+
+function sheet(name, query = '') {
+  htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#sheet', swap: 'innerHTML' }).then(() => {
+    if (!$('#sheet').open) $('#sheet').showModal();
+    $('#sheet [autofocus]')?.focus();
+  });
+}
+
+function deeds() {
+  const nodes = model.sortedNodes();
+  return [
+    { icon: 'file-code', text: t('Apply YAML'), run: () => sheet('apply') },
+    { icon: 'plus', text: t('Add a node'), run: () => sheet('add-node') },
+    { icon: 'fast-forward', text: t('Skip to the next event'), run: () => act('clock', { op: 'skip' }) },
+    { icon: model.running() ? 'pause' : 'play', text: t(model.running() ? 'Pause' : 'Play'), run: () => time.toggle() },
+    ...$$('.views [data-centre]').map((tab) => ({ icon: 'layers', text: tab.textContent, run: () => centre(tab.dataset.centre) })),
+    ...nodes.slice(0, 40).map((node) => ({ icon: 'power', text: t(node.p ? 'Power off {node}' : 'Power on {node}', { node: node.k }), run: () => act(node.p ? 'power-off' : 'power-on', { node: node.k }) })),
+  ];
+}
+
+function nodeMenu(button) {
+  const name = button.dataset.nodeMenu;
+  const node = model.nodes.get(name);
+  const menu = $('#node-menu');
+  const item = (mark, text, deed, danger = false) => h('button', { class: `item ${danger ? 'danger' : ''}`, role: 'menuitem', 'data-act': deed, 'data-node': name }, icon(mark), text);
+  menu.replaceChildren(
+    item('power', t(node.p ? 'Power off {node}' : 'Power on {node}', { node: name }), node.p ? 'power-off' : 'power-on'),
+    node.u ? item('check', t('Uncordon'), 'uncordon') : item('ban', t('Cordon'), 'cordon'),
+    item('log-out', t('Drain'), 'drain'),
+    h('hr'),
+    item('trash-2', t('Remove the node'), 'node-remove', true),
+  );
+  place(menu, button);
+}
+
+/** Open a menu beside the button that asked for it. */
+function place(menu, button) {
+  menu.showPopover();
+  const [at, box] = [button.getBoundingClientRect(), menu.getBoundingClientRect()];
+  menu.style.left = `${Math.max(Math.min(at.left, innerWidth - box.width - 8), 8)}px`;
+  menu.style.top = `${at.bottom + 4 + box.height < innerHeight ? at.bottom + 4 : Math.max(at.top - box.height - 4, 8)}px`;
+  menu.opener = button;
+  menu.querySelector('[role^=menuitem]')?.focus();
+}
+
+document.addEventListener('click', (event) => {
+  const target = event.target.closest('[data-object], [data-act], [data-centre], [data-view], [data-mode], [data-sheet], [data-tab], [data-node-menu], [data-copy], [data-close], [data-system]');
+  if (!target || target === document.body) return;
+  const { dataset } = target;
+  if (dataset.object) { const [kind, ...rest] = dataset.object.split('/'); inspect(kind, rest.join('/').replace(/^\//, ''), dataset.tab ?? open.tab); }
+  else if (dataset.act) { const { act: name, ...values } = dataset; if (!target.matches('[data-ask]') || target.dataset.sure) act(name, values); target.closest('[popover]')?.hidePopover(); }
+  else if (dataset.nodeMenu) nodeMenu(target);
+  else if (dataset.tab) inspect(open.kind, open.key, dataset.tab);
+  else if (dataset.sheet) { sheet(dataset.sheet, dataset.query ?? ''); target.closest('[popover]')?.hidePopover(); }
+  else if ('close' in dataset) target.closest('dialog')?.close();
+  else if (dataset.copy) copy(dataset.copy);
+  else if (dataset.mode && target.tagName === 'BUTTON') { chosen = true; style(dataset.mode); }
+  else if ('modeTable' in dataset) { chosen = true; style('table'); table.filter.value = dataset.modeTable; table.draw(); }
+  else if (dataset.centre) { centre(dataset.centre, dataset.query ?? ''); target.closest('[popover]')?.hidePopover(); if (innerWidth <= 760) view('map'); }
+  else if (dataset.view) { if (dataset.view === 'map') centre('map'); view(dataset.view); }
+});
+
+$('#sheet').addEventListener('click', ({ target }) => { if (target === $('#sheet')) $('#sheet').close(); });
+
+async function copy(text) {
+  try { await navigator.clipboard.writeText(text); toast(t('Copied: {text}', { text })); } catch { toast(text); }
+}
+
+// --- Menus and tab lists by keyboard ------------------------------------------------------------------------------------
+
+for (const button of $$('[popovertarget]')) {
+  const menu = document.getElementById(button.getAttribute('popovertarget'));
+  button.removeAttribute('popovertarget');
+  button.addEventListener('click', () => { menu.matches(':popover-open') ? menu.hidePopover() : place(menu, button); });
+}
+document.addEventListener('keydown', (event) => {
+  const list = event.target.closest?.('[role=menu], [role=tablist]');
+  const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+  if (list && step) {
+    const items = $$('[role^=menuitem], [role=tab]', list);
+    const next = items[(items.indexOf(document.activeElement) + step + items.length) % items.length];
+    event.preventDefault();
+    next?.focus();
+    if (list.getAttribute('role') === 'tablist') next?.click();
+    return;
+  }
+  if (event.key === 'Escape' && event.target.closest?.('[popover]')) event.target.closest('[popover]').opener?.focus();
+  shortcut(event);
+});
+
+/** Single keys act on the page, never while somebody is typing. */
+function shortcut(event) {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') { event.preventDefault(); palette.show(); return; }
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, textarea, select, dialog, [role=menu]')) return;
+  const free = !event.target.closest('button, a, [tabindex]') || event.target === document.body;
+  if (event.key === ' ' && free) { event.preventDefault(); time.toggle(); }
+  else if (event.key === 'ArrowRight' && free) { event.preventDefault(); time.step(); }
+  else if (event.key === '/') { event.preventDefault(); palette.show(); }
+}
+
+// --- Words: toasts, kubectl lines, the live region ------------------------------------------------------------------------
+
+function toast(text, bad = false) {
+  const element = h('div', { class: `toast ${bad ? 'bad' : ''}` }, h('span', {}, text));
+  $('#toasts').append(element);
+  setTimeout(() => element.remove(), bad ? 8000 : 4000);
+  say($(bad ? '#alarm' : '#say'), text);
+}
+
+/** One input, as the kubectl line or the command that says the same. */
+function tell(message) {
+  const box = $('#said');
+  const line = h('p', { class: message.ok ? (message.note ? 'note' : '') : 'bad' });
+  if (!message.note) line.append(h('b', {}, '$ '));
+  line.append(message.v);
+  if (message.http) line.append(h('small', {}, message.http));
+  box.append(line);
+  while (box.childElementCount > 60) box.firstElementChild.remove();
+  box.scrollTop = box.scrollHeight;
+}
+
+let unsaid = new Map();
+function announce({ fresh, pods, nodes }) {
+  if (fresh) return;
+  for (const [name, row] of nodes) if (row && row.s !== 'Ready') unsaid.set(name, t('{node} is {state}', { node: name, state: t(row.s) }));
+  for (const [, row] of pods) if (row?.s === 'run' && row.n) unsaid.set(row.n, t('Pods are running on {node}', { node: row.n }));
+  if (unsaid.size) soon('say', () => { say($('#say'), [...unsaid.values()].slice(0, 3).join('. ')); unsaid = new Map(); }, 2000);
+}
+
+// --- htmx ----------------------------------------------------------------------------------------------------------------
+
+document.body.addEventListener('htmx:config:request', ({ detail }) => {
+  if (detail.ctx.request.method !== 'GET') detail.ctx.request.headers['X-CSRFToken'] = boot.csrf;
+});
+document.body.addEventListener('htmx:after:swap', () => refreshCharts());
+document.body.addEventListener('orrery:toast', ({ detail }) => toast(detail.text ?? detail.value ?? '', detail.bad));
+document.body.addEventListener('orrery:done', () => { if ($('#sheet').open) $('#sheet').close(); });
+document.body.addEventListener('htmx:error', () => toast(t('That did not arrive. Is the server there?'), true));
+
+// --- Theme ---------------------------------------------------------------------------------------------------------------
+
+$('#theme').addEventListener('click', () => {
+  const dark = getComputedStyle(document.documentElement).colorScheme === 'dark' || (document.documentElement.dataset.theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);
+  const theme = dark ? 'light' : 'dark';
+  document.documentElement.dataset.theme = theme;
+  document.cookie = `orrery_theme=${theme}; path=/; max-age=31536000; samesite=strict`;
+  recolour();
+});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolour);
+function recolour() { forgetColours(); forgetCharts(); heatmap.dirty = true; lanes.draw(); refreshCharts(); }
+addEventListener('resize', () => { heatmap.dirty = true; lanes.draw(); });
+document.fonts.ready.then(() => { wires.layout(); lanes.draw(); });
+
+if (boot.open) { Object.assign(open, boot.open); diagram.select(`${open.kind}/${open.key}`); }
+if (boot.centre) centre(boot.centre);
+
+window.__orrery = {
+  get seq() { return stream.seq; },
+  get paintedSeq() { return painted; },
+  get simTime() { return model.now(); },
+  fps: () => fps,
+  cell: (node) => heatmap.cells.find((cell) => cell.node.k === node),
+  state: () => ({ pods: [...model.pods.values()], nodes: [...model.nodes.values()], clock: model.clock }),
+};

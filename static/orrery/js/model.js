@@ -1,0 +1,110 @@
+// What the browser knows of the cluster: rows by key, the clock, and what happened lately. Frames change it; views read it.
+
+const LOG = 900; // Messages kept for the lanes.
+
+export class Model {
+  constructor() { this.clear(); }
+
+  clear() {
+    this.pods = new Map();
+    this.nodes = new Map();
+    this.clock = { now: 0, paused: true, speed: 1 };
+    this.log = []; // Messages, oldest first: see dashboard/rows.py.
+    this.beats = []; // Lease renewals: {t, node}.
+    this.writes = new Map(); // Revision to its message, as far as `log` reaches.
+    this.outages = new Map(); // Node to [[from, to | null], …], from physical events.
+    this.usage = {};
+    this.arrived = performance.now();
+  }
+
+  /** Take a frame in. Returns what views need to know: {fresh, pods, nodes, messages, more, touched}. */
+  apply(frame) {
+    const fresh = frame.type === 'snapshot';
+    if (fresh) this.clear();
+    this.arrived = performance.now();
+    const wasAt = this.clock.now;
+    if (frame.clock) this.clock = frame.clock;
+    const pods = fresh ? frame.pods.map((row) => [row.k, row]) : Object.entries(frame.pods ?? {});
+    const nodes = fresh ? frame.nodes.map((row) => [row.k, row]) : Object.entries(frame.nodes ?? {});
+    for (const [key, row] of pods) row ? this.pods.set(key, row) : this.pods.delete(key);
+    for (const [key, row] of nodes) row ? this.nodes.set(key, row) : this.nodes.delete(key);
+    for (const [node, time] of Object.entries(frame.beats ?? {})) {
+      const row = this.nodes.get(node);
+      if (row) row.b = time;
+      this.beats.push({ t: time, node });
+    }
+    if (this.beats.length > LOG) this.beats.splice(0, this.beats.length - LOG);
+    if (frame.usage) this.usage = frame.usage;
+    const messages = frame.messages ?? [];
+    for (const message of messages) this.remember(message);
+    return { fresh, pods, nodes, messages, more: frame.more ?? 0, touched: frame.touched ?? [], wasAt };
+  }
+
+  remember(message) {
+    this.log.push(message);
+    if (message.r) this.writes.set(message.r, message);
+    if (message.e && message.v === 'power-off') this.outages.set(message.k, [...(this.outages.get(message.k) ?? []), [message.t, null]]);
+    if (message.e && message.v === 'power-on') {
+      const last = this.outages.get(message.k)?.at(-1);
+      if (last && last[1] === null) last[1] = message.t;
+    }
+    if (this.log.length > LOG) for (const old of this.log.splice(0, this.log.length - LOG)) this.writes.delete(old.r);
+  }
+
+  running() { return !this.clock.paused && !this.clock.asleep && !this.clock.stopped; }
+
+  /** Simulated time now: the committed horizon, and what has passed since by the wall, but never past the next timer. */
+  now() {
+    const { now, speed, due } = this.clock;
+    if (!this.running() || !speed) return now;
+    const ahead = Math.min((performance.now() - this.arrived) * 1000, 1.5e6) * speed;
+    return due ? Math.max(now, Math.min(now + ahead, due)) : now + ahead;
+  }
+
+  podsOf(node) {
+    const found = [];
+    for (const pod of this.pods.values()) if (pod.n === node) found.push(pod);
+    return found.sort((a, b) => isSystem(a) - isSystem(b));
+  }
+
+  /** Pods by node in one walk, for the whole map. */
+  byNode() {
+    const found = new Map([...this.nodes.keys()].map((name) => [name, []]));
+    for (const pod of this.pods.values()) if (pod.n) (found.get(pod.n) ?? found.set(pod.n, []).get(pod.n)).push(pod);
+    for (const pods of found.values()) pods.sort((a, b) => isSystem(a) - isSystem(b));
+    return found;
+  }
+
+  sortedNodes() { return [...this.nodes.values()].sort((a, b) => naturally(a.k, b.k)); }
+}
+
+const collator = new Intl.Collator('en', { numeric: true });
+export const naturally = (a, b) => collator.compare(a, b);
+export const namespaceOf = (key) => (key.includes('/') ? key.slice(0, key.indexOf('/')) : '');
+export const nameOf = (key) => key.slice(key.indexOf('/') + 1);
+export const isSystem = (pod) => pod.k.startsWith('kube-');
+
+/** web-7d4b9c5f6-x2k9p as ['web', '-x2k9p']: the workload's name may be cut short, the suffix that tells pods apart may not. */
+export function shortName(pod) {
+  const name = nameOf(pod.k);
+  const owner = (pod.o ?? '').split('/')[1];
+  if (!owner || !name.startsWith(`${owner}-`)) return [name, ''];
+  const base = pod.o.startsWith('ReplicaSet/') ? owner.replace(/-[a-z0-9]{6,10}$/, '') : owner;
+  return [base, name.slice(owner.length)];
+}
+
+/** Which lane an actor belongs to: you | scheduler | controllers | addons | a node's name. */
+export function laneOf(actor, nodes) {
+  if (actor === 'you' || actor === 'physics') return 'you';
+  if (actor.startsWith('kubelet/')) return actor.slice(8);
+  if (actor.startsWith('kube-proxy/')) return actor.slice(11);
+  if (actor.startsWith('system:node:')) return actor.slice(12);
+  if (actor.includes('scheduler')) return 'scheduler';
+  if (actor.endsWith('-controller') || actor.includes('controller') || CONTROLLERS.has(actor)) return 'controllers';
+  if (nodes.has(actor)) return actor;
+  if (actor.startsWith('kube-apiserver') || actor.startsWith('apiserver') || actor === 'system:apiserver') return 'api';
+  if (actor.startsWith('system:')) return actor.includes('kube-system') ? 'addons' : 'controllers';
+  return COMPONENTS.has(actor) ? 'controllers' : 'you';
+}
+const CONTROLLERS = new Set(['garbage-collector', 'pod-garbage-collector', 'podgc', 'nodelifecycle', 'node-lifecycle', 'taint-eviction', 'node-ipam', 'nodeipam', 'endpoints', 'endpointslice', 'root-ca-publisher', 'namespace', 'serviceaccount', 'disruption', 'deployment', 'replicaset']);
+const COMPONENTS = new Set(['world', 'boot', 'bootstrap']);

@@ -200,7 +200,7 @@ def apply_one(view: View, document: Any, number: int) -> tuple[bool, str]:
     name = meta.name(document)
     namespace = (meta.namespace(document) or "default") if found.namespaced else ""
     thing = f"{found.kind.lower()}{'.' + found.group if found.group else ''}/{name}"
-    line = f"kubectl apply -f -   # {thing}{flag(namespace)}"
+    line = f"kubectl apply -f {name}.yaml{flag(namespace)}"
     annotated = with_last_applied(document)
     if name and reads.get(view.cluster, kind, namespace, name) is not None:
         path, verb = object_path(version, found.plural, namespace, name), _("configured")

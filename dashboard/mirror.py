@@ -40,6 +40,7 @@ class Mirror:
         self._powered: dict[str, bool] = {}
         self._beats: dict[str, int] = {}
         self._recent: deque[Row] = deque(maxlen=MESSAGES)
+        self._rhythm: deque[tuple[int, str]] = deque(maxlen=MESSAGES)
         self._paces: deque[tuple[float, int]] = deque(maxlen=24)
         self._revision = self._event = self._inputs = 0
         self._epoch = 0
@@ -76,6 +77,7 @@ class Mirror:
             "pods": list(self.pods.values()),
             "nodes": list(self.nodes.values()),
             "messages": list(self._recent),
+            "rhythm": list(self._rhythm),
         }
 
     def _clock(self, cluster: Cluster) -> Row:
@@ -118,14 +120,15 @@ class Mirror:
 
     def _read_revisions(self, cluster: Cluster, delta: Delta) -> None:
         first, last = cluster.pk << REVISION_BITS | self._revision, cluster.pk << REVISION_BITS | cluster.revision
-        fields = ("id", "verb", "value", "actor", "causes", "step", "sim_time")
+        fields = ("id", "key", "verb", "value", "actor", "causes", "step", "sim_time")
         new = Revision.objects.filter(id__gt=first, id__lte=last).order_by("id").values_list(*fields)[:AT_ONCE]
-        for identity, verb, value, actor, causes, step, sim_time in new:
+        for identity, key, verb, value, actor, causes, step, sim_time in new:
             self._revision = identity & ((1 << REVISION_BITS) - 1)
             obj = orjson.loads(bytes(value))
             if obj["kind"] != "Lease":
+                plural = key.split("/")[2]
                 had_node = obj["kind"] == "Pod" and bool(self.pods.get(meta.key(obj), {}).get("n"))
-                stamp = rows.Stamp(self._revision, verb, actor, orjson.loads(causes), step, sim_time)
+                stamp = rows.Stamp(self._revision, verb, actor, orjson.loads(causes), step, sim_time, plural)
                 delta.messages.append(rows.message_row(stamp, obj, had_node))
             self._keep(obj, gone=verb == "delete", delta=delta)
 
@@ -149,6 +152,7 @@ class Mirror:
         elif kind == "Lease" and meta.namespace(obj) == rows.LEASES:
             name, renewed = meta.name(obj), times.parse(obj["spec"]["renewTime"]) - self._epoch
             self._beats[name] = renewed
+            self._rhythm.append((renewed, name))
             if name in self.nodes:
                 self.nodes[name]["b"] = renewed
             if delta:

@@ -5,7 +5,7 @@ is a snapshot of 10,000 rows:
 
     pod      k key, n node, s state, t status text, r ready count, x restarts, o owner, c/m requested CPU (m) and MiB
     node     k name, s Ready | NotReady | Unknown, u cordoned, p power, tn taints, c/m/pods allocatable, z zone, rt runtime
-    message  r revision, t time, st step, a actor, v verb, d kind, k key, l label, c causes
+    message  r revision, t time, st step, a actor, v verb, d kind, p plural, k key, l label, c causes
 
 `state` decides shape and colour of a pod on the map; the text is what `kubectl get pods` prints in STATUS.
 """
@@ -48,11 +48,11 @@ def _request(container: Manifest, resource: str) -> str:
 
 
 def cpu_millis(text: str) -> int:
-    return int(quantity.parse(text) * 1000)
+    return quantity.milli(text)
 
 
 def mebibytes(text: str) -> int:
-    return int(quantity.parse(text)) >> 20
+    return quantity.value(text) >> 20
 
 
 def pod_state(pod: Manifest) -> str:
@@ -123,6 +123,7 @@ class Stamp(NamedTuple):
     causes: list[str]
     step: int
     sim_time: int
+    plural: str
 
 
 def message_row(stamp: Stamp, obj: Manifest, had_node: bool) -> Row:
@@ -134,6 +135,7 @@ def message_row(stamp: Stamp, obj: Manifest, had_node: bool) -> Row:
         "a": stamp.actor,
         "v": stamp.verb,
         "d": obj["kind"],
+        "p": stamp.plural,
         "k": meta.key(obj),
         "l": label(obj["kind"], stamp.verb, stamp.actor, obj, had_node),
         "c": stamp.causes[-3:],

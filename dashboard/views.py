@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
@@ -64,7 +64,7 @@ def _boot(request: HttpRequest, cluster: str) -> dict[str, Any]:
         "cluster": cluster,
         "csrf": get_token(request),
         "home": reverse("home"),
-        "stream": f"/clusters/{cluster}/stream",
+        "stream": f"{get_script_prefix()}clusters/{cluster}/stream",
         "panel": reverse("panel", args=[cluster, "x"])[:-1],
         "act": reverse("act", args=[cluster, "x"])[:-1],
         "uplot": {"js": static("vendor/uplot-1.6.32/uPlot.iife.min.js"), "css": static("vendor/uplot-1.6.32/uPlot.min.css")},

@@ -10,6 +10,7 @@ import orjson
 from cluster import why
 from cluster.models import Verdict
 from cluster.objects import Manifest, errors, meta
+from cluster.scheduler import explain
 from dashboard import story
 from dashboard.panels.panel import View
 
@@ -47,3 +48,42 @@ def scheduling(view: View, obj: Manifest | None) -> dict[str, Any]:
         return {}
     body = Verdict.objects.filter(pk=f"{view.cluster.pk}:{meta.uid(obj)}").values_list("body", flat=True).first()
     return {} if body is None else verdict_rows(orjson.loads(bytes(body)))
+
+
+def verdict_rows(verdict: dict[str, Any]) -> dict[str, Any]:
+    """Rows for the table: scored nodes with a bar of points per plugin, then the refused ones with the reason."""
+    found = explain.rows(verdict)
+    names = [name for name, _ in verdict["profile"]]
+    most = max([row.total or 0 for row in found] or [0]) or 1
+    return {
+        "scores": [scored(row, names, most) for row in found if row.fits],
+        "rejected": [{"node": row.node, "reason": ", ".join(row.reasons), "plugin": row.plugin} for row in found if not row.fits],
+        "unnamed": [
+            {"count": count, "reason": reasons, "plugin": plugin}
+            for count, plugin, reasons in explain.summary(verdict)
+            if not any(row.plugin == plugin for row in found)
+        ],
+        "plugins": [{"name": spaced(name), "texture": texture(names, name)} for name in names if most > 1],
+    }
+
+
+def scored(row: explain.Row, names: list[str], most: int) -> dict[str, Any]:
+    """One node: its bar is made of each plugin's points, in proportion to the best total."""
+    bars, x = [], 0.0
+    for score in row.scores:
+        width = round(100 * score.points / most, 2)
+        words = f"{score.plugin}: {score.score} × {score.weight} = {score.points}"
+        bars.append({"x": round(x, 2), "width": max(width - 0.6, 0), "texture": texture(names, score.plugin), "words": words})
+        x += width
+    words = "; ".join(bar["words"] for bar in bars) or row.text
+    return {"node": row.node, "won": row.chosen, "total": "" if row.total is None else row.total, "bars": bars, "words": words, "text": row.text}
+
+
+def texture(names: list[str], name: str) -> int:
+    return names.index(name) % TEXTURES + 1 if name in names else TEXTURES
+
+
+def spaced(name: str) -> str:
+    """NodeResourcesBalancedAllocation as Balanced allocation: the legend has little room."""
+    short = name.removeprefix("NodeResources").removeprefix("Node")
+    return "".join(f" {c.lower()}" if c.isupper() and i else c for i, c in enumerate(short))

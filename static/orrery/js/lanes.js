@@ -26,7 +26,7 @@ export class Lanes {
   /** Which lanes there are: you, the API server, scheduler, controllers, and as many nodes as fit. */
   lanes(height) {
     const fixed = [['you', t('You')], ['api', t('API server')], ['scheduler', t('Scheduler')], ['controllers', t('Controllers')]];
-    const room = Math.max(Math.floor((height - TOP) / 19) - fixed.length, 1);
+    const room = Math.max(Math.floor((height - TOP) / 17) - fixed.length, 1);
     const nodes = this.model.sortedNodes();
     const interesting = [...nodes].sort((a, b) => (a.s === 'Ready' && a.p) - (b.s === 'Ready' && b.p)).slice(0, room);
     const shown = nodes.filter((node) => interesting.includes(node));
@@ -81,6 +81,7 @@ export class Lanes {
     this.outages(c, colour, row, x, now);
     this.beats(c, colour, row, x);
     for (const message of this.model.log) this.message(c, colour, row, x, message);
+    this.words(c);
     c.restore();
 
     const at = x(now);
@@ -209,14 +210,20 @@ export class Lanes {
     c.fillStyle = tone;
     c.beginPath(); c.moveTo(at, y - 5.5); c.lineTo(at + 5.5, y); c.lineTo(at, y + 5.5); c.lineTo(at - 5.5, y); c.fill();
     const words = message.e ? `${message.v} ${message.k}` : message.short ?? message.v;
-    const last = this.hits.findLast?.((hit) => hit.deed);
-    if (!last || at - last.x > 30) {
-      c.font = '600 11px Inter, sans-serif';
-      const wide = Math.min(c.measureText(words).width, 190);
-      if (at + 9 + wide < c.W - 18) c.fillText(words, at + 9, y + 0.5, 190);
-      else { c.textAlign = 'right'; if (at - 9 - wide > LEFT) c.fillText(words, at - 9, y + 0.5, 190); c.textAlign = 'left'; }
+    this.hits.push({ x: at, y, message, words, tone, title: `${clockText(message.t, 3)}  ${words}` });
+  }
+
+  /** Words beside the diamonds, newest first, as far as there is room before the next one. */
+  words(c) {
+    c.font = '600 11px Inter, sans-serif';
+    let end = c.W - 18;
+    for (const { x, y, words, tone } of this.hits.filter((hit) => hit.words).reverse()) {
+      const wide = c.measureText(words).width;
+      c.fillStyle = tone;
+      if (x + 9 + wide <= end) c.fillText(words, x + 9, y + 0.5);
+      else if (end > c.W - 20 && x - 9 - wide > LEFT) { c.fillText(words, x - 9 - wide, y + 0.5); end = x - 12 - wide; continue; }
+      end = Math.min(end, x - 10);
     }
-    this.hits.push({ x: at, y, message, deed: true, title: `${clockText(message.t, 3)}  ${words}` });
   }
 
   dot(c, colour, x, y, radius = 4) {

@@ -67,7 +67,7 @@ function take(frame) {
   const change = model.apply(frame);
   if (change.fresh) crowd();
   const mode = $('#map').dataset.mode;
-  if (mode === 'diagram') diagram.update(change);
+  if (mode === 'diagram') { diagram.update(change); if (change.fresh) diagram.select(address()); }
   else diagram.stale = true;
   if (mode === 'table' && (change.pods.length || change.fresh)) soon('table', () => table.draw(), 500);
   heatmap.dirty ||= change.fresh || change.pods.length > 0 || change.nodes.length > 0;
@@ -114,7 +114,7 @@ function crowd() {
 function style(mode) {
   $('#map').dataset.mode = mode;
   for (const button of $$('.map .seg [data-mode]')) attribute(button, 'aria-pressed', String(button.dataset.mode === mode));
-  if (mode === 'diagram') { diagram.update({ fresh: true, pods: [...model.pods], nodes: [...model.nodes], messages: [] }); diagram.select(`${open.kind}/${open.key}`); }
+  if (mode === 'diagram') { diagram.update({ fresh: true, pods: [...model.pods], nodes: [...model.nodes], messages: [] }); diagram.select(address()); }
   if (mode === 'table') table.draw();
   heatmap.dirty = true;
 }
@@ -123,12 +123,15 @@ function style(mode) {
 
 const open = { kind: '', key: '', tab: 'why' };
 
+/** The open object as the map names it. */
+const address = () => (open.kind === 'Pod' ? `Pod/${open.key}` : `${open.kind}//${open.key.replace(/^\//, '')}`);
+
 /** Show `kind` `key` ("ns/name", or "name" without a namespace) in the inspector. */
 function inspect(kind, key, tab = open.tab, quietly = false) {
   if (!kind) return;
   const same = open.kind === kind && open.key === key && open.tab === tab;
   Object.assign(open, { kind, key, tab });
-  diagram.select(kind === 'Pod' ? `Pod/${key}` : `${kind}//${key.replace(/^\//, '')}`);
+  diagram.select(address());
   const query = new URLSearchParams({ kind, key: key.replace(/^\//, ''), tab });
   htmx.ajax('GET', `${boot.panel}inspector?${query}`, { target: '#inspector', swap: same ? 'innerMorph' : 'innerHTML' });
   if (!quietly && innerWidth <= 760) view('insp');
@@ -324,7 +327,9 @@ function recolour() { forgetColours(); forgetCharts(); heatmap.dirty = true; lan
 addEventListener('resize', () => { heatmap.dirty = true; lanes.draw(); });
 document.fonts.ready.then(() => { wires.layout(); lanes.draw(); });
 
-if (boot.open) { Object.assign(open, boot.open); diagram.select(`${open.kind}/${open.key}`); }
+const shown = $('#inspector [data-shown]')?.dataset.shown;
+if (shown) { const [kind, ...rest] = shown.split('/'); Object.assign(open, { kind, key: rest.join('/') }); }
+if (boot.open) { Object.assign(open, boot.open); }
 if (boot.centre) centre(boot.centre);
 
 window.__orrery = {

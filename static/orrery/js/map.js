@@ -112,7 +112,7 @@ export class Diagram {
     if (!row) { chip?.remove(); this.chips.delete(key); return false; }
     if (!chip) {
       const [base, suffix] = shortName(row);
-      chip = h('button', { class: 'pod', 'data-object': `Pod/${key}`, 'aria-selected': 'false', tabindex: '-1' }, glyph(row.s), h('span', {}, h('i', {}, base), h('u', {}, suffix)), h('small', {}));
+      chip = h('button', { class: 'pod', 'data-object': `Pod/${key}`, 'aria-selected': 'false', tabindex: '-1' }, glyph(row.s), h('span', {}, h('i', {}, base), isSystem(row) ? null : h('u', {}, suffix)), h('small', {}));
       this.chips.set(key, chip);
     }
     const home = row.n ? $('.pods', this.cards.get(row.n) ?? document.createElement('i')) : this.queue;
@@ -152,8 +152,9 @@ export class Diagram {
       const used = row.p ? this.model.usage[name] : null;
       [['cpu', row.c], ['mem', row.m]].forEach(([id, room], index) => {
         const part = (amount) => (room ? Math.min(amount / room, 1) : 0);
-        $(`.req.${id}`, card).style.transform = `scaleX(${part(asked[index]).toFixed(3)})`;
-        $(`.now.${id}`, card).style.transform = `scaleX(${used ? part(used[index]).toFixed(3) : 0})`;
+        const fill = (amount) => `inset(0 ${((1 - amount) * 100).toFixed(1)}% 0 0 round 3px)`;
+        $(`.req.${id}`, card).style.clipPath = fill(part(asked[index]));
+        $(`.now.${id}`, card).style.clipPath = fill(used ? part(used[index]) : 0);
         say($(`.${id}-n`, card), !row.p ? '–' : `${Math.round(part(used ? used[index] : asked[index]) * 100)}%`);
       });
     }
@@ -165,7 +166,7 @@ export class Diagram {
     if (box.hidden !== empty) box.hidden = empty;
     if (!empty) {
       const api = $('#c-api');
-      box.style.top = `${api.offsetTop + api.offsetHeight + 7}px`;
+      box.style.top = `${api.offsetTop + api.offsetHeight + 25}px`;
       const hidden = this.queue.childElementCount - 4;
       [...this.queue.children].forEach((chip, index) => { if (chip.hidden !== index > 3) chip.hidden = index > 3; });
       say($('#queue b'), hidden > 0 ? t('{n} pods wait for a node', { n: this.queue.childElementCount }) : t('Waiting for a node'));
@@ -188,14 +189,14 @@ export class Diagram {
     say($('#t-etcd'), t('revision {n}', { n: grouped(clock.rev ?? 0) }));
     let pending = 0;
     for (const pod of pods.values()) if (pod.s === 'pending') pending += 1;
-    say($('#t-scheduler'), pending ? t('{n} pods wait', { n: pending }) : t('nothing waits'));
+    say($('#t-scheduler'), t('{n} in the queue', { n: pending }));
     const last = messages.findLast((message) => message.r && message.d !== 'Lease');
     if (!last) return;
     const controller = messages.findLast((message) => message.r && /controller|lifecycle|eviction|collector|disruption/.test(message.a));
     if (controller) say($('#t-controllers'), `${controller.a.replace(/-?controller$/, '')}: ${controller.l} ${controller.d}`);
-    const method = { create: 'POST', update: 'PUT', delete: 'DELETE' }[last.v] ?? 'PUT';
-    $('#t-request').replaceChildren(h('em', {}, last.l === 'bind' ? 'POST' : method), ` …/${last.p ?? `${last.d} ${last.k}`}${last.l === 'bind' ? '/binding' : ''}`);
-    say($('#t-code'), last.v === 'create' || last.l === 'bind' ? '201' : '200');
+    const [method, path] = request(last);
+    $('#t-request').replaceChildren(h('em', {}, method), ` …/${path}`);
+    say($('#t-code'), method === 'POST' ? '201' : '200');
     say($('#t-who'), t('from {actor}, stored as revision {n}', { actor: last.a, n: grouped(last.r) }));
     say($('#t-revision'), t('step {n}', { n: grouped(last.st) }));
   }
@@ -242,4 +243,12 @@ export class Diagram {
     best.chip.tabIndex = 0;
     best.chip.focus();
   }
+}
+
+/** The HTTP request behind a write: [method, path from the resource on]. */
+function request({ v: verb, l: label, p: plural, k: key }) {
+  const path = `${plural}/${nameOf(key)}`;
+  if (label === 'bind') return ['POST', `${path}/binding`];
+  if (label === 'status') return ['PATCH', `${path}/status`];
+  return { create: ['POST', plural], delete: ['DELETE', path] }[verb] ?? ['PUT', path];
 }

@@ -28,6 +28,7 @@ export class Model {
     const nodes = fresh ? frame.nodes.map((row) => [row.k, row]) : Object.entries(frame.nodes ?? {});
     for (const [key, row] of pods) row ? this.pods.set(key, row) : this.pods.delete(key);
     for (const [key, row] of nodes) row ? this.nodes.set(key, row) : this.nodes.delete(key);
+    for (const [time, node] of frame.rhythm ?? []) this.beats.push({ t: time, node });
     for (const [node, time] of Object.entries(frame.beats ?? {})) {
       const row = this.nodes.get(node);
       if (row) row.b = time;
@@ -95,16 +96,14 @@ export function shortName(pod) {
 
 /** Which lane an actor belongs to: you | scheduler | controllers | addons | a node's name. */
 export function laneOf(actor, nodes) {
-  if (actor === 'you' || actor === 'physics') return 'you';
+  if (OUTSIDE.has(actor)) return 'you';
   if (actor.startsWith('kubelet/')) return actor.slice(8);
   if (actor.startsWith('kube-proxy/')) return actor.slice(11);
   if (actor.startsWith('system:node:')) return actor.slice(12);
   if (actor.includes('scheduler')) return 'scheduler';
-  if (actor.endsWith('-controller') || actor.includes('controller') || CONTROLLERS.has(actor)) return 'controllers';
   if (nodes.has(actor)) return actor;
-  if (actor.startsWith('kube-apiserver') || actor.startsWith('apiserver') || actor === 'system:apiserver') return 'api';
-  if (actor.startsWith('system:')) return actor.includes('kube-system') ? 'addons' : 'controllers';
-  return COMPONENTS.has(actor) ? 'controllers' : 'you';
+  if (actor.includes('apiserver') || actor === 'boot') return 'api';
+  if (actor.startsWith('system:serviceaccount:')) return actor.includes(':kube-system:') ? 'addons' : 'you';
+  return 'controllers';
 }
-const CONTROLLERS = new Set(['garbage-collector', 'pod-garbage-collector', 'podgc', 'nodelifecycle', 'node-lifecycle', 'taint-eviction', 'node-ipam', 'nodeipam', 'endpoints', 'endpointslice', 'root-ca-publisher', 'namespace', 'serviceaccount', 'disruption', 'deployment', 'replicaset']);
-const COMPONENTS = new Set(['world', 'boot', 'bootstrap']);
+const OUTSIDE = new Set(['you', 'physics', 'system:admin', 'kubernetes-admin']);

@@ -1,0 +1,130 @@
+"""`manage.py cluster create NAME | list | delete | reset | kubeconfig | export | replay | digest`."""
+
+import json
+import secrets
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from cluster import lifecycle
+from cluster.apiserver import commits
+from cluster.models import Cluster
+from cluster.world import World, replay
+from dashboard import tls
+from dashboard.management import commanding
+from dashboard.management.commanding import Refused, ask, common, row_of
+
+
+class Command(commanding.Command):
+    help = "Create, list, delete, start afresh, connect to, export and replay clusters."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        create = actions.add_parser("create", help="a new cluster")
+        create.add_argument("name")
+        create.add_argument("--nodes", type=int, default=3, help="how many machines (default: 3)")
+        create.add_argument("--seed", type=int, help="same seed, same cluster (default: a random one)")
+        common(create, cluster=False)
+        common(actions.add_parser("list", help="all clusters"), cluster=False)
+        for name, text in (
+            ("delete", "forget a cluster; refused for the last one"),
+            ("reset", "start a cluster afresh, above its old revisions"),
+            ("kubeconfig", "print what kubectl needs to connect"),
+            ("export", "print seed, engine version and inputs: enough to live the same life again"),
+            ("digest", "print one number over every revision: equal lives have equal digests"),
+        ):
+            action = actions.add_parser(name, help=text)
+            action.add_argument("name", nargs="?", help="the cluster (default: default)")
+            common(action)
+        again = actions.add_parser("replay", help="live an export again, in memory, and print its digest")
+        again.add_argument("file", help="what `export` printed; - for standard input")
+        again.add_argument("--slice", type=int, default=1_000, help="steps a turn; makes no difference")
+        common(again, cluster=False)
+
+    def act(self, options: dict[str, Any]) -> Any:
+        self.action = options["action"]
+        name = options.get("name") or options.get("cluster") or "default"
+        actions = {
+            "create": lambda: create(name, options["nodes"], options["seed"]),
+            "list": listing,
+            "delete": lambda: ask(row_of(name).name, {"type": "delete"}),
+            "reset": lambda: ask(row_of(name).name, {"type": "reset", "epoch": time.time_ns() // 1_000}),
+            "kubeconfig": lambda: {"cluster": row_of(name).name, "kubeconfig": tls.kubeconfig(name)},
+            "export": lambda: export(row_of(name)),
+            "digest": lambda: digest(row_of(name)),
+            "replay": lambda: replayed(options["file"], options["slice"]),
+        }
+        return actions[self.action]()
+
+    def say(self, answer: Any) -> str:
+        if self.action == "create":
+            return f'cluster "{answer["cluster"]}" created with seed {answer["seed"]}'
+        if self.action == "list":
+            lines = [f"{row['name']:<20} {row['nodes']:>5} {row['revision']:>9} {row['seed']:>12}  {row['state']}" for row in answer]
+            return "\n".join([f"{'NAME':<20} {'NODES':>5} {'REVISION':>9} {'SEED':>12}  STATE", *lines])
+        if self.action == "delete":
+            return f'cluster "{answer["cluster"]}" deleted'
+        if self.action == "reset":
+            return f'cluster "{answer["cluster"]}" begins again'
+        if self.action == "kubeconfig":
+            return str(answer["kubeconfig"]).rstrip("\n")
+        if self.action == "export":
+            return json.dumps(answer)
+        return f"{answer['digest']}  revision {answer['revision']}, step {answer['step']}"
+
+
+def create(name: str, nodes: int, seed: int | None) -> dict[str, Any]:
+    """Have cluster `name` made. Errors: Refused."""
+    request = {"options": {"nodes": nodes}, "seed": secrets.randbits(31) if seed is None else seed}
+    if problem := lifecycle.problem_of(name, request):
+        raise Refused(problem)
+    return ask(name, {**request, "type": "create", "epoch": time.time_ns() // 1_000})
+
+
+def listing() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": row.name,
+            "nodes": commits.machines(row.pk),
+            "revision": row.revision,
+            "seed": row.seed,
+            "simTime": row.sim_now,
+            "state": row.stopped or ("asleep" if row.asleep else "paused" if row.paused else "running"),
+        }
+        for row in Cluster.objects.order_by("name")
+    ]
+
+
+def export(row: Cluster) -> dict[str, Any]:
+    """The committed life of a cluster. Its row is read last: inputs that came meanwhile are left out."""
+    rows = [one for one in commits.inputs(row.pk) if one.ordinal <= row.inputs]
+    return commits.export(commits.row_of(row), row.step, row.sim_now, rows)
+
+
+def digest(row: Cluster) -> dict[str, Any]:
+    """Errors: Refused if the oldest revisions are gone."""
+    if row.compacted > row.first_revision:
+        raise Refused(f"revisions up to {row.compacted} of cluster {row.name} were compacted, so there is no digest of all")
+    writes = commits.revisions(row.pk, row.first_revision, row.revision)
+    return {"digest": commits.digest(writes), "revision": row.revision, "step": row.step, "simTime": row.sim_now}
+
+
+def replayed(file: str, slice_steps: int) -> dict[str, Any]:
+    """Errors: Refused for a file that is no export, or one of another engine version."""
+    try:
+        recorded = json.loads(Path("/dev/stdin" if file == "-" else file).read_text())
+        world: World = replay(recorded, slice_steps)
+    except OSError as error:
+        raise Refused(f"{file} can't be read: {error.strerror}") from error
+    except (KeyError, TypeError) as error:
+        raise Refused(f"{file} is not an export: {error} is missing") from error
+    except ValueError as error:
+        raise Refused(f"{file}: {error}") from error
+    clock = world.clock
+    return {
+        "digest": commits.digest(world.revisions()),
+        "revision": world.store.revision,
+        "step": clock.step,
+        "simTime": clock.now,
+    }

@@ -1,0 +1,69 @@
+"""`manage.py node power-off | power-on | remove | add NAME`: what happens to machines, and no API server is asked."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from dashboard.management import commanding
+from dashboard.management.commanding import Refused, ask, common
+
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+
+
+class Command(commanding.Command):
+    help = "Power machines off and on, add them and take them away."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        for name, text in (
+            ("power-off", "pull the plug"),
+            ("power-on", "switch it on again"),
+            ("remove", "take the machine away, and its Node object"),
+        ):
+            action = actions.add_parser(name, help=text)
+            action.add_argument("name")
+            common(action)
+        add = actions.add_parser("add", help="put a machine into the rack and switch it on")
+        add.add_argument("name")
+        add.add_argument("--cpu", default="4", help="such as 4 or 500m (default: 4)")
+        add.add_argument("--memory", default="8Gi", help="such as 8Gi (default: 8Gi)")
+        add.add_argument("--pods", default=110, type=int, help="how many pods it takes (default: 110)")
+        add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
+        add.add_argument("--taint", action="append", default=[], metavar="KEY=VALUE:EFFECT")
+        common(add)
+
+    def act(self, options: dict[str, Any]) -> Any:
+        self.action, name, cluster = options["action"], options["name"], options["cluster"]
+        if self.action == "add":
+            return ask(cluster, {"type": "node-add", "name": name, **capacity(options)})
+        if self.action == "remove":
+            return ask(cluster, {"type": "node-remove", "node": name})
+        return ask(cluster, {"type": self.action, "node": name})
+
+    def say(self, answer: Any) -> str:
+        words = {"add": "added", "remove": "removed", "power-off": "powered off", "power-on": "powered on"}
+        return f"node/{answer['node']} {words[self.action]}"
+
+
+def capacity(options: dict[str, Any]) -> dict[str, Any]:
+    """The machine's spec from the command line. Errors: Refused."""
+    if options["pods"] < 0:
+        raise Refused(f"--pods is {options['pods']}; it must be 0 or more")
+    labels = dict(label_of(text) for text in options["label"])
+    spec = {"cpu": options["cpu"], "memory": options["memory"], "pods": options["pods"]}
+    return {**spec, "labels": labels, "taints": [taint_of(text) for text in options["taint"]]}
+
+
+def label_of(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not key or not separator:
+        raise Refused(f"--label {text}: it must look like KEY=VALUE")
+    return key, value
+
+
+def taint_of(text: str) -> dict[str, str]:
+    """`key=value:Effect`, `key:Effect` or `key=:Effect`, as in `kubectl taint`."""
+    rest, separator, effect = text.rpartition(":")
+    key, _, value = rest.partition("=")
+    if not separator or not key or effect not in EFFECTS:
+        raise Refused(f"--taint {text}: it must look like KEY=VALUE:EFFECT, with one of: {', '.join(EFFECTS)}")
+    return {"key": key, **({"value": value} if value else {}), "effect": effect}

@@ -1,0 +1,88 @@
+"""Patches: JSON Patch (RFC 6902), merge patch (RFC 7386) and Kubernetes' own strategic merge patch.
+
+`apply` takes the object as the client sees it and returns a new one; the same object if nothing was asked.
+
+Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers/patch.go
+Left out: server-side apply (application/apply-patch+yaml).
+Read next: strategic.py.
+"""
+
+from typing import Any
+
+import jsonpatch
+import jsonpointer
+
+from cluster.apiserver import gojson, schema
+from cluster.apiserver.patches import strategic
+from cluster.apiserver.registry.resource import Resource
+from cluster.objects import Manifest, errors
+
+JSON = "application/json-patch+json"
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+MAX_OPERATIONS = 10_000
+
+
+def check_type(content_type: str, resource: Resource) -> None:
+    """Errors: UnsupportedMediaType."""
+    if content_type not in (JSON, MERGE, STRATEGIC, APPLY):
+        raise errors.UnsupportedMediaType("415: Unsupported Media Type", {})
+
+
+def apply(resource: Resource, current: Manifest, content_type: str, body: bytes) -> Manifest:
+    """`current` patched. Errors: BadRequest, ApiError 422 (a JSON patch that can't be applied)."""
+    patch = _decoded(content_type, body)
+    if content_type == JSON:
+        return _json_patch(current, patch)
+    if not isinstance(patch, dict):
+        kind = "array" if isinstance(patch, list) else "string" if isinstance(patch, str) else "number"
+        raise errors.BadRequest(f"error decoding patch: json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}")
+    if content_type == MERGE:
+        return merged(current, patch)  # type: ignore[no-any-return]
+    kind_ = schema.type_of(resource.group, resource.version, resource.kind)
+    return strategic.merge(current, patch, kind_)
+
+
+def _decoded(content_type: str, body: bytes) -> Any:
+    try:
+        value, _ = gojson.loads(body.decode())
+    except gojson.TooDeep as error:
+        raise errors.BadRequest(str(error)) from error
+    except ValueError as error:
+        if content_type == MERGE:
+            raise errors.BadRequest("invalid JSON patch" if False else f"error decoding patch: {error}") from error
+        raise errors.BadRequest(f"error decoding patch: {error}") from error
+    return value
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """RFC 7386. Parts that the patch does not touch are the very same objects."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+class Unprocessable(errors.ApiError):
+    """A JSON patch whose operation failed: the real server's generic 422."""
+
+    status, reason = 422, "Invalid"
+
+
+def _json_patch(current: Manifest, operations: Any) -> Manifest:
+    if not isinstance(operations, list):
+        raise errors.BadRequest("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp")
+    if len(operations) > MAX_OPERATIONS:
+        message = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
+        raise errors.RequestEntityTooLarge(message)
+    try:
+        return jsonpatch.apply_patch(current, operations)  # type: ignore[no-any-return]
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError, IndexError):
+        message = "the server rejected our request due to an error in our request"
+        raise Unprocessable(message, {}) from None

@@ -1,0 +1,200 @@
+"""The registry: every kind that this API server serves. A kind is one `Resource` entry; the pipeline does the rest.
+
+core.py, apps.py and others.py hold the entries; this module finds them and runs a kind's functions:
+decode → default → prepare → validate, each taking a manifest and returning a new one (or the same, unchanged).
+
+Mirrors:  kubernetes/pkg/registry/*/strategy.go, k8s.io/apiserver/pkg/registry/rest (create.go, update.go)
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cluster.apiserver import schema
+from cluster.apiserver.registry import apps, core, others
+from cluster.apiserver.registry.metadata import validate_metadata, validate_metadata_update
+from cluster.apiserver.registry.resource import ALL_VERBS, Problem, Resource, Subresource
+from cluster.objects import Manifest, errors, fields
+from cluster.objects.memo import IdentityMemo
+
+__all__ = ["ALL_VERBS", "Problem", "Resource", "Subresource", "RESOURCES", "BODIES"]
+
+RESOURCES: tuple[Resource, ...] = (*core.RESOURCES, *apps.RESOURCES, *others.RESOURCES)
+BODIES: tuple[Resource, ...] = others.BODIES  # Kinds that only ever travel in a request: Binding, Scale …
+
+_BY_PATH = {(r.group, r.version, r.plural): r for r in RESOURCES}
+_BY_KIND = {(r.kind, r.api_version): r for r in (*BODIES, *RESOURCES)}
+_STORED = {r.kind: r for r in (*BODIES, *reversed(RESOURCES)) if not r.stored_as}
+
+
+def by_path(group: str, version: str, plural: str) -> Resource | None:
+    return _BY_PATH.get((group, version, plural))
+
+
+def by_kind(kind: str, api_version: str = "") -> Resource:
+    """The entry of a kind; without `api_version` the stored one. Errors: NotFound."""
+    found = _BY_KIND.get((kind, api_version)) if api_version else _STORED.get(kind)
+    if found is None:
+        raise errors.PathNotFound()
+    return found
+
+
+def by_storage_key(key: str) -> Resource | None:
+    """The kind whose objects live under such a key."""
+    return next((r for r in RESOURCES if not r.stored_as and key.startswith(r.storage_prefix())), None)
+
+
+class Decoded(NamedTuple):
+    """`problems`: `unknown field "spec.foo"`, `duplicate field "data.a"`."""
+
+    obj: Manifest
+    problems: list[str]
+
+
+def decode(resource: Resource, raw: Manifest, duplicates: list[str] | tuple[str, ...] = ()) -> Decoded:
+    """`raw` as the kind's Go type would hold it. Errors: BadRequest in Go's words."""
+    kind = schema.type_of(resource.group, resource.version, resource.kind)
+    if kind is None:
+        return Decoded(raw, [])
+    label = f'{raw.get("kind", resource.kind)} in version "{resource.version}" cannot be handled as a {resource.kind}'
+    obj, unknown = schema.decode(kind, raw, label)
+    ordered = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": obj.get("metadata", {})}
+    return Decoded({**ordered, **obj}, [*(f'duplicate field "{path}"' for path in duplicates), *unknown])
+
+
+def store_form(resource: Resource, obj: Manifest) -> Manifest:
+    """The object as it is stored: kinds served by two groups share one storage."""
+    return resource.to_stored(obj) if resource.to_stored else obj
+
+
+def present(resource: Resource, obj: Manifest) -> Manifest:
+    """The stored object as `resource`'s group and version show it."""
+    return resource.from_stored(obj) if resource.from_stored else obj
+
+
+def default(resource: Resource, obj: Manifest) -> Manifest:
+    """`obj` with everything that its author left out."""
+    entry = _stored(resource)
+    return entry.default(obj) if entry.default else obj
+
+
+def _stored(resource: Resource) -> Resource:
+    return _STORED[resource.stored_as] if resource.stored_as else resource
+
+
+def prepare_create(resource: Resource, obj: Manifest) -> Manifest:
+    """What only the server may say of a new object: no status of the client's, generation 1."""
+    entry = _stored(resource)
+    new = entry.on_create(obj) if entry.on_create else obj
+    if entry.generation:
+        new = {**new, "metadata": {**new["metadata"], "generation": 1}}
+    return new
+
+
+_IMMUTABLE = ("uid", "creationTimestamp", "namespace", "name", "generateName", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+
+
+def prepare_update(resource: Resource, old: Manifest, new: Manifest, subresource: str) -> Manifest:
+    """Keep what this URL may not change: the server's metadata always, spec or status by sub-resource."""
+    entry = _stored(resource)
+    metadata = {**(new.get("metadata") or {})}
+    for name in _IMMUTABLE:
+        if name in old["metadata"]:
+            metadata[name] = old["metadata"][name]
+        else:
+            metadata.pop(name, None)
+    metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
+    for empty in ("labels", "annotations", "finalizers", "ownerReferences"):
+        if empty in metadata and not metadata[empty]:
+            del metadata[empty]
+    if subresource == "status":
+        kept = {k: v for k, v in old.items() if k != "status"}
+        if "status" in new:
+            kept["status"] = new["status"]
+        if entry.kind == "Namespace":
+            kept["spec"] = old["spec"]
+        kept["metadata"] = _status_metadata(old["metadata"], metadata, entry)
+        return kept
+    if subresource == "finalize":
+        return {**old, "metadata": old["metadata"], "spec": {**old.get("spec", {}), "finalizers": new.get("spec", {}).get("finalizers", [])}}
+    result = {**new, "metadata": metadata}
+    if entry.has_status:
+        if "status" in old:
+            result["status"] = old["status"]
+        else:
+            result.pop("status", None)
+    if entry.kind == "Namespace":
+        result["spec"] = old["spec"]
+    if entry.generation and any(result.get(name) != old.get(name) for name in entry.spec_fields):
+        metadata["generation"] = old["metadata"].get("generation", 0) + 1
+    return result
+
+
+def _status_metadata(old: Manifest, new: Manifest, entry: Resource) -> Manifest:
+    """A status update may touch labels and annotations of nothing but nodes and the like."""
+    if entry.kind in ("Node", "Pod"):
+        return {**new} if entry.kind == "Node" else {**old, "resourceVersion": new["resourceVersion"]}
+    return {**new}
+
+
+_validated = IdentityMemo(1024)
+
+
+def validate_create(resource: Resource, obj: Manifest) -> list[Problem]:
+    """Every problem of a new object, in order of its fields; the spec of many pods of one template is checked once."""
+    entry = _stored(resource)
+    problems = validate_metadata(entry, obj)
+    if entry.validate is not None:
+        part = obj.get("spec") if entry.kind == "Pod" else None
+        problems = problems + (
+            _validated.get(part, "create", lambda _: entry.validate(obj)) if part is not None else entry.validate(obj)  # type: ignore[misc]
+        )
+    return problems
+
+
+def validate_update(resource: Resource, old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    """Every problem of a changed object. Parts that are the very same objects as before need no second look."""
+    entry = _stored(resource)
+    problems = [] if new["metadata"] is old["metadata"] else validate_metadata_update(entry, old, new)
+    if entry.validate_update is not None:
+        problems = problems + entry.validate_update(old, new, subresource)
+    if entry.validate is not None and subresource not in ("status", "finalize") and new.get("spec") is not old.get("spec"):
+        problems = problems + entry.validate(new)
+    return problems
+
+
+def field_selector(resource: Resource, text: str) -> Callable[[Manifest], bool]:
+    """A test for objects. Errors: BadRequest for a field that this kind is not indexed by."""
+    requirements = fields.parse(text)
+    allowed = ("metadata.name", *(("metadata.namespace",) if resource.namespaced else ()), *resource.selectable)
+    for requirement in requirements:
+        if requirement.path not in allowed:
+            raise errors.BadRequest(
+                f'Unable to find "{resource.group}/{resource.version}, Resource={resource.plural}" that match label selector "",'
+                f' field selector "{text}": field label not supported: {requirement.path}'
+                if False
+                else f"field label not supported: {requirement.path}"
+            )
+    if not requirements:
+        return lambda obj: True
+    return lambda obj: all((_field(obj, r.path) == r.value) == r.equal for r in requirements)
+
+
+_RENAMED = {"source": "source.component", "reportingComponent": "reportingComponent"}
+
+
+def _field(obj: Manifest, path: str) -> str:
+    if path == "source" and obj["kind"] == "Event":
+        return fields.at(obj, "source.component") or fields.at(obj, "reportingComponent")
+    if path == "spec.unschedulable":
+        return fields.at(obj, path) or "false"
+    return fields.at(obj, _RENAMED.get(path, path))
+
+
+def scale_of(resource: Resource, workload: Manifest) -> Manifest:
+    """The autoscaling/v1 Scale of a workload."""
+    return apps.scale_of(workload)
+
+
+def scaled(resource: Resource, workload: Manifest, scale: Manifest) -> Manifest:
+    """The workload with the replicas that a Scale asks for. Errors: Invalid."""
+    return apps.scaled(workload, scale)

@@ -1,0 +1,333 @@
+"""The core group, `v1`: one entry per kind.
+
+Mirrors:  kubernetes/pkg/registry/core/*/strategy.go, pkg/apis/core/v1/defaults.go, pkg/apis/core/validation
+"""
+
+from base64 import b64encode
+
+from cluster.apiserver.registry import events, podspec
+from cluster.apiserver.registry.metadata import forbidden, invalid, name_problems, not_supported, required, too_long
+from cluster.apiserver.registry.resource import ALL_VERBS, Problem, Resource, Subresource
+from cluster.objects import Manifest, pods
+
+MAX_DATA = 1024 * 1024
+
+
+# --- pods -------------------------------------------------------------------------------------------------------
+
+
+def _default_pod(pod: Manifest) -> Manifest:
+    if "spec" not in pod:
+        return pod
+    spec = podspec.defaulted_pod(pod["spec"])
+    return pod if spec is pod["spec"] else {**pod, "spec": spec}
+
+
+def _new_pod(pod: Manifest) -> Manifest:
+    return {**pod, "status": {"phase": "Pending", "qosClass": pods.qos_class(pod)}}
+
+
+def _validate_pod(pod: Manifest) -> list[Problem]:
+    return podspec.problems(pod.get("spec") or {})
+
+
+def _validate_pod_update(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    return [] if subresource else podspec.update_problems(old["spec"], new["spec"])
+
+
+POD = Resource(
+    "", "v1", "Pod", "pods", short_names=("po",), categories=("all",), has_status=True, generation=True, graceful=True,
+    returns_deleted=True,
+    subresources={
+        "attach": Subresource("PodAttachOptions", ("create", "get")),
+        "binding": Subresource("Binding", ("create",)),
+        "ephemeralcontainers": Subresource("Pod"),
+        "eviction": Subresource("Eviction", ("create",), "policy", "v1"),
+        "exec": Subresource("PodExecOptions", ("create", "get")),
+        "log": Subresource("Pod", ("get",)),
+        "portforward": Subresource("PodPortForwardOptions", ("create", "get")),
+        "proxy": Subresource("PodProxyOptions", ("create", "delete", "get", "patch", "update")),
+        "resize": Subresource("Pod"),
+        "status": Subresource("Pod"),
+    },
+    selectable=(
+        "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+        "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName",
+    ),
+    default=_default_pod, on_create=_new_pod, validate=_validate_pod, validate_update=_validate_pod_update,
+)  # fmt: skip
+
+
+# --- namespaces and nodes ---------------------------------------------------------------------------------------
+
+
+def _default_namespace(namespace: Manifest) -> Manifest:
+    metadata = namespace["metadata"]
+    labels = {**(metadata.get("labels") or {})}
+    if labels.get("kubernetes.io/metadata.name") == metadata.get("name"):
+        return namespace
+    labels["kubernetes.io/metadata.name"] = metadata.get("name", "")
+    return {**namespace, "metadata": {**metadata, "labels": labels}}
+
+
+def _new_namespace(namespace: Manifest) -> Manifest:
+    return {**namespace, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+
+
+NAMESPACE = Resource(
+    "", "v1", "Namespace", "namespaces", namespaced=False, short_names=("ns",), has_status=True, name_rule="label",
+    verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
+    subresources={"finalize": Subresource("Namespace", ("update",)), "status": Subresource("Namespace")},
+    selectable=("status.phase",), returns_deleted=True,
+    default=_default_namespace, on_create=_new_namespace,
+)  # fmt: skip
+
+
+def _default_node(node: Manifest) -> Manifest:
+    status = node.get("status") or {}
+    if "capacity" in status and "allocatable" not in status:
+        status = {**status, "allocatable": status["capacity"]}
+    status = {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": _NODE_INFO, **status}
+    if node.get("status") == status and "spec" in node:
+        return node
+    return {**node, "spec": node.get("spec") or {}, "status": status}
+
+
+_NODE_INFO = {
+    name: ""
+    for name in (
+        "machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion",
+        "kubeProxyVersion", "operatingSystem", "architecture",
+    )
+}  # fmt: skip
+
+
+def _validate_node(node: Manifest) -> list[Problem]:
+    found, seen = [], set()
+    for number, taint in enumerate(node.get("spec", {}).get("taints") or []):
+        where = f"spec.taints[{number}]"
+        if not taint.get("key"):
+            found.append(required(f"{where}.key"))
+        if taint.get("effect") not in podspec.EFFECTS:
+            found.append(not_supported(f"{where}.effect", taint.get("effect", ""), podspec.EFFECTS))
+        pair = (taint.get("key"), taint.get("effect"))
+        if pair in seen:
+            problem = invalid(where, "", "taints must be unique by key and effect pair")
+            found.append({**problem, "reason": "FieldValueDuplicate"})
+        seen.add(pair)
+    return found
+
+
+def _validate_node_update(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    before, after = old.get("spec", {}).get("podCIDR"), new.get("spec", {}).get("podCIDR")
+    if before and before != after:
+        return [forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid")]
+    return []
+
+
+NODE = Resource(
+    "", "v1", "Node", "nodes", namespaced=False, short_names=("no",), has_status=True,
+    subresources={"proxy": Subresource("NodeProxyOptions", ("create", "delete", "get", "patch", "update")), "status": Subresource("Node")},
+    storage="minions", selectable=("spec.unschedulable",),
+    default=_default_node, validate=_validate_node, validate_update=_validate_node_update,
+)  # fmt: skip
+
+
+# --- configuration ----------------------------------------------------------------------------------------------
+
+
+def _data_problems(obj: Manifest) -> list[Problem]:
+    found: list[Problem] = []
+    data, binary = obj.get("data") or {}, obj.get("binaryData") or {}
+    for part, entries in (("data", data), ("binaryData", binary)):
+        for key in sorted(entries):
+            field = f"{part}[{key}]"
+            if not key or len(key) > 253 or not all(char.isalnum() or char in "-_." for char in key):
+                found.append(invalid(field, key, _CONFIG_KEY))
+            elif key in (".", "..") or key.startswith(".."):
+                what = {"." : "must not be '.'", "..": "must not be '..'"}.get(key, "must not start with '..'")
+                found.append(invalid(field, key, what))
+            if part == "binaryData" and key in data:
+                found.append(invalid(f"binaryData[{key}]", key, "duplicate of key present in data"))
+    if sum(len(str(value)) for value in (*data.values(), *binary.values())) > MAX_DATA:
+        found.append(too_long("", MAX_DATA))
+    return found
+
+
+_CONFIG_KEY = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or"
+    " 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+
+
+def _immutable_data(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    found = []
+    if old.get("immutable"):
+        if not new.get("immutable"):
+            found.append(forbidden("immutable", "field is immutable when `immutable` is set"))
+        for part in ("data", "binaryData"):
+            if old.get(part) != new.get(part):
+                found.append(forbidden(part, "field is immutable when `immutable` is set"))
+    return found + (_data_problems(new) if new.get("data") is not old.get("data") else [])
+
+
+CONFIG_MAP = Resource(
+    "", "v1", "ConfigMap", "configmaps", short_names=("cm",), validate=_data_problems, validate_update=_immutable_data
+)
+
+
+def _default_secret(secret: Manifest) -> Manifest:
+    new = {name: value for name, value in secret.items() if name != "stringData"}
+    new.setdefault("type", "Opaque")
+    if secret.get("stringData"):
+        plain = {key: b64encode(text.encode()).decode() for key, text in secret["stringData"].items()}
+        new["data"] = {**(secret.get("data") or {}), **plain}
+    return secret if new == secret else new
+
+
+_REQUIRED_KEYS = {
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+
+
+def _validate_secret(secret: Manifest) -> list[Problem]:
+    needed = _REQUIRED_KEYS.get(secret.get("type", ""), ())
+    missing = [required(f"data[{key}]") for key in needed if key not in (secret.get("data") or {})]
+    return [*_data_problems(secret), *missing]
+
+
+def _validate_secret_update(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    if old.get("type") != new.get("type"):
+        return [invalid("type", new.get("type", ""), "field is immutable")]
+    return _immutable_data(old, new, subresource)
+
+
+SECRET = Resource(
+    "", "v1", "Secret", "secrets", selectable=("type",),
+    default=_default_secret, validate=_validate_secret, validate_update=_validate_secret_update,
+)  # fmt: skip
+
+SERVICE_ACCOUNT = Resource(
+    "", "v1", "ServiceAccount", "serviceaccounts", short_names=("sa",), returns_deleted=True,
+    subresources={"token": Subresource("TokenRequest", ("create",), "authentication.k8s.io", "v1")},
+)  # fmt: skip
+
+
+# --- services ---------------------------------------------------------------------------------------------------
+
+
+def _default_service(service: Manifest) -> Manifest:
+    spec = {**(service.get("spec") or {})}
+    kind = spec.setdefault("type", "ClusterIP")
+    spec.setdefault("sessionAffinity", "None")
+    if spec["sessionAffinity"] == "ClientIP":
+        spec.setdefault("sessionAffinityConfig", {"clientIP": {"timeoutSeconds": 10800}})
+    if "ports" in spec:
+        spec["ports"] = [_default_service_port(port) for port in spec["ports"] or []]
+    if kind != "ExternalName":
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
+    if kind in ("NodePort", "LoadBalancer"):
+        spec.setdefault("externalTrafficPolicy", "Cluster")
+    if kind == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+    if spec == service.get("spec"):
+        return service
+    return {**service, "spec": spec}
+
+
+def _default_service_port(port: Manifest) -> Manifest:
+    return {**port, "protocol": port.get("protocol") or "TCP", "targetPort": port.get("targetPort") or port.get("port")}
+
+
+def _new_service(service: Manifest) -> Manifest:
+    return {**service, "status": {"loadBalancer": {}}}
+
+
+SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+
+
+def _validate_service(service: Manifest) -> list[Problem]:
+    spec = service.get("spec") or {}
+    found: list[Problem] = []
+    headless, external = spec.get("clusterIP") == "None", spec.get("type") == "ExternalName"
+    if not spec.get("ports") and not headless and not external:
+        found.append(required("spec.ports"))
+    if external and not spec.get("externalName"):
+        found.append(required("spec.externalName"))
+    names: set[str] = set()
+    pairs: set[tuple[object, object]] = set()
+    many = len(spec.get("ports") or []) > 1
+    for number, port in enumerate(spec.get("ports") or []):
+        where = f"spec.ports[{number}]"
+        name = port.get("name", "")
+        if not name and many:
+            found.append(required(f"{where}.name"))
+        elif name:
+            found += [invalid(f"{where}.name", name, problem) for problem in name_problems(name, "label")]
+            if name in names:
+                found.append({"reason": "FieldValueDuplicate", "message": f'Duplicate value: "{name}"', "field": f"{where}.name"})
+            names.add(name)
+        if not 1 <= (port.get("port") or 0) <= 65535:
+            found.append(invalid(f"{where}.port", port.get("port", 0), "must be between 1 and 65535, inclusive"))
+        if port.get("protocol") not in podspec.PROTOCOLS:
+            found.append(not_supported(f"{where}.protocol", port.get("protocol", ""), podspec.PROTOCOLS))
+        target = port.get("targetPort")
+        if isinstance(target, int) and not 1 <= target <= 65535:
+            found.append(invalid(f"{where}.targetPort", target, "must be between 1 and 65535, inclusive"))
+        pair = (port.get("protocol"), port.get("port"))
+        if pair in pairs:
+            shown = f'{{"{name}":""}}' if False else f"{port.get('port')}"
+            found.append({"reason": "FieldValueDuplicate", "message": f"Duplicate value: {shown}", "field": where})
+        pairs.add(pair)
+    if spec.get("type") not in SERVICE_TYPES:
+        found.append(not_supported("spec.type", spec.get("type", ""), SERVICE_TYPES))
+    if spec.get("sessionAffinity") not in ("ClientIP", "None"):
+        found.append(not_supported("spec.sessionAffinity", spec.get("sessionAffinity", ""), ("ClientIP", "None")))
+    return found
+
+
+def _validate_service_update(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    before, after = old["spec"], new["spec"]
+    fixed = "ExternalName" not in (before.get("type"), after.get("type"))
+    if fixed and before.get("clusterIP") and before["clusterIP"] != after.get("clusterIP"):
+        shown = '["' + after.get("clusterIP", "") + '"]'
+        message = f"Invalid value: {shown}: may not change once set"
+        return [{"reason": "FieldValueInvalid", "message": message, "field": "spec.clusterIPs[0]"}]
+    return []
+
+
+SERVICE = Resource(
+    "", "v1", "Service", "services", short_names=("svc",), categories=("all",), has_status=True, storage="services/specs",
+    name_rule="label", returns_deleted=True, selectable=("spec.clusterIP", "spec.type"),
+    subresources={"proxy": Subresource("ServiceProxyOptions", ("create", "delete", "get", "patch", "update")), "status": Subresource("Service")},
+    default=_default_service, on_create=_new_service, validate=_validate_service, validate_update=_validate_service_update,
+)  # fmt: skip
+
+
+def _default_endpoints(endpoints: Manifest) -> Manifest:
+    subsets = endpoints.get("subsets") or []
+    if all(port.get("protocol") for subset in subsets for port in subset.get("ports") or []):
+        return endpoints
+    done = [
+        {**s, "ports": [{**port, "protocol": port.get("protocol") or "TCP"} for port in s.get("ports") or []]} if "ports" in s else s
+        for s in subsets
+    ]
+    return {**endpoints, "subsets": done}
+
+
+ENDPOINTS = Resource(
+    "", "v1", "Endpoints", "endpoints", singular="endpoints", short_names=("ep",), storage="services/endpoints",
+    default=_default_endpoints,
+)  # fmt: skip
+
+EVENT = Resource(
+    "", "v1", "Event", "events", short_names=("ev",), create_on_update=True,
+    selectable=events.SELECTABLE, default=events.default, validate=events.validate,
+)  # fmt: skip
+
+RESOURCES = (CONFIG_MAP, ENDPOINTS, EVENT, NAMESPACE, NODE, POD, SECRET, SERVICE_ACCOUNT, SERVICE)

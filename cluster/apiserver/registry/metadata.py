@@ -1,0 +1,184 @@
+"""Validation of metadata: names, labels, annotations, finalizers, owner references.
+
+Mirrors:  k8s.io/apimachinery/pkg/api/validation/objectmeta.go, pkg/apis/meta/v1/validation
+"""
+
+import re
+from typing import Any
+
+from cluster.apiserver.registry.resource import Problem, Resource
+from cluster.objects import Manifest
+
+SUBDOMAIN = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end"
+    " with an alphanumeric character (e.g. 'example.com', regex used for validation is"
+    " '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+LABEL = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an"
+    " alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is"
+    " '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+QUALIFIED = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric"
+    " character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
+    " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+QUALIFIED_FORM = (
+    "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric"
+    " character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
+    " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+)
+VALUE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end"
+    " with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is"
+    " '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_NAME_PART = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+MAX_ANNOTATIONS = 256 * 1024
+
+
+def quoted(value: Any) -> str:
+    """A value as field.Error shows it: strings quoted, numbers bare, the rest as JSON-like text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def invalid(field: str, value: Any, message: str) -> Problem:
+    return {"reason": "FieldValueInvalid", "message": f"Invalid value: {quoted(value)}: {message}", "field": field}
+
+
+def required(field: str, message: str = "") -> Problem:
+    return {"reason": "FieldValueRequired", "message": "Required value" + (f": {message}" if message else ""), "field": field}
+
+
+def not_supported(field: str, value: Any, choices: tuple[str, ...]) -> Problem:
+    listed = ", ".join(f'"{choice}"' for choice in sorted(choices))
+    return {
+        "reason": "FieldValueNotSupported",
+        "message": f"Unsupported value: {quoted(value)}: supported values: {listed}",
+        "field": field,
+    }
+
+
+def duplicate(field: str, value: Any) -> Problem:
+    return {"reason": "FieldValueDuplicate", "message": f"Duplicate value: {quoted(value)}", "field": field}
+
+
+def forbidden(field: str, message: str) -> Problem:
+    return {"reason": "FieldValueForbidden", "message": f"Forbidden: {message}", "field": field}
+
+
+def too_long(field: str, limit: int, what: str = "bytes") -> Problem:
+    return {"reason": "FieldValueTooLong", "message": f"Too long: may not be more than {limit} {what}", "field": field}
+
+
+def name_problems(text: str, rule: str) -> list[str]:
+    """What is wrong with a name; empty if nothing is."""
+    limit, pattern, message = (63, _LABEL, LABEL) if rule == "label" else (253, _SUBDOMAIN, SUBDOMAIN)
+    if rule == "path":
+        if text in (".", ".."):
+            return [f"may not be '{text}'"]
+        return [f"may not contain '{char}'" for char in ("/", "%") if char in text]
+    found = [] if len(text) <= limit else [f"must be no more than {limit} characters"]
+    return found if pattern.fullmatch(text) else [*found, message]
+
+
+def qualified_problems(text: str) -> list[str]:
+    """What is wrong with a label or annotation key."""
+    prefix, slash, name = text.rpartition("/")
+    if text.count("/") > 1:
+        return [QUALIFIED_FORM]
+    if slash and not prefix:
+        return ["prefix part must be non-empty"]
+    found = [f"prefix part {problem}" for problem in name_problems(prefix, "subdomain")] if slash else []
+    if not name:
+        return [*found, "name part must be non-empty", QUALIFIED]
+    if len(name) > 63:
+        found.append("name part must be no more than 63 characters")
+    return found if _NAME_PART.fullmatch(name) else [*found, QUALIFIED]
+
+
+def label_problems(labels: dict[str, str], field: str) -> list[Problem]:
+    found = []
+    for key, value in sorted(labels.items()):
+        found += [invalid(field, key, problem) for problem in qualified_problems(key)]
+        if len(value) > 63:
+            found.append(invalid(field, value, "must be no more than 63 bytes"))
+        if not _VALUE.fullmatch(value):
+            found.append(invalid(field, value, VALUE))
+    return found
+
+
+def validate_metadata(resource: Resource, obj: Manifest) -> list[Problem]:
+    """Problems of a new object's metadata."""
+    metadata = obj["metadata"]
+    found: list[Problem] = []
+    prefix = metadata.get("generateName")
+    if prefix:
+        found += [invalid("metadata.generateName", prefix, problem) for problem in _prefix_problems(prefix, resource.name_rule)]
+    name = metadata.get("name", "")
+    if not name:
+        found.append(required("metadata.name", "name or generateName is required"))
+    else:
+        found += [invalid("metadata.name", name, problem) for problem in name_problems(name, resource.name_rule)]
+    return found + _shared(metadata)
+
+
+def _prefix_problems(prefix: str, rule: str) -> list[str]:
+    return name_problems(prefix[:-1] + "a" if prefix.endswith("-") else prefix, rule)
+
+
+def validate_metadata_update(resource: Resource, old: Manifest, new: Manifest) -> list[Problem]:
+    before, metadata = old["metadata"], new["metadata"]
+    if all(metadata.get(part) == before.get(part) for part in ("labels", "annotations", "finalizers", "ownerReferences")):
+        return []
+    found = _shared(metadata)
+    if "deletionTimestamp" in before:
+        added = [f for f in metadata.get("finalizers", []) if f not in before.get("finalizers", [])]
+        if added:
+            shown = "[]string{" + ", ".join(f'"{finalizer}"' for finalizer in added) + "}"
+            message = f"no new finalizers can be added if the object is being deleted, found new finalizers {shown}"
+            found.append(forbidden("metadata.finalizers", message))
+    return found
+
+
+def _shared(metadata: Manifest) -> list[Problem]:
+    found = label_problems(metadata.get("labels") or {}, "metadata.labels")
+    annotations = metadata.get("annotations") or {}
+    for key in sorted(annotations):
+        found += [invalid("metadata.annotations", key, problem) for problem in qualified_problems(key.lower())]
+    if sum(len(k) + len(v) for k, v in annotations.items()) > MAX_ANNOTATIONS:
+        found.append(too_long("metadata.annotations", MAX_ANNOTATIONS))
+    found += _owner_problems(metadata.get("ownerReferences") or [])
+    for number, finalizer in enumerate(metadata.get("finalizers") or []):
+        where = f"metadata.finalizers[{number}]"
+        found += [invalid("metadata.finalizers", finalizer, problem) for problem in qualified_problems(finalizer)]
+        if "/" not in finalizer and finalizer not in ("orphan", "foregroundDeletion", "kubernetes"):
+            found.append(invalid(where, finalizer, "name is neither a standard finalizer name nor is it fully qualified"))
+    return found
+
+
+def _owner_problems(references: list[Manifest]) -> list[Problem]:
+    found, controllers = [], []
+    for number, reference in enumerate(references):
+        where = f"metadata.ownerReferences[{number}]"
+        if not reference.get("apiVersion"):
+            found.append(invalid(f"{where}.apiVersion", "", "version must not be empty"))
+        for part in ("kind", "name", "uid"):
+            if not reference.get(part):
+                found.append(invalid(f"{where}.{part}", "", "must not be empty"))
+        if reference.get("controller"):
+            controllers.append(reference.get("name", ""))
+    if len(controllers) > 1:
+        shown = " and ".join(controllers[:2])
+        message = f"Only one reference can have Controller set to true. Found \"true\" in references for {shown}"
+        found.append(invalid("metadata.ownerReferences", "<value omitted>", message))
+    return found

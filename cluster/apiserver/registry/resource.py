@@ -1,0 +1,83 @@
+"""What a kind is to the API server: names, verbs, sub-resources, and the functions that make it itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cluster.apiserver import schema
+from cluster.objects import Manifest
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+READ_WRITE = ("get", "patch", "update")
+
+Problem = dict[str, str]  # {"reason": "FieldValueInvalid", "message": …, "field": "spec.replicas"}
+Change = Callable[[Manifest], Manifest]
+Check = Callable[[Manifest], list[Problem]]
+UpdateCheck = Callable[[Manifest, Manifest, str], list[Problem]]
+
+
+class Subresource(NamedTuple):
+    """`pods/eviction`: the kind it speaks, and how it may be called."""
+
+    kind: str
+    verbs: tuple[str, ...] = READ_WRITE
+    group: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind. Everything but names has a default: an entry says only what is special."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    singular: str = ""
+    verbs: tuple[str, ...] = ALL_VERBS
+    subresources: dict[str, Subresource] = field(default_factory=dict)
+    storage: str = ""  # Key prefix after /registry/; the plural if empty.
+    selectable: tuple[str, ...] = ()  # Field paths beside metadata.name and metadata.namespace.
+    default: Change | None = None
+    on_create: Change | None = None  # What a creation resets or fills.
+    generation: bool = False  # Does metadata.generation count changes of the spec?
+    spec_fields: tuple[str, ...] = ("spec",)  # Top-level fields that generation counts.
+    has_status: bool = False
+    validate: Check | None = None
+    validate_update: UpdateCheck | None = None
+    name_rule: str = "subdomain"  # subdomain | label | path
+    graceful: bool = False  # Is a deletion given a grace period? (pods)
+    create_on_update: bool = False  # Does PUT create what is missing? (leases, events …)
+    returns_deleted: bool = False  # Does DELETE answer with the object?
+    stored_as: str = ""  # Kind whose storage this version of the kind shares (events.k8s.io).
+    to_stored: Change | None = None
+    from_stored: Change | None = None
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def singular_name(self) -> str:
+        return self.singular or self.kind.lower()
+
+    def storage_prefix(self, namespace: str = "") -> str:
+        """`/registry/pods/` or `/registry/pods/default/`: where the keys of this kind begin."""
+        base = f"/registry/{self.storage or self.plural}/"
+        return f"{base}{namespace}/" if namespace else base
+
+    def storage_key(self, namespace: str, name: str) -> str:
+        base = f"/registry/{self.storage or self.plural}/"
+        return f"{base}{namespace}/{name}" if namespace else base + name
+
+    def is_known(self, kind: str, api_version: str) -> bool:
+        """Is that a kind of Kubernetes 1.37 at all?"""
+        group, _, version = api_version.rpartition("/")
+        return schema.is_known(group, version, kind)
+
+
+STATUS = {"status": Subresource("", READ_WRITE)}
+SCALE = {"scale": Subresource("Scale", READ_WRITE, "autoscaling", "v1")}

@@ -1,0 +1,74 @@
+"""Pods: what their status means to everybody who asks."""
+
+from typing import Any
+
+from cluster.objects import Manifest, conditions, meta
+
+
+def phase(pod: Manifest) -> str:
+    return str((pod.get("status") or {}).get("phase", "Pending"))
+
+
+def is_scheduled(pod: Manifest) -> bool:
+    return bool(pod["spec"].get("nodeName"))
+
+
+def is_terminal(pod: Manifest) -> bool:
+    """Succeeded or Failed: its containers never run again."""
+    return phase(pod) in ("Succeeded", "Failed")
+
+
+def is_alive(pod: Manifest) -> bool:
+    """Counts as a replica: neither terminal nor being deleted."""
+    return not meta.is_deleting(pod) and not is_terminal(pod)
+
+
+def is_ready(pod: Manifest) -> bool:
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition["type"] == "Ready":
+            return bool(condition["status"] == "True")
+    return False
+
+
+def ready_since(pod: Manifest) -> str:
+    """When Ready last changed, RFC 3339; empty if never."""
+    condition = conditions.get(pod, "Ready")
+    return str(condition.get("lastTransitionTime", "")) if condition else ""
+
+
+def restarts(pod: Manifest) -> int:
+    """How often its containers were restarted: the largest count."""
+    return max((s.get("restartCount", 0) for s in (pod.get("status") or {}).get("containerStatuses") or ()), default=0)
+
+
+def containers(pod: Manifest) -> list[dict[str, Any]]:
+    return pod["spec"].get("containers") or []
+
+
+def tolerates(pod: Manifest, taint: Manifest) -> bool:
+    return any(toleration_matches(toleration, taint) for toleration in pod["spec"].get("tolerations") or ())
+
+
+def toleration_matches(toleration: Manifest, taint: Manifest) -> bool:
+    """Source: k8s.io/component-helpers, Toleration.ToleratesTaint."""
+    if toleration.get("effect") and toleration["effect"] != taint["effect"]:
+        return False
+    if toleration.get("key") and toleration["key"] != taint["key"]:
+        return False
+    operator = toleration.get("operator") or "Equal"
+    if operator == "Exists":
+        return True
+    return bool(toleration.get("key")) and toleration.get("value", "") == taint.get("value", "")
+
+
+def qos_class(pod: Manifest) -> str:
+    """Guaranteed, Burstable or BestEffort, by what its containers request of CPU and memory."""
+    wanted = ("cpu", "memory")
+    everyone = [*containers(pod), *(pod["spec"].get("initContainers") or ())]
+    asked, guaranteed = False, True
+    for container in everyone:
+        resources = container.get("resources") or {}
+        limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+        asked = asked or any(limits.get(r) or requests.get(r) for r in wanted)
+        guaranteed = guaranteed and all(r in limits and requests.get(r, limits[r]) == limits[r] for r in wanted)
+    return "BestEffort" if not asked else ("Guaranteed" if guaranteed else "Burstable")

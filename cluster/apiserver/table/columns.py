@@ -1,0 +1,33 @@
+"""Column definitions: what kubectl prints above the cells, and what says which of them only `-o wide` shows."""
+
+from typing import Any, NamedTuple
+
+from cluster.apiserver.descriptions import describe
+
+
+class Column(NamedTuple):
+    """`doc`: the field whose description explains the column; `text`: an explanation of its own."""
+
+    name: str
+    type: str = "string"
+    doc: str = ""
+    text: str = ""
+    wide: bool = False
+    format: str = ""
+
+    def definition(self) -> dict[str, Any]:
+        description = describe(self.doc) if self.doc else self.text
+        return {
+            "name": self.name,
+            "type": self.type,
+            "format": self.format,
+            "description": description,
+            "priority": int(self.wide),
+        }
+
+
+NAME = Column("Name", doc="meta_v1.ObjectMeta.name", format="name")
+AGE = Column("Age", doc="meta_v1.ObjectMeta.creationTimestamp")
+CREATED = Column("Created At", "date", "meta_v1.ObjectMeta.creationTimestamp")
+CONTAINERS = Column("Containers", text="Names of each container in the template.", wide=True)
+IMAGES = Column("Images", text="Images referenced by each container in the template.", wide=True)

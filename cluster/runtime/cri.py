@@ -64,8 +64,7 @@ class Runtime:
         self.network: Network = HostLocal(node, machine_cells)
         self.preloaded = bool(options.get("lab"))
 
-    # --- sandboxes
-    # ---------------------------------------------------------------------------------------------
+    # --- sandboxes ------------------------------------------------------------------------------------------
 
     def run_pod_sandbox(self, uid: str, namespace: str, pod: str, cidr: str | None) -> Record:
         """A network namespace with an address. `cidr` None: the pod uses the machine's own network.
@@ -115,6 +114,11 @@ class Runtime:
         for key in record["containers"]:
             self.containers.pop(key)
 
+    def container_records(self, uid: str) -> list[str]:
+        """Keys of the pod's containers; none if it never had a sandbox."""
+        record = self.containers.get(uid)
+        return record["containers"] if record is not None else []
+
     def clean_up_time(self, uid: str) -> int:
         """How long StopPodSandbox takes."""
         return noise.between(*CLEAN_UP_TIME, self.dice.roll("cleanup", uid))
@@ -128,8 +132,7 @@ class Runtime:
         if record["held"]:
             self.network.remove(record["ip"])
 
-    # --- images
-    # ------------------------------------------------------------------------------------------------
+    # --- images ---------------------------------------------------------------------------------------------
 
     def image_status(self, name: str) -> bool:
         """Is the image (by its full name) on the disk?"""
@@ -168,8 +171,7 @@ class Runtime:
         if len(kept) < len(machine["images"]) or machine.get("pulling", 0) > now:
             self.machines[self.node] = {**machine, "images": kept, "pulling": 0}
 
-    # --- containers
-    # --------------------------------------------------------------------------------------------
+    # --- containers -----------------------------------------------------------------------------------------
 
     def start_time(self, uid: str, name: str, attempt: int) -> int:
         """How long CreateContainer and StartContainer will take together."""
@@ -221,7 +223,7 @@ class Runtime:
         return record
 
     def start_container(self, record: Record) -> Record:
-        """It runs from now on. Errors: StartError if the image has no such program; the record says so too."""
+        """It runs from now on. Errors: StartError (no such program); the record says so too."""
         key = key_of(record["uid"], record["name"], record["attempt"])
         try:
             program = program_for(images.resolve(record["image"]), record["argv"])
@@ -241,15 +243,15 @@ class Runtime:
         """How a running container will end if nobody interferes; None: it won't."""
         return program_of(record, self.clock.epoch).exit()
 
-    def stop_container(self, record: Record, grace: int) -> Exit:
-        """SIGTERM now, SIGKILL after `grace` microseconds. Returns how it will end."""
+    def stop_container(self, record: Record, grace: int, hook: int = 0) -> Exit:
+        """SIGTERM after the preStop `hook`, SIGKILL after `grace` microseconds. Returns how it will end."""
         now = self.clock.now
         key = key_of(record["uid"], record["name"], record["attempt"])
         if record["stopped"] is None:
-            self.containers[key] = record = {**record, "stopped": now}
+            self.containers[key] = record = {**record, "stopped": now + hook}
         killed = Exit(now + grace, KILLED, "Error")
         program = program_of(record, self.clock.epoch)
-        obeyed = program.after_sigterm(record["stopped"]) if grace > 0 else None
+        obeyed = program.after_sigterm(record["stopped"]) if grace > hook else None
         return min((end for end in (killed, program.exit(), obeyed) if end), key=lambda end: end.at)
 
     def finish_container(self, record: Record, end: Exit) -> Record:

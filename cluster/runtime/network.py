@@ -1,5 +1,4 @@
-"""Pod addresses: a node's podCIDR, handed out one after the other, as the bridge plugin's host-local IPAM
-does.
+"""Pod addresses: a node's podCIDR, handed out one after the other, as host-local IPAM does.
 
 The last address is remembered on the node's disk, so a freed one is not used again at once: a client that
 still knows the old pod's IP finds nobody there, which is what makes stale endpoints visible.

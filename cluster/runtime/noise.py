@@ -6,6 +6,8 @@ logs`), so all they have is the seed in their record.
 Source: the finaliser of SplitMix64 (Steele, Lea, Flood 2014), a few shifts and multiplications.
 """
 
+from hashlib import blake2b
+
 WORD = (1 << 64) - 1
 
 
@@ -35,6 +37,5 @@ def smooth(at: int, period: int, seed: int) -> float:
 
 
 def hexadecimal(digits: int, seed: int, *numbers: int) -> str:
-    """`digits` hex digits, as container and image ids have them."""
-    words = (digits + 15) // 16
-    return "".join(f"{mix(seed, *numbers, word):016x}" for word in range(words))[:digits]
+    """`digits` hex digits (at most 64), as container and image ids have them."""
+    return blake2b(repr((seed, numbers)).encode(), digest_size=(digits + 1) // 2).hexdigest()[:digits]

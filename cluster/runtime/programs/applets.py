@@ -1,5 +1,4 @@
-"""The commands of the shell: one function each, `(shell, arguments, input lines) -> lines`, and one line in
-`APPLETS`.
+"""The commands of the shell: one function `(shell, arguments, input) -> lines` and one line in `APPLETS` each.
 
 Mirrors:  busybox's applets, as far as scripts in lessons use them
 Left out: whatever needs the network; those commands say so and fail.

@@ -1,5 +1,4 @@
-"""A scripted container: a real program's output and appetite, but its end is written in the pod's
-annotations.
+"""A scripted container: a real program's output and appetite, but its end is in the pod's annotations.
 
 For lessons and tests that need "this one fails after ten seconds" whatever the image. The script is plain
 data in the record: `{"do": "exit", "code": 3, "after": 10_000_000}` or `{"do": "run"}`.

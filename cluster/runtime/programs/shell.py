@@ -106,7 +106,7 @@ class Shell:
         self.now = self.process.started
         self.variables = {**self.process.env, "HOSTNAME": self.process.hostname}
 
-    # ---- time ------------------------------------------------------------------------------------------
+    # --- time -----------------------------------------------------------------------------------------------
 
     def pass_time(self, microseconds: int) -> None:
         """The running command takes so long."""
@@ -124,7 +124,7 @@ class Shell:
     def say(self, text: str, stream: str = "stdout") -> Line:
         return Line(self.now, stream, text)
 
-    # ---- the tree --------------------------------------------------------------------------------------
+    # --- the tree -------------------------------------------------------------------------------------------
 
     def run(self, node: Node) -> Iterator[Line]:
         """Evaluate `node`; afterwards `status` is its exit code."""
@@ -251,7 +251,7 @@ class Shell:
         else:
             yield self.say("orrery: only sleep can run in the background here", "stderr")
 
-    # ---- simple commands -------------------------------------------------------------------------------
+    # --- simple commands ------------------------------------------------------------------------------------
 
     def _command(self, node: Command, given: list[str] | None = None) -> Iterator[Line]:
         self.spent += 1
@@ -329,7 +329,7 @@ class Shell:
         self.trapped = True
         yield from self.run(parse(self.trap))
 
-    # ---- words -----------------------------------------------------------------------------------------
+    # --- words ----------------------------------------------------------------------------------------------
 
     def expand(self, word: Word, split: bool = True, decides: bool = False) -> list[str]:
         """The fields that a word becomes. `decides`: variables in it can change what happens next."""

@@ -123,7 +123,7 @@ def words_of(argv: tuple[str, ...]) -> Command:
     return Command((), tuple((Part("text", text, True),) for text in argv))
 
 
-# ---- words ---------------------------------------------------------------------------------------------
+# --- words --------------------------------------------------------------------------------------------------
 
 
 def _tokens(script: str) -> list[Token]:
@@ -235,7 +235,7 @@ def _closing(script: str, at: int) -> int:
     raise ShellSyntaxError('syntax error: unexpected end of file (expecting ")")')
 
 
-# ---- commands ------------------------------------------------------------------------------------------
+# --- commands -----------------------------------------------------------------------------------------------
 
 
 class _Parser:

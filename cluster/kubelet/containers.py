@@ -1,0 +1,416 @@
+"""The containers of one pod: which may start, what each is waiting for, and what happens when it ends.
+
+A container's way, each arrow one timer:
+
+    (nothing) -> start        its image is there, or will be when the pull is over
+    (nothing) -> pull-failed  -> give-up -> (again after the back-off)
+    running   -> end          when its program will end, if it will
+    ended     -> again        restartPolicy says so; the first time at once …
+              -> show -> again  … later only after a back-off, which `kubectl get pods` shows
+
+Everything that is begun and not finished stands in the plan, which is saved with the turn: plain data.
+
+Mirrors:  kubernetes/pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodActions, SyncPod),
+          kuberuntime_container.go (startContainer, killContainer), pkg/kubelet/images/image_manager.go
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cluster.engine.clock import SECOND, Clock
+from cluster.engine.informer import Informers
+from cluster.engine.recorder import Recorder
+from cluster.kubelet import environment, restarts, scripts
+from cluster.objects import Manifest, meta
+from cluster.runtime import images
+from cluster.runtime.containers import Record, StartError
+from cluster.runtime.cri import Runtime
+from cluster.runtime.programs.program import Exit
+
+NOTICED_AFTER = SECOND  # The kubelet relists its containers every second.
+GIVES_UP_AFTER = 2 * SECOND  # From ErrImagePull to ImagePullBackOff.
+LOOKS_AGAIN_AFTER = 10 * SECOND
+
+Step = list[Any]  # [what, when, …]
+
+
+@dataclass
+class Plan:
+    """What a kubelet has begun for a pod and not finished. Saved as plain data, unless it is empty."""
+
+    steps: dict[str, Step] = field(default_factory=dict)  # By container.
+    waiting: dict[str, list[str]] = field(default_factory=dict)  # By container: [reason, message].
+    ready: dict[str, int] = field(default_factory=dict)  # When a running container becomes ready.
+    restarts: dict[str, list[int]] = field(default_factory=dict)  # Back-offs.
+    pulls: dict[str, list[int]] = field(default_factory=dict)
+    ends: dict[str, list[Any]] = field(default_factory=dict)  # How stopped containers will end.
+    deadline: int = 0
+    gone_at: int | None = None
+    retry_at: int | None = None
+    failed: bool = False  # An init container failed for good.
+    fresh: bool = True  # Not saved: there was no plan.
+    changed: bool = False  # Not saved: something happened in this step.
+
+    @classmethod
+    def load(cls, saved: dict[str, Any] | None) -> "Plan":
+        if saved is None:
+            return cls()
+        plan = cls(fresh=False)
+        for name, value in saved.items():
+            setattr(plan, name, dict(value) if isinstance(value, dict) else value)
+        return plan
+
+    def save(self) -> dict[str, Any] | None:
+        """Only what is not empty; None if nothing is under way."""
+        saved = {
+            "steps": self.steps,
+            "waiting": self.waiting,
+            "ready": self.ready,
+            "restarts": self.restarts,
+            "pulls": self.pulls,
+            "ends": self.ends,
+            "deadline": self.deadline,
+            "gone_at": self.gone_at,
+            "retry_at": self.retry_at,
+            "failed": self.failed,
+        }
+        kept = {name: value for name, value in saved.items() if value or (value == 0 and name == "gone_at")}
+        return {name: value for name, value in kept.items() if value is not False} or None
+
+    def clear(self) -> None:
+        self.steps, self.waiting, self.ready, self.ends = {}, {}, {}, {}
+        self.restarts, self.pulls = {}, {}
+        self.deadline, self.gone_at, self.retry_at, self.failed = 0, None, None, False
+
+    def next_due(self, now: int) -> int | None:
+        """When to look again; None: only when something changes."""
+        if self.gone_at is not None:
+            return self.gone_at
+        times = [step[1] for step in self.steps.values()]
+        times += [at for at in self.ready.values() if at > now]
+        if self.retry_at is not None:
+            times.append(self.retry_at)
+        return min(times, default=None)
+
+
+class Containers:
+    """Works on the containers of whatever pod it is given; keeps nothing itself."""
+
+    def __init__(
+        self, clock: Clock, informers: Informers, recorder: Recorder, runtime: Runtime, host: str, lab: bool
+    ) -> None:
+        self.clock, self.informers, self.recorder, self.runtime = clock, informers, recorder, runtime
+        self.host, self.lab = host, lab
+        self.on_pulled: Callable[[], None] = lambda: None  # The list of images on the node has grown.
+
+    # --- looking --------------------------------------------------------------------------------------------
+
+    def by_name(self, uid: str) -> dict[str, list[Record]]:
+        """Records of a pod by container, oldest first."""
+        found: dict[str, list[Record]] = {}
+        for record in self.runtime.list_containers(uid):
+            found.setdefault(record["name"], []).append(record)
+        return found
+
+    def latest(self, uid: str) -> dict[str, Record]:
+        return {record["name"]: record for record in self.runtime.list_containers(uid)}
+
+    # --- going forward --------------------------------------------------------------------------------------
+
+    def advance(self, pod: Manifest, plan: Plan, sandbox: Record) -> None:
+        """Do what is due, then begin what may begin."""
+        now, uid = self.clock.now, meta.uid(pod)
+        plan.retry_at = None
+        for name in [name for name, at in plan.ready.items() if at <= now]:
+            del plan.ready[name]
+            plan.changed = True
+        spec = pod["spec"]
+        for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
+            step = plan.steps.get(container["name"])
+            if step is not None and step[1] <= now:
+                del plan.steps[container["name"]]
+                self._perform(pod, plan, container, step, sandbox)
+        records = self.latest(uid)
+        if plan.fresh and records:
+            self._recall(pod, plan, records)
+        for container in self._startable(pod, plan, records):
+            self._prepare(pod, plan, container, 0, max(sandbox["created"], now))
+
+    def _recall(self, pod: Manifest, plan: Plan, records: dict[str, Record]) -> None:
+        """After a restart of the kubelet: find out what the containers of a known pod are about to do."""
+        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
+            record = records.get(container["name"])
+            if record is None:
+                continue
+            if record["ended"] is None:
+                self._expect_end(plan, record)
+            elif not (self._is_init(pod, container) and record["code"] == 0):
+                plan.changed = True
+                self._after_end(pod, plan, container, record)
+
+    def _startable(self, pod: Manifest, plan: Plan, records: dict[str, Record]) -> list[Manifest]:
+        """Containers that never were begun and may be now: one after the other, init containers first."""
+        for container in pod["spec"].get("initContainers") or ():
+            name = container["name"]
+            record = records.get(name)
+            if name in plan.steps and (record is None or not _is_sidecar(container)):
+                return []
+            if record is None:
+                return [] if plan.failed else [container]
+            done = record["started"] is not None if _is_sidecar(container) else record["code"] == 0
+            if not done:
+                return []
+        if plan.failed:
+            return []
+        for container in pod["spec"]["containers"]:
+            name = container["name"]
+            step = plan.steps.get(name)
+            if step is not None and step[0] == "start":
+                return []  # The kubelet starts them one by one.
+            if step is None and name not in records:
+                return [container]
+        return []
+
+    def _perform(self, pod: Manifest, plan: Plan, container: Manifest, step: Step, sandbox: Record) -> None:
+        """What a timer was set for."""
+        what, name = step[0], container["name"]
+        if what == "start":
+            self._start(pod, plan, container, step, sandbox)
+        elif what == "pull-failed":
+            self._pull_failed(pod, plan, container, step[2])
+        elif what == "give-up":
+            self._give_up(pod, plan, container, step[2], step[3])
+        elif what == "end":
+            record = self.latest(meta.uid(pod))[name]
+            plan.changed = True
+            plan.ready.pop(name, None)
+            self._after_end(
+                pod, plan, container, self.runtime.finish_container(record, Exit(step[1], *step[2:]))
+            )
+        elif what == "show":
+            self._show_backoff(pod, plan, container, step[2], step[3])
+        else:  # "again"
+            before = self.latest(meta.uid(pod)).get(name)
+            attempt = before["attempt"] + 1 if before is not None else 0
+            self._prepare(pod, plan, container, attempt, self.clock.now)
+
+    # --- images ---------------------------------------------------------------------------------------------
+
+    def _prepare(self, pod: Manifest, plan: Plan, container: Manifest, attempt: int, not_before: int) -> None:
+        """See to the image, and plan the start."""
+        name, reference = container["name"], container["image"]
+        try:
+            image = images.resolve(reference)
+        except images.InvalidImageName as error:
+            message = f'Failed to apply default image tag "{reference}": {error}'
+            self._say(pod, container, "Warning", "InspectFailed", message)
+            self._stuck(pod, plan, container, "InvalidImageName", message)
+            return
+        policy = container.get("imagePullPolicy") or "IfNotPresent"
+        present = self.runtime.image_status(image.name)
+        needed = self.runtime.start_time(meta.uid(pod), name, attempt)
+        if present and (policy != "Always" or self.runtime.preloaded):
+            plan.steps[name] = ["start", not_before + needed, attempt, None]
+            return
+        if policy == "Never":
+            message = f'Container image "{reference}" is not present with pull policy of Never'
+            self._say(pod, container, "Warning", "ErrImageNeverPull", message)
+            self._stuck(pod, plan, container, "ErrImageNeverPull", message)
+            return
+        self._say(pod, container, "Normal", "Pulling", f'Pulling image "{reference}"')
+        pull = self.runtime.pull_image(image)
+        over = max(self.clock.now + pull.duration, not_before)
+        if pull.error:
+            plan.steps[name] = ["pull-failed", over, pull.error]
+        else:
+            facts = [pull.duration - pull.waiting, pull.duration, pull.size]
+            plan.steps[name] = ["start", over + needed, attempt, facts]
+
+    def _pull_failed(self, pod: Manifest, plan: Plan, container: Manifest, error: str) -> None:
+        name, reference, now = container["name"], container["image"], self.clock.now
+        self._say(pod, container, "Warning", "Failed", f'Failed to pull image "{reference}": {error}')
+        self._say(pod, container, "Warning", "Failed", "Error: ErrImagePull")
+        self._wait(plan, name, "ErrImagePull", error)
+        plan.pulls[name] = backoff = restarts.doubled(plan.pulls.get(name), now, now)
+        plan.steps[name] = ["give-up", now + GIVES_UP_AFTER, now + backoff[0], error]
+
+    def _give_up(self, pod: Manifest, plan: Plan, container: Manifest, until: int, error: str) -> None:
+        message = f'Back-off pulling image "{container["image"]}"'
+        self._say(pod, container, "Normal", "BackOff", message)
+        self._say(pod, container, "Warning", "Failed", "Error: ImagePullBackOff")
+        self._wait(plan, container["name"], "ImagePullBackOff", f"{message}: ErrImagePull: {error}")
+        plan.steps[container["name"]] = ["again", until]
+
+    def _stuck(self, pod: Manifest, plan: Plan, container: Manifest, reason: str, message: str) -> None:
+        """Nothing can be done but to look again later."""
+        self._say(pod, container, "Warning", "Failed", f"Error: {reason}")
+        self._wait(plan, container["name"], reason, message)
+        plan.steps[container["name"]] = ["again", self.clock.now + LOOKS_AGAIN_AFTER]
+
+    # --- starting -------------------------------------------------------------------------------------------
+
+    def _start(self, pod: Manifest, plan: Plan, container: Manifest, step: Step, sandbox: Record) -> None:
+        name, reference, uid = container["name"], container["image"], meta.uid(pod)
+        _, _, attempt, pulled = step
+        self._say(pod, container, "Normal", "Pulled", pulled_message(reference, pulled))
+        if pulled is not None:
+            self.on_pulled()
+        try:
+            script = scripts.script_for(pod, name, self.lab)
+            if script is not None and script["do"] == "hold":
+                return
+            addresses = {"podIP": sandbox["ip"], "hostIP": self.host}
+            env = environment.variables(pod, container, self.informers, addresses)
+        except (scripts.ScriptError, environment.ConfigError) as error:
+            self._say(pod, container, "Warning", "Failed", f"Error: {error}")
+            self._wait(plan, name, "CreateContainerConfigError", str(error))
+            plan.steps[name] = ["again", self.clock.now + LOOKS_AGAIN_AFTER]
+            return
+        command = [environment.expanded(text, env) for text in container.get("command") or ()]
+        args = [environment.expanded(text, env) for text in container.get("args") or ()]
+        limit = environment.memory_limit(container)
+        self._forget(uid, name, attempt - 2)
+        record = self.runtime.create_container(
+            uid, name, attempt, reference, command, args, env, limit, script
+        )
+        self._say(pod, container, "Normal", "Created", "Container created")
+        plan.changed = True
+        plan.waiting.pop(name, None)
+        try:
+            record = self.runtime.start_container(record)
+        except StartError as error:
+            self._say(pod, container, "Warning", "Failed", f"Error: {error}")
+            self._after_end(pod, plan, container, self.latest(uid)[name], ["RunContainerError", str(error)])
+            return
+        self._say(pod, container, "Normal", "Started", "Container started")
+        self._expect_end(plan, record)
+        delay = _readiness_delay(container)
+        if delay:
+            plan.ready[name] = self.clock.now + delay
+
+    def _expect_end(self, plan: Plan, record: Record) -> None:
+        end = self.runtime.expected_end(record)
+        if end is not None:
+            plan.steps[record["name"]] = ["end", end.at, end.code, end.reason, end.message]
+
+    def _forget(self, uid: str, name: str, attempt: int) -> None:
+        """Two containers of a name are kept: the running one and, for `logs --previous`, the one before."""
+        if attempt >= 0:
+            record = self.runtime.container_status(uid, name, attempt)
+            if record is not None:
+                self.runtime.remove_container(record)
+
+    # --- ending ---------------------------------------------------------------------------------------------
+
+    def _after_end(
+        self, pod: Manifest, plan: Plan, container: Manifest, record: Record, waiting: list[str] | None = None
+    ) -> None:
+        """A container is dead: again, later again, or never."""
+        name, now = container["name"], self.clock.now
+        if not self._is_restarted(pod, container, record):
+            if self._is_init(pod, container) and record["code"] != 0:
+                plan.failed = True
+            return
+        if waiting is not None:
+            plan.waiting[name] = waiting
+        backoff, died = plan.restarts.get(name), record["ended"]
+        delay = restarts.wait_before_restart(backoff, died)
+        if delay == 0:
+            plan.restarts[name] = restarts.doubled(backoff, died, now)
+            plan.steps[name] = ["again", now + NOTICED_AFTER]
+        else:
+            plan.restarts[name] = restarts.doubled(backoff, died, died + delay)
+            plan.steps[name] = ["show", now + NOTICED_AFTER, max(died + delay, now + NOTICED_AFTER), delay]
+
+    def _show_backoff(self, pod: Manifest, plan: Plan, container: Manifest, until: int, delay: int) -> None:
+        name = container["name"]
+        where = f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
+        message = f"Back-off restarting failed container {name} in pod {where}"
+        self._say(pod, container, "Warning", "BackOff", message)
+        message = f"back-off {restarts.go_duration(delay)} restarting failed container={name} pod={where}"
+        self._wait(plan, name, "CrashLoopBackOff", message)
+        plan.steps[name] = ["again", until]
+
+    def _is_restarted(self, pod: Manifest, container: Manifest, record: Record) -> bool:
+        policy = pod["spec"].get("restartPolicy", "Always")
+        if self._is_init(pod, container):
+            if _is_sidecar(container):
+                return True
+            policy = "OnFailure" if policy == "Always" else policy
+        return policy == "Always" or (policy == "OnFailure" and record["code"] != 0)
+
+    def stop_all(self, pod: Manifest | None, plan: Plan, grace: int, uid: str = "") -> None:
+        """SIGTERM to all; `plan.ends` says how they will end. `pod` None: its object is gone."""
+        now = self.clock.now
+        plan.steps, plan.waiting, plan.retry_at = {}, {}, None
+        specs = (
+            {c["name"]: c for c in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])}
+            if pod
+            else {}
+        )
+        for name, record in self.latest(uid or meta.uid(pod or {})).items():
+            if record["ended"] is not None or record["started"] is None:
+                continue
+            if pod is not None and name not in plan.ends:
+                self._say(pod, specs[name], "Normal", "Killing", f"Stopping container {name}")
+            hook = min(_pre_stop(specs.get(name)), grace)
+            end = self.runtime.stop_container(record, grace, hook)
+            if name in plan.ends and plan.ends[name][0] <= end.at:
+                continue
+            plan.ends[name] = [max(end.at, now), *end[1:]]
+
+    def finish_all(self, plan: Plan, uid: str) -> bool:
+        """Those that were stopped have ended. Returns whether the pod ever had a container."""
+        records = self.latest(uid)
+        for name, end in plan.ends.items():
+            if records[name]["ended"] is None:
+                self.runtime.finish_container(records[name], Exit(*end))
+        return bool(records)
+
+    # --- saying ---------------------------------------------------------------------------------------------
+
+    def _say(self, pod: Manifest, container: Manifest, type_: str, reason: str, message: str) -> None:
+        field_name = "initContainers" if self._is_init(pod, container) else "containers"
+        self.recorder.event(pod, type_, reason, message, f"spec.{field_name}{{{container['name']}}}")
+
+    def _wait(self, plan: Plan, name: str, reason: str, message: str) -> None:
+        plan.waiting[name] = [reason, message]
+        plan.changed = True
+
+    def _is_init(self, pod: Manifest, container: Manifest) -> bool:
+        return any(container is other for other in pod["spec"].get("initContainers") or ())
+
+
+def _is_sidecar(container: Manifest) -> bool:
+    return container.get("restartPolicy") == "Always"
+
+
+def _readiness_delay(container: Manifest) -> int:
+    """Probes succeed at their first try, which is not before their initial delay."""
+    delays = [
+        (container.get(probe) or {}).get("initialDelaySeconds") or 0
+        for probe in ("startupProbe", "readinessProbe")
+    ]
+    return int(sum(delays)) * SECOND
+
+
+def _pre_stop(container: Manifest | None) -> int:
+    """How long the preStop hook takes, as far as it says so: a sleep."""
+    hook = ((container or {}).get("lifecycle") or {}).get("preStop") or {}
+    if "sleep" in hook:
+        return int(hook["sleep"]["seconds"]) * SECOND
+    words = " ".join((hook.get("exec") or {}).get("command") or ()).split()
+    seconds = words[words.index("sleep") + 1] if "sleep" in words[:-1] else "0"
+    return int(seconds) * SECOND if seconds.isdigit() else 0
+
+
+def pulled_message(reference: str, pulled: list[int] | None) -> str:
+    """What is said when the image is there. `pulled`: duration without and with waiting, and size."""
+    if pulled is None:
+        return f'Container image "{reference}" already present on machine and can be accessed by the pod'
+    alone, together, size = pulled
+    return (
+        f'Successfully pulled image "{reference}" in {restarts.go_milliseconds(alone)} '
+        f"({restarts.go_milliseconds(together)} including waiting). Image size: {size} bytes."
+    )

@@ -1,0 +1,260 @@
+"""The kubelet's process: registers its node, says every ten seconds that it lives, looks after its own pods.
+
+    register   Node and Lease, when the machine is switched on
+    lease      renew kube-node-lease/<node> every 10 s: the heartbeat that node lifecycle awaits
+    node       the node's status: when something changed, else every 5 minutes
+    <ns>/<name>/<uid>   a pod of this node: see pod_worker.py
+
+Renewals fall on whole seconds, a tenth of the nodes on each: so a thousand idle nodes cost ten turns in ten
+seconds and not a thousand.
+
+Mirrors:  kubernetes/pkg/kubelet/kubelet.go (Run, syncLoop), kubelet_node_status.go,
+          component-helpers/apimachinery/lease
+Left out: admission of pods by a full node, resyncs every minute.
+Read next: pod_worker.py, node_status.py.
+"""
+
+from cluster.engine.cells import Cells
+from cluster.engine.clock import MINUTE, SECOND
+from cluster.engine.controller import Component, Surroundings
+from cluster.engine.recorder import Recorder
+from cluster.kubelet import node_status
+from cluster.kubelet.containers import Plan
+from cluster.kubelet.pod_worker import PodWorker
+from cluster.objects import Manifest, meta
+from cluster.objects.errors import ApiError, NotFound
+from cluster.runtime import machines
+from cluster.runtime.cri import Runtime
+
+LEASE_NAMESPACE = "kube-node-lease"
+LEASE_SECONDS = 40
+RENEW_EVERY = LEASE_SECONDS * SECOND // 4
+REPORT_EVERY = 5 * MINUTE
+UPDATE_EVERY = 10 * SECOND  # A new image is reported with the next regular look at the node.
+
+
+class Kubelet(Component):
+    """The kubelet of one machine."""
+
+    role = "kubelets"
+    source = "kubelet"
+    reaction = 10_000
+
+    def __init__(self, around: Surroundings, node: str, machine_cells: Cells, runtime: Runtime) -> None:
+        self.node, self.machines, self.runtime = node, machine_cells, runtime
+        super().__init__(around, f"kubelet/{node}", f"system:node:{node}")
+        self.recorder = Recorder(self.client, self.clock, self.informers, self.source, node)
+        lab = bool(self.options.get("lab"))
+        host = machines.address(machine_cells[node])
+        self.pods = PodWorker(self.client, self.clock, self.informers, self.recorder, runtime, host, lab)
+        self.pods.containers.on_pulled = self.image_pulled
+        self.phase = self.dice.roll("phase", node) % (RENEW_EVERY // SECOND) * SECOND
+
+    # --- starting, listening
+    # ------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        self.informers.add_index("Pod", "node", _node_of)
+        self.informers.add_index("Node", "name", _name_of)
+        self.informers.route("Pod", "node", self.node, self._pod_changed, self.name)
+        self.informers.route("Node", "name", self.node, self._node_changed, self.name)
+
+    def start(self) -> None:
+        """The machine was switched on: register, and look at every pod that is still bound here."""
+        machine = self.machines[self.node]
+        self.machines[self.node] = {**machine, "boot": machine.get("boot", 0) + 1}
+        self.queue.add("register")
+        known = {meta.uid(pod): pod for pod in self.informers.by_index("Pod", "node", self.node)}
+        for pod in known.values():
+            self.queue.add(_key(pod))
+        for uid in self.runtime.list_pod_sandboxes():
+            if uid not in known:
+                self.queue.add(f"//{uid}")  # It was deleted by force while we were away.
+
+    def stop(self) -> None:
+        super().stop()
+        self.runtime.interrupt_pulls()
+
+    def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        """A pod came, is to go, or is gone. Our own status reports are no news to us."""
+        if old is None or new is None or _differs(old, new):
+            self.queue.add(_key(new or old or {}))
+
+    def _node_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        """The pod address range came, or a person edited the node."""
+        before, after = ((node or {}).get("spec", {}).get("podCIDR") for node in (old, new))
+        if new is not None and after != before:
+            self.queue.add("node")
+
+    # --- one item -------------------------------------------------------------------------------------------
+
+    def process(self, key: str) -> None:
+        if key == "lease":
+            self.renew_lease()
+        elif key == "node":
+            self.report_node()
+        elif key == "register":
+            self.register()
+        else:
+            self.sync_pod(key)
+
+    def failed(self, key: str, error: ApiError) -> None:
+        """A pod or lease that is gone is no reason to try again; everything else is."""
+        if not isinstance(error, NotFound):
+            super().failed(key, error)
+
+    def sync_pod(self, key: str) -> None:
+        """Bring one pod forward, and wake up again when the next thing is due."""
+        namespace, name, uid = key.split("/")
+        pod = self.informers.get("Pod", namespace, name) if name else None
+        saved = self.memory.get(uid)
+        plan = Plan.load(saved)
+        if pod is None or meta.uid(pod) != uid or _node_of(pod) != [self.node]:
+            self.pods.vanish(uid, plan)
+        elif meta.is_deleting(pod):
+            self.pods.terminate(pod, plan)
+        else:
+            self.pods.run(pod, plan, self.pod_range())
+        self._keep(key, uid, plan, saved is not None)
+
+    def _keep(self, key: str, uid: str, plan: Plan, had: bool) -> None:
+        left = plan.save()
+        if left is not None:
+            self.memory[uid] = left
+        elif had:
+            self.memory.pop(uid)
+        due = plan.next_due(self.clock.now)
+        waiting = self.queue.timer(key)
+        if waiting is not None and waiting != due:
+            self.queue.cancel(key)
+        if due is not None and waiting != due:
+            self.queue.add_after(key, due - self.clock.now, _note(key, plan, due))
+
+    def pod_range(self) -> str | None:
+        """The node's podCIDR, once the node IPAM controller has given it one."""
+        node = self.informers.get("Node", "", self.node)
+        return node["spec"].get("podCIDR") if node is not None else None
+
+    # --- the node -------------------------------------------------------------------------------------------
+
+    def register(self) -> None:
+        """Create the Node, or take over the one that was left from before the machine went down."""
+        node = self.informers.get("Node", "", self.node)
+        if node is None:
+            status = self._status({}, connected=False)
+            node = self.client.create(node_status.initial_node(self.node, self.machines[self.node], status))
+            self._tell(node, "Starting", "Starting kubelet.")
+            for reason in ("NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"):
+                self._tell(node, reason, f"Node {self.node} status is now: {reason}")
+        else:
+            boot = self._status({}, connected=True)["nodeInfo"]["bootID"]
+            self._tell(node, "Starting", "Starting kubelet.")
+            message = f"Node {self.node} has been rebooted, boot id: {boot}"
+            self.recorder.event(_nameless(node), "Warning", "Rebooted", message)
+            self.report_node()
+        self.renew_lease()
+
+    def report_node(self) -> None:
+        """Update the node's status if there is news, or if it has been five minutes."""
+        node = self.informers.get("Node", "", self.node)
+        if node is None:
+            self.queue.add_after(
+                "node", REPORT_EVERY
+            )  # Deleted while we run: only a restart registers again.
+            return
+        old = node.get("status") or {}
+        new = self._status(old, connected=bool(node["spec"].get("podCIDR")))
+        self.client.update_status({**node, "status": new})
+        before, after = (_is_ready(status) for status in (old, new))
+        if after and not before:
+            self._tell(node, "NodeReady", f"Node {self.node} status is now: NodeReady")
+        self.queue.cancel("node")
+        self.queue.add_after("node", self._until(REPORT_EVERY))
+
+    def image_pulled(self) -> None:
+        """The list of images is part of the node's status."""
+        self.queue.add_after("node", self._until(UPDATE_EVERY))
+
+    def _status(self, old: Manifest, connected: bool) -> Manifest:
+        machine, seed = self.machines[self.node], self.dice.roll("machine", self.node)
+        version = f"{self.runtime.name}://{self.runtime.version}"
+        images = self.runtime.list_images()
+        return node_status.status_of(old, machine, images, self.clock.stamp(), seed, version, connected)
+
+    def renew_lease(self) -> None:
+        """The heartbeat."""
+        self.queue.add_after("lease", self._until(RENEW_EVERY))
+        node = self.informers.get("Node", "", self.node)
+        if node is None:
+            return
+        lease = self.informers.get("Lease", LEASE_NAMESPACE, self.node)
+        now = self.clock.micro_stamp()
+        if lease is not None:
+            self.client.update({**lease, "spec": {**lease["spec"], "renewTime": now}})
+            return
+        owner = {"apiVersion": "v1", "kind": "Node", "name": self.node, "uid": meta.uid(node)}
+        metadata = {"name": self.node, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]}
+        spec = {"holderIdentity": self.node, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now}
+        self.client.create(
+            {"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": metadata, "spec": spec}
+        )
+
+    def _until(self, period: int) -> int:
+        """Microseconds until this node's next common instant of that period."""
+        return period - (self.clock.now - self.phase) % period
+
+    def _tell(self, node: Manifest, reason: str, message: str) -> None:
+        self.recorder.event(_nameless(node), "Normal", reason, message)
+
+
+def _nameless(node: Manifest) -> Manifest:
+    """The kubelet refers to its node by name, also where a uid belongs: it says things before it has one."""
+    return {**node, "metadata": {"name": meta.name(node), "uid": meta.name(node)}}
+
+
+def _node_of(pod: Manifest) -> list[str]:
+    node = pod["spec"].get("nodeName")
+    return [node] if node else []
+
+
+def _name_of(obj: Manifest) -> list[str]:
+    return [meta.name(obj)]
+
+
+def _key(pod: Manifest) -> str:
+    return f"{meta.namespace(pod)}/{meta.name(pod)}/{meta.uid(pod)}"
+
+
+def _differs(old: Manifest, new: Manifest) -> bool:
+    """Is `new` news for its kubelet?"""
+    before, after = old["metadata"], new["metadata"]
+    return (
+        before.get("generation") != after.get("generation")
+        or before.get("deletionTimestamp") != after.get("deletionTimestamp")
+        or before.get("uid") != after.get("uid")
+        or old["spec"].get("nodeName") != new["spec"].get("nodeName")
+    )
+
+
+def _is_ready(status: Manifest) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ())
+
+
+NOTES = {
+    "pull-failed": "the image of {pod} can't be pulled",
+    "give-up": "{pod} goes into ImagePullBackOff",
+    "start": "{pod} starts a container",
+    "end": "a container of {pod} ends",
+    "show": "{pod} goes into CrashLoopBackOff",
+    "again": "{pod} is tried again",
+}
+
+
+def _note(key: str, plan: Plan, due: int) -> str | None:
+    """Why a person might wait for this timer."""
+    namespace, name, _ = key.split("/")
+    pod = f"{namespace}/{name}"
+    if plan.gone_at is not None:
+        return f"{pod} has terminated" if name else None
+    what = next((step[0] for step in plan.steps.values() if step[1] == due), None)
+    return NOTES[what].format(pod=pod) if what else f"{pod} is ready"

@@ -1,0 +1,141 @@
+"""What a kubelet says of its machine: the Node object it registers and the status it keeps up to date.
+
+Mirrors:  kubernetes/pkg/kubelet/kubelet_node_status.go (initialNode), pkg/kubelet/nodestatus/setters.go
+Left out: reserved resources (allocatable = capacity), hugepages, features, runtime handlers; pressure
+          conditions are
+          always good until eviction comes.
+"""
+
+from typing import Any
+
+from cluster.objects import Manifest
+from cluster.runtime import machines, noise
+from cluster.runtime.machines import Machine
+
+VERSION = "v1.37.2"
+ARCHITECTURE, SYSTEM = "amd64", "linux"
+KERNEL, OS_IMAGE = "6.1.0", "Debian GNU/Linux 12 (bookworm)"
+PORT = 10250
+IMAGES_REPORTED = 50
+
+FINE = (
+    ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+)
+NO_NETWORK = (
+    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+    "message:Network plugin returns error: cni plugin not initialized"
+)
+
+
+def initial_node(name: str, machine: Machine, status: Manifest) -> Manifest:
+    """The object that a kubelet creates when nobody of its name is there."""
+    labels = {
+        "beta.kubernetes.io/arch": ARCHITECTURE,
+        "beta.kubernetes.io/os": SYSTEM,
+        "kubernetes.io/arch": ARCHITECTURE,
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": SYSTEM,
+        **(machine.get("labels") or {}),
+    }
+    annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
+    taints = [dict(taint) for taint in machine.get("taints") or ()]
+    return {
+        "kind": "Node",
+        "apiVersion": "v1",
+        "metadata": {"name": name, "labels": dict(sorted(labels.items())), "annotations": annotations},
+        "spec": {"taints": taints} if taints else {},
+        "status": status,
+    }
+
+
+def status_of(
+    old: Manifest,
+    machine: Machine,
+    images: dict[str, Any],
+    now: str,
+    seed: int,
+    runtime: str,
+    connected: bool,
+) -> Manifest:
+    """The status now. `connected`: pods can get addresses; without that the node is not ready."""
+    resources = {
+        "cpu": str(machine["cpu"]),
+        "ephemeral-storage": str(machine.get("storage", machines.STORAGE)),
+        "memory": str(machine["memory"]),
+        "pods": str(machine["pods"]),
+    }
+    known = {condition["type"]: condition for condition in old.get("conditions") or ()}
+    wanted = [(type_, "False", reason, message) for type_, reason, message in FINE]
+    if connected:
+        wanted.append(("Ready", "True", "KubeletReady", "kubelet is posting ready status"))
+    else:
+        wanted.append(("Ready", "False", "KubeletNotReady", NO_NETWORK))
+    ours = {type_ for type_, *_ in wanted}
+    conditions = [condition for type_, condition in known.items() if type_ not in ours]
+    return {
+        **{key: value for key, value in old.items() if key not in ("conditions", "images")},
+        "capacity": resources,
+        "allocatable": resources,
+        "conditions": conditions + [_condition(known.get(w[0]), *w, now) for w in wanted],
+        "addresses": [
+            {"type": "InternalIP", "address": machines.address(machine)},
+            {"type": "Hostname", "address": machine["name"]},
+        ],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": PORT}},
+        "nodeInfo": _info(machine, seed, runtime),
+        **({"images": _images(images)} if images else {}),
+    }
+
+
+def _info(machine: Machine, seed: int, runtime: str) -> Manifest:
+    boot, digits = machine.get("boot", 1), noise.hexadecimal(32, seed, 1)
+    return {
+        "machineID": digits,
+        "systemUUID": _uuid(digits),
+        "bootID": _uuid(noise.hexadecimal(32, seed, 2, boot)),
+        "kernelVersion": KERNEL,
+        "osImage": OS_IMAGE,
+        "containerRuntimeVersion": runtime,
+        "kubeletVersion": VERSION,
+        "kubeProxyVersion": "",
+        "operatingSystem": SYSTEM,
+        "architecture": ARCHITECTURE,
+    }
+
+
+def _uuid(digits: str) -> str:
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
+
+
+def _images(images: dict[str, Any]) -> list[Manifest]:
+    """The largest first, as the scheduler's ImageLocality wants to know them."""
+    ordered = sorted(images.items(), key=lambda item: (-item[1]["size"], item[0]))[:IMAGES_REPORTED]
+    return [{"names": [image["pinned"], name], "sizeBytes": image["size"]} for name, image in ordered]
+
+
+def _condition(
+    old: Manifest | None, type_: str, status: str, reason: str, message: str, now: str
+) -> Manifest:
+    moved = old is None or old["status"] != status
+    return {
+        "type": type_,
+        "status": status,
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now if moved or old is None else old["lastTransitionTime"],
+        "reason": reason,
+        "message": message,
+    }
+
+
+def differs(old: Manifest, new: Manifest) -> bool:
+    """Is there news, apart from the time of the heartbeat?"""
+    return _timeless(old) != _timeless(new)
+
+
+def _timeless(status: Manifest) -> Manifest:
+    conditions = [
+        {k: v for k, v in c.items() if k != "lastHeartbeatTime"} for c in status.get("conditions") or ()
+    ]
+    return {**status, "conditions": conditions}

@@ -1,0 +1,184 @@
+"""One pod, from the moment it is bound to this node to its end: what is due now, and when to look again.
+
+    run        sandbox -> init containers one by one -> containers -> end of those that end -> again, or done
+    terminate  SIGTERM to all, wait for the last (or for SIGKILL), report, let the API server forget the pod
+    vanish     the pod was deleted by force: nobody is left to report to, but its containers still have to go
+
+Level-driven: each call looks at the pod, its container records and the small plan (what was begun and when it
+will be finished), does what is due and sets one timer for the next thing. A lost plan, after a restart, is
+made anew from the records.
+
+Few writes: ContainerCreating when the pod arrives, Running when its containers run, and one at each end. In a
+laboratory (see scripts.py) the kubelet is as terse as the recordings' was: no ContainerCreating, no last
+words.
+
+Mirrors:  kubernetes/pkg/kubelet/kubelet.go (SyncPod, SyncTerminatingPod, SyncTerminatedPod), pod_workers.go
+Read next: containers.py, what happens to one container; pod_status.py, what is reported.
+"""
+
+from typing import Any
+
+from cluster.engine.client import Client
+from cluster.engine.clock import SECOND, Clock
+from cluster.engine.informer import Informers
+from cluster.engine.recorder import Recorder
+from cluster.kubelet import environment, pod_status, scripts
+from cluster.kubelet.containers import Containers, Plan
+from cluster.objects import Manifest, meta
+from cluster.runtime.containers import Record
+from cluster.runtime.cri import Runtime
+from cluster.runtime.network import NoAddressLeft
+
+RETRY = 10 * SECOND  # Until a missing ConfigMap or a full address range is looked at again.
+FORCED_GRACE = 2 * SECOND  # What a pod gets that was deleted by force.
+TERMINAL = ("Succeeded", "Failed")
+
+
+class PodWorker:
+    """Does the work of one kubelet's pods. `connection`: () -> podCIDR of the node, None without one."""
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        informers: Informers,
+        recorder: Recorder,
+        runtime: Runtime,
+        host: str,
+        lab: bool,
+    ) -> None:
+        self.client, self.clock, self.informers, self.recorder = client, clock, informers, recorder
+        self.runtime, self.host, self.lab = runtime, host, lab
+        self.containers = Containers(clock, informers, recorder, runtime, host, lab)
+
+    # --- the three ways -------------------------------------------------------------------------------------
+
+    def run(self, pod: Manifest, plan: Plan, cidr: str | None) -> None:
+        """Bring a living pod forward. `cidr`: where its address comes from."""
+        if (pod.get("status") or {}).get("phase") in TERMINAL:
+            plan.clear()
+            self.runtime.stop_pod_sandbox(meta.uid(pod))
+            return
+        if scripts.is_held(pod, self.lab):
+            if not self.lab:
+                self.report(pod, plan)
+            return
+        sandbox = self._sandbox(pod, plan, cidr)
+        if sandbox is None:
+            self.report(pod, plan)
+            return
+        fresh = sandbox["created"] > self.clock.now
+        self.containers.advance(pod, plan, sandbox)
+        if self._is_over(pod, plan):
+            self.finish(pod, plan)
+        elif plan.changed or (fresh and not self.lab):
+            self.report(pod, plan)
+
+    def terminate(self, pod: Manifest, plan: Plan) -> None:
+        """End a pod that is being deleted."""
+        uid, now = meta.uid(pod), self.clock.now
+        grace = int(pod["metadata"].get("deletionGracePeriodSeconds") or 0) * SECOND
+        if plan.gone_at is None or now + grace < plan.deadline:
+            self.containers.stop_all(pod, plan, grace)
+            plan.deadline = now + grace
+            plan.gone_at = self._end_of(plan)
+            if plan.ends:
+                plan.gone_at += self.runtime.clean_up_time(uid)
+        if now < plan.gone_at:
+            return
+        ran = self.containers.finish_all(plan, uid)
+        if ran and not self.lab:
+            self.report(pod, plan, ending=True)
+        self.runtime.stop_pod_sandbox(uid)
+        plan.clear()
+        self.client.delete("Pod", meta.namespace(pod), meta.name(pod), grace=0, uid=uid)
+
+    def vanish(self, uid: str, plan: Plan) -> None:
+        """Clean up after a pod whose object is gone."""
+        if plan.gone_at is None:
+            self.containers.stop_all(None, plan, FORCED_GRACE, uid)
+            plan.gone_at = self._end_of(plan)
+        if self.clock.now < plan.gone_at:
+            return
+        self.containers.finish_all(plan, uid)
+        self.runtime.remove_pod_sandbox(uid)
+        plan.clear()
+
+    def _end_of(self, plan: Plan) -> int:
+        """When the last of the containers that were stopped will be gone."""
+        return max((end[0] for end in plan.ends.values()), default=self.clock.now)
+
+    # --- parts of running -----------------------------------------------------------------------------------
+
+    def _sandbox(self, pod: Manifest, plan: Plan, cidr: str | None) -> Record | None:
+        """The pod's sandbox, made now if need be; None: it can't be made yet."""
+        uid = meta.uid(pod)
+        sandbox = self.runtime.sandbox(uid)
+        if sandbox is not None:
+            return sandbox
+        problem = environment.missing_volume(pod, self.informers)
+        if problem is not None:
+            self.recorder.event(pod, "Warning", "FailedMount", problem)
+            plan.retry_at = self.clock.now + (SECOND // 2 if plan.fresh else RETRY)
+            return None
+        own = not pod["spec"].get("hostNetwork")
+        if own and cidr is None:
+            plan.retry_at = self.clock.now + RETRY
+            return None
+        if self.runtime.container_records(uid):
+            message = "Pod sandbox changed, it will be killed and re-created."
+            self.recorder.event(pod, "Normal", "SandboxChanged", message)
+        try:
+            return self.runtime.run_pod_sandbox(
+                uid, meta.namespace(pod), meta.name(pod), cidr if own else None
+            )
+        except NoAddressLeft as error:
+            self.recorder.event(pod, "Warning", "FailedCreatePodSandBox", sandbox_error(uid, pod, str(error)))
+            plan.retry_at = self.clock.now + RETRY
+            return None
+
+    def _is_over(self, pod: Manifest, plan: Plan) -> bool:
+        """Will nothing of this pod run again? Sidecars don't count: they end with the rest."""
+        if not plan.changed or plan.steps:
+            return False
+        records = self.containers.latest(meta.uid(pod))
+        mains = [records.get(container["name"]) for container in pod["spec"]["containers"]]
+        if plan.failed:
+            return True
+        return all(record is not None and record["ended"] is not None for record in mains)
+
+    def finish(self, pod: Manifest, plan: Plan) -> None:
+        """The pod has done its work, or failed for good."""
+        uid = meta.uid(pod)
+        self.containers.stop_all(pod, plan, 0)
+        self.containers.finish_all(plan, uid)
+        self.report(pod, plan)
+        self.runtime.stop_pod_sandbox(uid)
+        plan.clear()
+
+    def report(self, pod: Manifest, plan: Plan, ending: bool = False) -> Manifest:
+        """Write the pod's status, if there is news."""
+        uid = meta.uid(pod)
+        sandbox = self.runtime.sandbox(uid)
+        ready = sandbox is not None and sandbox["created"] <= self.clock.now
+        view = pod_status.View(
+            now=self.clock.stamp(),
+            epoch=self.clock.epoch,
+            host=self.host,
+            address=sandbox["ip"] if sandbox is not None and ready else None,
+            records=self.containers.by_name(uid),
+            waiting=plan.waiting,
+            unready=frozenset(name for name, at in plan.ready.items() if at > self.clock.now),
+            runtime=self.runtime.name,
+            ending=ending,
+        )
+        return self.client.update_status({**pod, "status": pod_status.build(pod, view)})
+
+
+def sandbox_error(uid: str, pod: Manifest, problem: str) -> str:
+    """What the kubelet says when the network plugin refuses."""
+    where: dict[str, Any] = {"name": f"{meta.name(pod)}_{meta.namespace(pod)}"}
+    return (
+        f"Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "
+        f'"{uid}": plugin type="bridge" failed (add): {problem} (pod {where["name"]})'
+    )

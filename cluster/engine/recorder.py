@@ -49,7 +49,7 @@ class Recorder:
             text = f"(combined from similar events): {message}"
             known = [e for e in similar if e["message"].startswith("(combined from similar events)")]
         else:
-            known = [e for e in similar if e["message"] == message and e["involvedObject"] == involved]
+            known = [e for e in similar if e["message"] == message and _same_subject(e["involvedObject"], involved)]
         now = self._clock.stamp()
         if known:
             count = known[0].get("count", 1) + 1
@@ -124,6 +124,11 @@ class Recorder:
 
     def _within(self, events: list[Manifest], window: int) -> bool:
         return all(self._clock.unix() - times.parse(e["lastTimestamp"]) <= window for e in events)
+
+
+def _same_subject(one: Manifest, other: Manifest) -> bool:
+    """Is it about the same thing? Its resourceVersion moves on between two events."""
+    return {**one, "resourceVersion": ""} == {**other, "resourceVersion": ""}
 
 
 def reference(obj: Manifest, field_path: str = "") -> Manifest:

@@ -455,3 +455,11 @@ def follow(cluster: str) -> None:
 def revisions_channel(cluster: str) -> str:
     """The Redis channel on which each commit that made revisions publishes the newest one's number."""
     return f"{PREFIX}rev:{cluster}"
+
+
+def room() -> dict[str, dict[str, Any]]:
+    """The machine room: each living worker's own words about itself, by its name. Errors: redis.RedisError."""
+    keys = sorted(bus().redis.scan_iter(f"{PREFIX}room:*", count=100))
+    values = bus().redis.mget(keys) if keys else []
+    start = len(f"{PREFIX}room:")
+    return {key.decode()[start:]: orjson.loads(value) for key, value in zip(keys, values, strict=True) if value}

@@ -24,10 +24,22 @@ import dj_database_url
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("ORRERY_HOME") or BASE_DIR / ".orrery").absolute()
 HOST = os.environ.get("HOST") or "127.0.0.1"
-PORT = int(os.environ.get("PORT") or 8000)
-TLS_PORT = int(os.environ.get("TLS_PORT") or PORT + 443)
-WORKERS = int(os.environ.get("WORKERS") or 1)
+
+
+def number_of(name: str, default: int, lowest: int, highest: int) -> int:
+    """A whole number from the environment. Errors: ValueError naming the variable and what it may be."""
+    text = os.environ.get(name) or str(default)
+    if not text.isdigit() or not lowest <= int(text) <= highest:
+        raise ValueError(f"{name} is {text!r}; it must be a whole number from {lowest} to {highest}")
+    return int(text)
+
+
+PORT = number_of("PORT", 8000, 1, 65_535 - 443)
+TLS_PORT = number_of("TLS_PORT", PORT + 443, 1, 65_535)
+WORKERS = number_of("WORKERS", 2, 1, 64)
 TURNS = os.environ.get("TURNS") or "drive"
+if TURNS not in ("drive", "tasks"):
+    raise ValueError(f"TURNS is {TURNS!r}; it must be drive or tasks")
 
 
 def kept_secret(name: str) -> str:

@@ -29,7 +29,6 @@ class Command(BaseCommand):
 
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
-    stealth_options = ("stdin",)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         self.arguments(parser)

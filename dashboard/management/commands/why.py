@@ -36,6 +36,6 @@ def kind_of(word: str) -> str:
     """`po`, `pods`, `Pod`, `deployments.apps` … as kubectl understands them. Errors: Refused."""
     wanted = word.split(".")[0].lower()
     for resource in registry.all_resources():
-        if wanted in (resource.kind.lower(), resource.plural, resource.singular, *resource.short_names):
+        if wanted in (resource.kind.lower(), resource.plural, resource.singular_name, *resource.short_names):
             return str(resource.kind)
     raise Refused(f'there is no kind "{word}"')

@@ -1,0 +1,180 @@
+"""Daphne with three additions: it waits for slow readers, asks for client certificates, closes sockets patiently.
+
+Stock Daphne's `send()` never waits, so a client that does not read costs memory without limit: here a `Gate` sits
+between Twisted's push-producer interface and the awaiting application. Stock TLS endpoints can't ask for client
+certificates: ours do, and who is at the other end stands in `scope["extensions"]["tls"]`. autobahn drops a socket one
+second after it said goodbye, with data still on its way: here it waits 30 seconds.
+
+Import order matters: daphne.server installs Twisted's asyncio reactor and must come before anything of Twisted.
+"""
+
+from daphne.server import Server as Daphne  # isort: skip
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from daphne.http_protocol import HTTPFactory
+from daphne.ws_protocol import WebSocketFactory
+from OpenSSL import crypto
+from twisted.internet import defer, reactor, ssl
+from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import globalLogBeginner
+from zope.interface import implementer
+
+from dashboard import tls
+
+CLOSE_PATIENCE = 30  # Seconds for a websocket's goodbye to arrive behind everything that is still on its way.
+LARGEST_MESSAGE = 16 * 1024 * 1024  # Of a websocket: `kubectl cp` sends what tar gives it.
+
+log = logging.getLogger(__name__)
+
+
+@implementer(IPushProducer)
+class Gate:
+    """Shut while the connection's buffer is full. Twisted calls the three methods with its own spelling."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Event()
+        self._free.set()
+
+    async def passable(self) -> None:
+        await self._free.wait()
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        self._free.clear()
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        self._free.set()
+
+    stopProducing = resumeProducing  # noqa: N815  The connection is gone: whoever waits must not wait for ever.
+
+
+class Server(Daphne):  # type: ignore[misc]
+    """One process that speaks http on one port and https on another."""
+
+    def __init__(self, application: Any, host: str, port: int, tls_port: int, ready: Callable[[], None]) -> None:
+        super().__init__(
+            application,
+            endpoints=["ours"],
+            http_timeout=None,
+            websocket_timeout=-1,
+            websocket_max_message_size=LARGEST_MESSAGE,
+            websocket_max_frame_size=LARGEST_MESSAGE,
+            application_close_timeout=3,
+            server_name="",
+        )
+        self._host, self._port, self._tls_port, self._ready = host, port, tls_port, ready
+        self.failure = ""
+
+    def run(self) -> None:
+        """Listen and serve until told to stop."""
+        self.connections: dict[Any, dict[str, Any]] = {}
+        self.http_factory = HTTPFactory(self)
+        self.ws_factory = WebSocketFactory(self, server=self.server_name)
+        self.ws_factory.setProtocolOptions(
+            autoPingTimeout=self.ping_timeout,
+            allowNullOrigin=True,
+            openHandshakeTimeout=self.websocket_handshake_timeout,
+            closeHandshakeTimeout=CLOSE_PATIENCE,
+            maxMessagePayloadSize=self.websocket_max_message_size,
+            maxFramePayloadSize=self.websocket_max_frame_size,
+        )
+        globalLogBeginner.beginLoggingTo([lambda _: None], redirectStandardIO=False, discardBuffer=True)
+        reactor.callLater(1, self.application_checker)
+        reactor.callLater(2, self.timeout_checker)
+        asyncio.set_event_loop(reactor._asyncioEventloop)
+        plain = TCP4ServerEndpoint(reactor, self._port, backlog=512, interface=self._host)
+        secure = SSL4ServerEndpoint(reactor, self._tls_port, _tls_options(), backlog=512, interface=self._host)
+        both = defer.gatherResults([plain.listen(self.http_factory), secure.listen(self.http_factory)])
+        both.addCallbacks(lambda _: self._ready(), self.listen_error)
+        reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
+        reactor.run(installSignalHandlers=True)
+
+    def listen_error(self, failure: Any) -> None:
+        failure.trap(Exception)
+        self.failure = str(getattr(failure.value, "subFailure", failure).value)
+        self.stop()
+
+    # --- who is there -------------------------------------------------------------------------------------------
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        peer = _peer_of(protocol)
+        if peer is not None:
+            scope.setdefault("extensions", {})["tls"] = peer
+        return super().create_application(protocol, scope)
+
+    # --- waiting for slow readers -------------------------------------------------------------------------------
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        streaming = kind == "websocket.send" or (kind == "http.response.body" and message.get("more_body"))
+        gate = getattr(protocol, "gate", None)
+        if kind == "http.response.body" and not streaming and gate is not None:
+            protocol.unregisterProducer()  # Twisted wants this before the end.
+        await super().handle_reply(protocol, message)
+        if not streaming or self._is_gone(protocol):
+            return
+        if gate is None:
+            gate = protocol.gate = Gate()
+            if kind == "websocket.send":
+                with contextlib.suppress(RuntimeError, AttributeError):
+                    protocol.transport.unregisterProducer()
+                protocol.transport.registerProducer(gate, True)
+            else:
+                protocol.registerProducer(gate, True)
+        await gate.passable()
+
+    def _is_gone(self, protocol: Any) -> bool:
+        details = self.connections.get(protocol)
+        return details is None or "disconnected" in details
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        super().protocol_disconnected(protocol)
+        if (gate := getattr(protocol, "gate", None)) is not None:
+            gate.resumeProducing()
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    def kill_all_applications(self) -> Any:
+        """Cancel what runs and wait until it has ended. (Stock Daphne trips over a connection without a request.)"""
+        running = [d["application_instance"] for d in self.connections.values() if "application_instance" in d]
+        running = [task for task in running if not task.done()]
+        for task in running:
+            task.cancel()
+        ended = defer.Deferred.fromFuture(asyncio.ensure_future(asyncio.wait(running, timeout=2))) if running else None
+        return ended.addErrback(lambda _: None) if ended is not None else None
+
+
+def _tls_options() -> ssl.CertificateOptions:
+    """Our certificate; clients may show one of ours, and need not."""
+    place = tls.ensure()
+    load = crypto.load_certificate
+    return ssl.CertificateOptions(
+        privateKey=crypto.load_privatekey(crypto.FILETYPE_PEM, (place / "server.key").read_bytes()),
+        certificate=load(crypto.FILETYPE_PEM, (place / "server.crt").read_bytes()),
+        caCerts=[load(crypto.FILETYPE_PEM, (place / "ca.crt").read_bytes())],
+        verify=True,
+        requireCertificate=False,
+        enableSessions=True,
+    )
+
+
+def _peer_of(protocol: Any) -> dict[str, Any] | None:
+    """{user, groups} of a client that showed a certificate. Read once a connection."""
+    transport = getattr(protocol, "transport", None)
+    if not hasattr(transport, "getPeerCertificate"):
+        return None
+    if not hasattr(transport, "orrery_peer"):
+        certificate = transport.getPeerCertificate()
+        transport.orrery_peer = _subject(certificate) if certificate is not None else None
+    return transport.orrery_peer  # type: ignore[no-any-return, union-attr]
+
+
+def _subject(certificate: crypto.X509) -> dict[str, Any]:
+    parts = certificate.get_subject().get_components()
+    common = [value.decode() for name, value in parts if name == b"CN"]
+    return {"user": common[0] if common else "", "groups": [value.decode() for name, value in parts if name == b"O"]}

@@ -89,17 +89,26 @@ def _validate_lease(lease: Manifest) -> list[Problem]:
     return found
 
 
+def _default_lease(lease: Manifest) -> Manifest:
+    return lease if "spec" in lease else {**lease, "spec": {}}
+
+
 LEASE = Resource(
     "coordination.k8s.io", "v1", "Lease", "leases", create_on_update=True,
-    selectable=("spec.holderIdentity",), validate=_validate_lease,
+    selectable=("spec.holderIdentity",), default=_default_lease, validate=_validate_lease,
 )  # fmt: skip
 
 
 def _default_slice(piece: Manifest) -> Manifest:
-    ports = piece.get("ports")
-    if not ports or all("name" in port and "protocol" in port for port in ports):
+    ports, endpoints = piece.get("ports") or [], piece.get("endpoints") or []
+    if all("name" in port and "protocol" in port for port in ports) and all("conditions" in e for e in endpoints):
         return piece
-    return {**piece, "ports": [{"name": "", "protocol": "TCP", **port} for port in ports]}
+    new = {**piece}
+    if ports:
+        new["ports"] = [{"name": "", "protocol": "TCP", **port} for port in ports]
+    if endpoints:
+        new["endpoints"] = [{**endpoint, "conditions": endpoint.get("conditions") or {}} for endpoint in endpoints]
+    return new
 
 
 def _new_slice(piece: Manifest) -> Manifest:

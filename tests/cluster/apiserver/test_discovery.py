@@ -1,0 +1,74 @@
+"""Discovery documents against those of a real server, for the kinds that we serve."""
+
+import json
+from pathlib import Path
+
+import orjson
+import pytest
+
+from cluster.apiserver import discovery, registry
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "discovery"
+SERVED = {(r.group, r.version, r.plural) for r in registry.RESOURCES}
+GROUPS = {r.group for r in registry.RESOURCES} - {""}
+
+
+def recorded(name):
+    return json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize(("group", "version"), sorted({(r.group, r.version) for r in registry.RESOURCES}))
+def test_the_resource_list_of_a_version_is_the_recorded_one(group, version):
+    wanted = recorded(f"resourcelists/{f'apis_{group}_{version}' if group else 'api_v1'}")
+    mine = [entry for entry in wanted["resources"] if (group, version, entry["name"].split("/")[0]) in SERVED]
+
+    assert discovery.resource_list(group, version) == {**wanted, "resources": mine}
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_a_group_is_described_as_recorded(group):
+    assert discovery.group(group) == recorded(f"groups/{group}")
+
+
+def test_the_list_of_groups_is_the_recorded_one():
+    wanted = recorded("apis")
+
+    assert discovery.group_list() == {**wanted, "groups": [g for g in wanted["groups"] if g["name"] in GROUPS]}
+    assert discovery.core_versions() == recorded("api")
+
+
+@pytest.mark.parametrize("name", ["api", "apis"])
+def test_the_aggregated_form_is_the_recorded_one(name):
+    wanted = recorded(f"aggregated_{name}")
+    wanted["items"] = [g for g in wanted["items"] if g["metadata"].get("name", "") in GROUPS | {""}]
+    for group in wanted["items"]:
+        where = group["metadata"].get("name", "")
+        for version in group["versions"]:
+            mine = [r for r in version["resources"] if (where, version["version"], r["resource"]) in SERVED]
+            version["resources"] = mine
+
+    made = discovery.aggregated_core() if name == "api" else discovery.aggregated_groups()
+
+    assert orjson.loads(made.body) == wanted
+
+
+def test_the_version_is_that_of_the_recorded_server():
+    assert discovery.VERSION == recorded("version")
+
+
+V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+V2BETA1 = V2.replace("v=v2;", "v=v2beta1;")
+
+
+@pytest.mark.parametrize(
+    ("accept", "aggregated"),
+    [(f"{V2},{V2BETA1},application/json", True), (V2, True), (f"{V2BETA1},application/json", False)]
+    + [("application/json", False), ("*/*", False), ("", False), (f"application/json,{V2}", False)],
+)
+def test_the_aggregated_form_is_given_to_who_prefers_it(accept, aggregated):
+    assert discovery.wants_aggregated(accept) is aggregated
+
+
+def test_what_is_not_served_is_not_described():
+    assert discovery.resource_list("apps", "v9") is None
+    assert discovery.group("nope.io") is None

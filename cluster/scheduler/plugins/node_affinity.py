@@ -1,0 +1,135 @@
+"""NodeAffinity: the pod says by labels which nodes it needs (`required…`, nodeSelector) and likes
+(`preferred…`).
+
+Terms are alternatives; the expressions inside a term must all hold. A pod whose terms all name nodes by
+`metadata.name`, as a DaemonSet's pods do, is looked at on these nodes only.
+
+Mirrors:  kubernetes/pkg/scheduler/framework/plugins/nodeaffinity/node_affinity.go
+Left out: addedAffinity of the plugin's arguments.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cluster.objects import Manifest, meta
+from cluster.scheduler.framework import SKIP, ClusterEvent, OnlyNodes, Plugin, Rejection, spread_scores
+from cluster.scheduler.matching import requirement, term_matches
+from cluster.scheduler.snapshot import NodeInfo, Numbers, View
+
+
+class Wanted(NamedTuple):
+    """`selector`: labels a node must have. `terms`: one of them must hold; None: any node will do."""
+
+    selector: dict[str, str]
+    terms: list[Manifest] | None
+
+
+class NodeAffinity(Plugin):
+    name = "NodeAffinity"
+    events = frozenset({("Node", "add"), ("Node", "update")})
+
+    def reads(self, pod: Manifest) -> Any:
+        spec = pod["spec"]
+        affinity = spec.get("affinity")
+        return [spec.get("nodeSelector"), affinity.get("nodeAffinity") if affinity else None]
+
+    def prefilter(self, pod: Manifest, nodes: Any) -> Any:
+        wanted = _wanted(pod)
+        if not wanted.selector and wanted.terms is None:
+            return SKIP
+        names = _named_nodes(wanted.terms or [])
+        if names is None:
+            return wanted
+        if not names:
+            return Rejection(self.name, ("pod affinity terms conflict",))
+        return OnlyNodes(names, wanted)
+
+    def filter(self, ask: Wanted, node: NodeInfo) -> Rejection | None:
+        return None if _matches(ask, node.labels, node.name) else self.rejection(ask, 1)
+
+    def filter_all(self, ask: Wanted, view: View) -> Numbers:
+        fits = np.ones(len(view), np.bool_)
+        for key, value in ask.selector.items():
+            fits &= _having(view, {"key": key, "operator": "In", "values": [value]})
+        if ask.terms is not None:
+            fits &= np.any(
+                [np.zeros(len(view), np.bool_), *(_term(view, term) for term in ask.terms)], axis=0
+            )
+        return (~fits).astype(np.int64)
+
+    def rejection(self, ask: Wanted, bits: int) -> Rejection:
+        return Rejection(self.name, ("node(s) didn't match Pod's node affinity/selector",))
+
+    def prescore(self, pod: Manifest, nodes: Any) -> Any:
+        return _node_affinity(pod).get("preferredDuringSchedulingIgnoredDuringExecution") or SKIP
+
+    def score(self, ask: list[Manifest], node: NodeInfo) -> int:
+        """The summed weight of the preferences that the node meets."""
+        return sum(term["weight"] for term in ask if term_matches(term["preference"], node.labels, node.name))
+
+    def score_all(self, ask: list[Manifest], view: View) -> Numbers:
+        scores = np.zeros(len(view), np.int64)
+        for term in ask:
+            scores += term["weight"] * _term(view, term["preference"])
+        return scores
+
+    def normalize(self, scores: Numbers) -> Numbers:
+        return spread_scores(scores, reverse=False)
+
+    def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
+        """A node came that matches, or one matches since its labels changed."""
+        wanted = _wanted(pod)
+        if event.new is None or not _matches(wanted, meta.labels(event.new), meta.name(event.new)):
+            return False
+        return event.old is None or not _matches(wanted, meta.labels(event.old), meta.name(event.old))
+
+
+def _node_affinity(pod: Manifest) -> Manifest:
+    return (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
+
+
+def _wanted(pod: Manifest) -> Wanted:
+    required = _node_affinity(pod).get("requiredDuringSchedulingIgnoredDuringExecution")
+    terms = (required.get("nodeSelectorTerms") or []) if required is not None else None
+    return Wanted(pod["spec"].get("nodeSelector") or {}, terms)
+
+
+def _matches(wanted: Wanted, labels: dict[str, str], name: str) -> bool:
+    if any(labels.get(key) != value for key, value in wanted.selector.items()):
+        return False
+    return wanted.terms is None or any(term_matches(term, labels, name) for term in wanted.terms)
+
+
+def _named_nodes(terms: list[Manifest]) -> frozenset[str] | None:
+    """The nodes that `terms` name by metadata.name; None if some term leaves it open."""
+    names: set[str] = set()
+    for term in terms:
+        fields = [field for field in term.get("matchFields") or () if field["operator"] == "In"]
+        if not fields:
+            return None
+        named = set(fields[0]["values"])
+        for field in fields[1:]:
+            named &= set(field["values"])
+        names |= named
+    return frozenset(names) if terms else None
+
+
+def _term(view: View, term: Manifest) -> NDArray[np.bool_]:
+    """`term_matches` for every row."""
+    expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
+    holds = np.full(len(view), bool(expressions or fields), np.bool_)
+    for expression in expressions:
+        holds &= _having(view, expression)
+    for field in fields:
+        test = requirement(field)
+        holds &= np.array([test(info.name) for info in view.nodes()], np.bool_)
+    return holds
+
+
+def _having(view: View, expression: Manifest) -> NDArray[np.bool_]:
+    """Rows whose label meets one expression: every distinct value is tested once."""
+    codes, values = view.label(expression["key"])
+    test = requirement(expression)
+    return np.array([test(None), *(test(value) for value in values)], np.bool_)[codes]

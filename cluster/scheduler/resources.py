@@ -1,0 +1,113 @@
+"""What a pod asks for, as integers: CPU in thousandths, memory and storage in bytes, the rest as counts.
+
+The scheduler counts promises (requests), never actual use. Init containers run one after another, so only the
+largest counts; sidecars (init containers that restart always) run beside everything that follows them.
+
+A pod without requests would weigh nothing and pile up on one node: for scoring (never for filtering) it
+counts as 100m of CPU and 200Mi of memory.
+
+Mirrors:  k8s.io/component-helpers/resource/helpers.go (PodRequests); scheduler/util/pod_resources.go
+Left out: resizing in place (status.containerStatuses[].resources).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import orjson
+
+from cluster.objects import Manifest, quantity
+
+DEFAULT_CPU = 100  # Thousandths of a CPU.
+DEFAULT_MEMORY = 200 * 1024 * 1024
+REMEMBERED = 4_096  # Pod shapes whose requests are kept; forgetting is harmless.
+
+Amounts = dict[str, int]
+
+
+class Requests(NamedTuple):
+    """`amounts`: by resource, only what is more than zero. `cpu`, `memory`: with the defaults for scoring."""
+
+    amounts: Amounts
+    cpu: int
+    memory: int
+
+
+def amount(resource: str, text: Any) -> int:
+    """A quantity of `resource` as the scheduler counts it.
+
+    >>> amount("cpu", "250m"), amount("memory", "64Mi"), amount("example.com/gpu", "2")
+    (250, 67108864, 2)
+    """
+    return quantity.milli(str(text)) if resource == "cpu" else quantity.value(str(text))
+
+
+def amounts(quantities: Manifest | None) -> Amounts:
+    return {name: amount(name, text) for name, text in (quantities or {}).items()}
+
+
+def reads(pod: Manifest) -> list[Any]:
+    """The part of `pod` that its requests depend on."""
+    spec = pod["spec"]
+    init = spec.get("initContainers")
+    return [
+        [container.get("resources") for container in spec["containers"]],
+        [(container.get("resources"), container.get("restartPolicy")) for container in init]
+        if init
+        else None,
+        spec.get("overhead"),
+        spec.get("resources"),
+    ]
+
+
+_known: dict[bytes, Requests] = {}
+
+
+def requests(pod: Manifest) -> Requests:
+    """The requests of `pod`; pods that ask for the same share one answer."""
+    shape = orjson.dumps(reads(pod))
+    found = _known.get(shape)
+    if found is None:
+        if len(_known) >= REMEMBERED:
+            _known.clear()
+        found = _known[shape] = _compute(pod)
+    return found
+
+
+def _compute(pod: Manifest) -> Requests:
+    exact = _total(pod, lambda asked: asked)
+    padded = _total(pod, lambda asked: {"cpu": DEFAULT_CPU, "memory": DEFAULT_MEMORY} | asked)
+    return Requests(
+        {name: count for name, count in exact.items() if count > 0}, padded["cpu"], padded["memory"]
+    )
+
+
+def _total(pod: Manifest, pad: Callable[[Amounts], Amounts]) -> Amounts:
+    """Containers and sidecars together, or the largest moment of the initialisation if that is more."""
+    spec = pod["spec"]
+    running: Amounts = {}
+    for container in spec["containers"]:
+        running = _plus(running, pad(_asked(container)))
+    sidecars: Amounts = {}
+    peak: Amounts = {}
+    for container in spec.get("initContainers") or ():
+        asked = pad(_asked(container))
+        if container.get("restartPolicy") == "Always":
+            sidecars = _plus(sidecars, asked)
+            peak = _highest(peak, sidecars)
+        else:
+            peak = _highest(peak, _plus(sidecars, asked))
+    total = _highest(_plus(running, sidecars), peak)
+    total |= amounts((spec.get("resources") or {}).get("requests"))  # The pod's own word wins over the sum.
+    return _plus(total, amounts(spec.get("overhead")))
+
+
+def _asked(container: Manifest) -> Amounts:
+    return amounts((container.get("resources") or {}).get("requests"))
+
+
+def _plus(left: Amounts, right: Amounts) -> Amounts:
+    return left | {name: left.get(name, 0) + count for name, count in right.items()}
+
+
+def _highest(left: Amounts, right: Amounts) -> Amounts:
+    return left | {name: max(left.get(name, 0), count) for name, count in right.items()}

@@ -1,0 +1,339 @@
+"""kube-scheduler, the component: one step takes the next pod from the queue and finds it a node, or says why
+not.
+
+    pod without a node ──► queue ──► framework.schedule ──► client.bind ──► event Scheduled
+                             ▲              │ nothing fits
+                             │              ▼
+          an event that may help      PostFilter, condition PodScheduled=False, event FailedScheduling
+
+It never starts anything: writing `spec.nodeName` is all it does. A pod is bound once in its life; when its
+node dies it is not moved, a controller makes another pod.
+
+The step's causes are those of the pod it takes: what created it, and what woke it up again after it was
+refused.
+
+Mirrors:  kubernetes/pkg/scheduler (scheduler.go, schedule_one.go, eventhandlers.go)
+Left out: binding in the background; nothing else can happen while a step runs.
+Read next: framework.py for the decision, queue.py for the waiting.
+"""
+
+from typing import Any
+
+from cluster.engine.cells import Cells
+from cluster.engine.clock import SECOND
+from cluster.engine.controller import Component, Surroundings
+from cluster.objects import Manifest, conditions, meta, pods
+from cluster.objects.errors import ApiError
+from cluster.scheduler import verdict
+from cluster.scheduler.framework import ClusterEvent, Cycle, Framework, fit_error
+from cluster.scheduler.profile import SCHEDULER_NAME, default_profile
+from cluster.scheduler.queue import GATED, Entry, SchedulingQueue
+from cluster.scheduler.snapshot import Snapshot
+
+NEXT, RETRY, FLUSH = (
+    "next",
+    "retry",
+    "flush",
+)  # Queue keys: take a pod; a back-off ended; look for forgotten pods.
+PACE = 2_000  # Microseconds from one pod to the next.
+FLUSH_EVERY = 30 * SECOND
+NOTE_LIMIT = 1_024  # Longest message of an event.
+
+
+class Scheduler(Component):
+    name = "kube-scheduler"
+    role = "scheduler"
+    user = "system:kube-scheduler"
+    source = SCHEDULER_NAME
+    reaction = 10_000
+
+    def __init__(self, around: Surroundings, verdicts: Cells) -> None:
+        """`verdicts`: the last decision about each living pod, by uid, as verdict.py describes it."""
+        self.verdicts = verdicts
+        super().__init__(around)
+
+    # --- life -----------------------------------------------------------------------------------------------
+    # ---------------------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        self._load()
+        self.informers.subscribe("Node", self._node_changed, self.name)
+        self.informers.subscribe("Pod", self._pod_changed, self.name)
+
+    def start(self) -> None:
+        """A new process: list everything, put every pod without a node into the queue."""
+        self._load()
+        living = {meta.uid(pod) for pod in self.informers.list("Pod")}
+        for uid in self.verdicts:
+            if uid not in living:
+                self.verdicts.pop(uid)
+        for pod in self.informers.list("Pod"):
+            if self._is_mine(pod):
+                self.pods.add(pod, self.agenda.causes)
+        self._wake()
+
+    def _load(self) -> None:
+        """Derive the in-memory picture from informers and cells."""
+        self.framework = Framework(default_profile(self.informers))
+        self.pods = SchedulingQueue(self.memory, self.clock)
+        self.snapshot = Snapshot(lambda: self.informers.list("Node"))
+        for node in self.informers.list("Node"):
+            self.snapshot.set_node(node)
+        for pod in self.informers.list("Pod"):
+            if _occupies(pod):
+                self.snapshot.add_pod(pod)
+            elif self._is_mine(pod):
+                self.snapshot.nominate(pod)
+
+    # --- what informers tell --------------------------------------------------------------------------------
+    # ------------------------------------------------------------------------------------
+
+    def _is_mine(self, pod: Manifest | None) -> bool:
+        """Without a node, not finished, and ours to schedule."""
+        if pod is None or pod["spec"].get("nodeName") or pods.is_terminal(pod):
+            return False
+        return bool(pod["spec"].get("schedulerName", SCHEDULER_NAME) == SCHEDULER_NAME)
+
+    def _node_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        if new is None:
+            self.snapshot.remove_node(meta.name(old or {}))
+            self._happened(ClusterEvent("Node", "delete", old, None))
+        elif old is None:
+            self.snapshot.set_node(new)
+            self._happened(ClusterEvent("Node", "add", None, new))
+        elif _placement_of(old) != _placement_of(new):
+            self.snapshot.set_node(new)
+            self._happened(ClusterEvent("Node", "update", old, new))
+
+    def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        """A pod moved between: waiting here, occupying a node, and neither."""
+        key = meta.key(new or old or {})
+        if new is None and old is not None:
+            self.verdicts.pop(meta.uid(old))
+        if new is not None and self._is_mine(new):
+            self.snapshot.nominate(new)
+        elif key in self.snapshot.nominated:
+            del self.snapshot.nominated[key]
+        was, occupies = old is not None and _occupies(old), new is not None and _occupies(new)
+        if occupies:
+            assert new is not None
+            if not was:
+                self.pods.remove(key)
+                self.snapshot.add_pod(new)
+                self._happened(ClusterEvent("Pod", "add", None, new))
+            elif old is not None and (old["spec"] is not new["spec"] or meta.labels(old) != meta.labels(new)):
+                self.snapshot.add_pod(new)
+                self._happened(ClusterEvent("Pod", "update", old, new))
+        elif was:
+            self.snapshot.remove_pod(key)
+            self._happened(ClusterEvent("Pod", "delete", old, None))
+        elif self._is_mine(new):
+            assert new is not None
+            self._waiting_changed(key, old, new)
+        elif key in self.pods:
+            self.pods.remove(key)
+
+    def _waiting_changed(self, key: str, old: Manifest | None, new: Manifest) -> None:
+        """A pod without a node came or changed."""
+        entry = self.pods.entries.get(key)
+        if entry is None or entry["uid"] != meta.uid(new):
+            if old is None or not self._is_mine(old):
+                self.pods.add(new, self.agenda.causes)
+                self._wake()
+        elif entry["queue"] == GATED:
+            if not new["spec"].get("schedulingGates"):
+                self.pods.ungate(key, self.agenda.causes)
+                self._wake()
+        elif old is not None and key in self.pods.unschedulable:
+            event = ClusterEvent("Pod", "self", old, new)
+            changed = old["spec"] != new["spec"] or meta.labels(old) != meta.labels(new)
+            if changed and self._may_help(event, entry, new):
+                self.pods.move(key, self.agenda.causes)
+                self._wake()
+
+    def _happened(self, event: ClusterEvent) -> None:
+        """Move the unschedulable pods that `event` may help, as the plugins that refused them say."""
+        if not self.pods.unschedulable:
+            return
+        if not any((event.kind, event.action) in plugin.events for plugin in self.framework.by_name.values()):
+            return
+        if self.pods.move_if(
+            lambda key, entry: self._may_help(event, entry, self._pod(key)), self.agenda.causes
+        ):
+            self._wake()
+
+    def _may_help(self, event: ClusterEvent, entry: Entry, pod: Manifest | None) -> bool:
+        for name in entry["rejectedBy"]:
+            plugin = self.framework.by_name.get(name)
+            if plugin is None:
+                return True
+            if (event.kind, event.action) in plugin.events and pod is not None and plugin.wakes(pod, event):
+                return True
+        return False
+
+    def _pod(self, key: str) -> Manifest | None:
+        return self.informers.by_key("Pod", key)
+
+    def _wake(self) -> None:
+        """There may be work: take a step a reaction time from now."""
+        self.queue.add_after(NEXT, self.reaction * self.agenda.slow)
+
+    # --- steps ----------------------------------------------------------------------------------------------
+    # --------------------------------------------------------------------------------------------------
+
+    def process(self, key: str) -> None:
+        """One pod; or, on the timer FLUSH, a look for pods that waited too long."""
+        try:
+            if key == NEXT:
+                self._schedule_next()
+            elif key == FLUSH:
+                self.pods.flush_old(self.agenda.causes)
+        finally:
+            self._plan_ahead()
+
+    def _plan_ahead(self) -> None:
+        if self.pods.has_work():
+            self.queue.add_after(NEXT, PACE * self.agenda.slow)
+        retry = self.pods.next_error_retry()
+        if retry is not None:
+            self.queue.add_after(
+                RETRY, retry - self.clock.now, "kube-scheduler tries a pod again after an error"
+            )
+        if self.pods.unschedulable:
+            self.queue.add_after(FLUSH, FLUSH_EVERY)
+
+    def _schedule_next(self) -> None:
+        taken = self.pods.pop()
+        if taken is None:
+            return
+        key, entry = taken
+        pod = self._pod(key)
+        if pod is None or not self._is_mine(pod):
+            return
+        self.agenda.causes = tuple(entry["causes"])
+        if meta.is_deleting(pod):
+            self.recorder.announce(
+                pod, "Warning", "FailedScheduling", "Scheduling", f"skip schedule deleting pod: {key}"
+            )
+            return
+        cycle = self._decide(pod, entry["attempts"])
+        if cycle.row is None:
+            self._refused(key, entry, pod, cycle)
+        else:
+            self._bind(key, entry, pod, cycle)
+
+    def _decide(self, pod: Manifest, attempt: int) -> Cycle:
+        uid = meta.uid(pod)
+
+        def roll(sides: int) -> int:
+            return self.dice.between(0, sides - 1, "tie", uid, attempt)
+
+        start = self.memory.get("start", 0)
+        cycle = self.framework.schedule(pod, self.snapshot, start, roll)
+        count = len(self.snapshot.nodes)
+        if count and (start + cycle.evaluated) % count != start:
+            self.memory["start"] = (start + cycle.evaluated) % count
+        return cycle
+
+    def _keep(self, cycle: Cycle, attempt: int) -> None:
+        uid = meta.uid(cycle.pod)
+        self.verdicts[uid] = verdict.of(cycle, self.framework, attempt, self.clock.step, self.clock.now)
+
+    def _bind(self, key: str, entry: Entry, pod: Manifest, cycle: Cycle) -> None:
+        """Reserve → Permit → Bind. What was reserved is given back if the API server says no."""
+        node, reserved = cycle.node or "", []
+        self._keep(cycle, entry["attempts"])
+        try:
+            for plugin in self.framework.reserving:
+                reserved.append(plugin)
+                plugin.reserve(pod, node)
+            for plugin in self.framework.permitting:
+                plugin.permit(pod, node)
+            self.client.bind(pod, node)
+        except ApiError as error:
+            for plugin in reversed(reserved):
+                plugin.unreserve(pod, node)
+            self._erred(key, entry, pod, f'running Bind plugin "DefaultBinder": {error.message}')
+            return
+        message = f"Successfully assigned {key} to {node}"
+        self.recorder.announce(pod, "Normal", "Scheduled", "Binding", message)
+
+    def _refused(self, key: str, entry: Entry, pod: Manifest, cycle: Cycle) -> None:
+        """No node fits. PostFilter may make room; the pod waits for an event that helps."""
+        message, found = fit_error(cycle), None
+        if cycle.snapshot.nodes:
+            for plugin in self.framework.post_filtering:
+                found = plugin.postfilter(cycle)
+                message = f"{message} {found.message}"
+                if found.node:
+                    break
+        cycle.message, cycle.nominated = message, found.node if found else ""
+        self._keep(cycle, entry["attempts"])
+        self.pods.failed(key, entry, cycle.rejecting_plugins())
+        self._say_why(pod, message, "Unschedulable", cycle.nominated)
+        for victim in found.victims if found else ():
+            self._evict(meta.key(victim), pod, cycle.nominated)
+
+    def _evict(self, key: str, preemptor: Manifest, node: str) -> None:
+        """Make a victim go: say in its status why, delete it, tell its owner."""
+        victim = self._pod(key)
+        if victim is None or meta.is_deleting(victim):
+            return
+        said = f"{SCHEDULER_NAME}: preempting to accommodate a higher priority pod"
+        condition = self._condition(victim, "DisruptionTarget", "True", "PreemptionByScheduler", said)
+        self._set_conditions(victim, condition, {})
+        self.client.delete("Pod", meta.namespace(victim), meta.name(victim), uid=meta.uid(victim))
+        message = f"Preempted by pod {meta.uid(preemptor)} on node {node}"
+        self.recorder.announce(victim, "Normal", "Preempted", "Preempting", message)
+
+    def _erred(self, key: str, entry: Entry, pod: Manifest, message: str) -> None:
+        """Something went wrong that has nothing to do with the nodes: try again after a back-off."""
+        now = self._pod(key)
+        if not self._is_mine(now):
+            return
+        self.pods.failed(key, entry, [])
+        self._say_why(pod, message, "SchedulerError")
+
+    def _say_why(self, pod: Manifest, message: str, reason: str, nominated: str = "") -> None:
+        note = message if len(message) <= NOTE_LIMIT else message[: NOTE_LIMIT - 4] + " ..."
+        self.recorder.announce(pod, "Warning", "FailedScheduling", "Scheduling", note)
+        before = (pod.get("status") or {}).get("nominatedNodeName") or ""
+        more = {} if nominated == before else {"nominatedNodeName": nominated or None}
+        self._set_conditions(pod, self._condition(pod, "PodScheduled", "False", reason, message), more)
+
+    def _condition(self, pod: Manifest, type_: str, status: str, reason: str, message: str) -> Manifest:
+        """A condition as the real scheduler writes it; its transition time stays while its status does."""
+        known = conditions.get(pod, type_)
+        condition: dict[str, Any] = {"type": type_}
+        if meta.generation(pod):
+            condition["observedGeneration"] = meta.generation(pod)
+        since = known["lastTransitionTime"] if known and known["status"] == status else self.clock.stamp()
+        return condition | {
+            "status": status,
+            "lastProbeTime": None,
+            "lastTransitionTime": since,
+            "reason": reason,
+            "message": message,
+        }
+
+    def _set_conditions(self, pod: Manifest, condition: Manifest, more: Manifest) -> None:
+        """Write `condition` and `more` into the pod's status, unless all of it stands there already."""
+        before: list[Manifest] = (pod.get("status") or {}).get("conditions") or []
+        known = conditions.get(pod, condition["type"])
+        if condition == known and not more:
+            return
+        after = [condition if old is known else old for old in before] if known else [*before, condition]
+        patch = {"status": {"conditions": after, **more}}
+        self.client.patch("Pod", meta.namespace(pod), meta.name(pod), patch, "status")
+
+
+def _occupies(pod: Manifest) -> bool:
+    """Counts on its node: bound, and its containers may still run."""
+    return bool(pod["spec"].get("nodeName")) and not pods.is_terminal(pod)
+
+
+def _placement_of(node: Manifest) -> tuple[Any, ...]:
+    """The part of a node that decides about placement; heartbeats are not among it."""
+    spec, status = node.get("spec") or {}, node.get("status") or {}
+    allocatable = status.get("allocatable") or status.get("capacity")
+    return meta.labels(node), spec.get("taints"), spec.get("unschedulable"), allocatable, status.get("images")

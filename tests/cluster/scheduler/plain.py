@@ -1,0 +1,73 @@
+"""The scheduler without numpy, plans or memory: ask one node after the other, as a reader of the real code would.
+
+The reference that the fast one is compared with. It uses only the plain half of each plugin.
+"""
+
+from typing import Any
+
+from cluster.objects import Manifest
+from cluster.scheduler.framework import SKIP, OnlyNodes, Rejection, nodes_to_find
+from cluster.scheduler.snapshot import NodeInfo
+
+
+def schedule(
+    profile: list[Any], pod: Manifest, nodes: list[NodeInfo], start: int, roll: Any
+) -> dict[str, Any]:
+    """{node, refused: {node: Rejection}, scores: {node: total}, evaluated}"""
+    looked_at, asks = nodes, []
+    for entry in profile:
+        if not hasattr(entry.plugin, "filter"):
+            continue
+        ask = entry.plugin.prefilter(pod, None)
+        if isinstance(ask, Rejection):
+            return {"node": None, "refused": {}, "scores": {}, "evaluated": 0, "denied": ask}
+        if isinstance(ask, OnlyNodes):
+            looked_at, ask = [node for node in nodes if node.name in ask.names], ask.ask
+        if ask is not SKIP:
+            asks.append((entry.plugin, ask))
+    fitting, refused, evaluated = [], {}, 0
+    wanted = nodes_to_find(len(looked_at))
+    for step in range(len(looked_at)):
+        node = looked_at[step if looked_at is not nodes else (start + step) % len(nodes)]
+        rejection = next(
+            (r for r in (plugin.filter(ask, node) for plugin, ask in asks) if r is not None), None
+        )
+        if rejection is None and len(fitting) == wanted:
+            break
+        evaluated += 1
+        if rejection is None:
+            fitting.append(node)
+        else:
+            refused[node.name] = rejection
+    found = {"node": None, "refused": refused, "scores": {}, "evaluated": evaluated, "denied": None}
+    if len(fitting) == 1:
+        return {**found, "node": fitting[0].name}
+    if fitting:
+        scores = score(profile, pod, fitting)
+        best = [name for name, total in scores.items() if total == max(scores.values())]
+        return {**found, "scores": scores, "node": best[roll(len(best))] if len(best) > 1 else best[0]}
+    return found
+
+
+def score(profile: list[Any], pod: Manifest, fitting: list[NodeInfo]) -> dict[str, int]:
+    totals = dict.fromkeys((node.name for node in fitting), 0)
+    for entry in profile:
+        if not hasattr(entry.plugin, "score"):
+            continue
+        ask = entry.plugin.prescore(pod, None)
+        if ask is SKIP:
+            continue
+        scores = [entry.plugin.score(ask, node) for node in fitting]
+        if hasattr(entry.plugin, "normalize"):
+            scores = normalized(scores, reverse=entry.plugin.name == "TaintToleration")
+        for node, points in zip(fitting, scores, strict=True):
+            totals[node.name] += points * entry.weight
+    return totals
+
+
+def normalized(scores: list[int], reverse: bool) -> list[int]:
+    highest = max(scores)
+    if highest == 0:
+        return [100 if reverse else 0 for _ in scores]
+    stretched = [points * 100 // highest for points in scores]
+    return [100 - points for points in stretched] if reverse else stretched

@@ -1,0 +1,230 @@
+"""OpenAPI: the shape of everything served, generated from the schema and the registry.
+
+kubectl reads it before it sends anything: `create` and `apply` ask the group's document whether PATCH knows
+`fieldValidation` (else they would check manifests themselves) and how lists merge; `edit` and `explain` want the types.
+
+    /openapi/v3                 index: group version → URL with a hash, so that documents can be cached for ever
+    /openapi/v3/apis/apps/v1    one document a group version
+    /openapi/v2                 everything in one document, as JSON
+
+Mirrors:  k8s.io/kube-openapi (builder3, handler3), k8s.io/apiserver/pkg/endpoints/installer.go
+Left out: descriptions (`kubectl explain` is another issue), response codes, the protobuf form of v2 (kubectl before 1.29).
+"""
+
+import gzip
+from collections.abc import Iterator
+from functools import cache
+from hashlib import sha512
+from typing import Any, NamedTuple
+
+import orjson
+
+from cluster.apiserver import discovery, patches, registry, schema
+from cluster.apiserver.discovery import VERSION
+from cluster.apiserver.registry import Resource
+from cluster.objects import Manifest
+
+PREFIX = "#/components/schemas/"
+META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+INFO = {"title": "Kubernetes", "version": f"{VERSION['major']}.{VERSION['minor']}"}
+PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+_WRITE = ("dryRun", "fieldManager", "fieldValidation")
+_LIST = (
+    "allowWatchBookmarks",
+    "continue",
+    "fieldSelector",
+    "labelSelector",
+    "limit",
+    "resourceVersion",
+    "resourceVersionMatch",
+    "sendInitialEvents",
+    "timeoutSeconds",
+    "watch",
+)
+_DELETE = ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy")
+_BOOLEANS = ("allowWatchBookmarks", "force", "orphanDependents", "sendInitialEvents", "watch")
+_INTEGERS = ("gracePeriodSeconds", "limit", "timeoutSeconds")
+
+
+class Packed(NamedTuple):
+    """A large document, gzipped once. `hash`: of its plain bytes."""
+
+    gzipped: bytes
+    hash: str
+
+    def body(self) -> bytes:
+        return gzip.decompress(self.gzipped)
+
+
+def _pack(content: Any) -> Packed:
+    body = orjson.dumps(content)
+    return Packed(gzip.compress(body, 6, mtime=0), sha512(body).hexdigest().upper())
+
+
+def index() -> Manifest:
+    """GET /openapi/v3"""
+    found = {path_of(*gv): document(*gv) for gv in discovery.api_versions()}
+    urls = {path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={doc.hash}"} for path, doc in found.items() if doc}
+    return {"paths": dict(sorted(urls.items()))}
+
+
+def path_of(group: str, version: str) -> str:
+    return f"apis/{group}/{version}" if group else f"api/{version}"
+
+
+@cache
+def document(group: str, version: str) -> Packed | None:
+    """GET /openapi/v3/apis/<group>/<version>; None if that is not served."""
+    resources = [r for r in registry.RESOURCES if (r.group, r.version) == (group, version)]
+    if not resources:
+        return None
+    paths = {path: item for resource in resources for path, item in _paths(resource)}
+    schemas = {name: _of_group(found, group) for name, found in _reachable(_references(paths)).items()}
+    head = {"openapi": "3.0.0", "info": INFO}
+    return _pack({**head, "paths": dict(sorted(paths.items())), "components": {"schemas": schemas}})
+
+
+@cache
+def document_v2() -> Packed:
+    """GET /openapi/v2 as JSON: all types, and all paths without their bodies."""
+    paths = {path: _without_bodies(item) for resource in registry.RESOURCES for path, item in _paths(resource)}
+    definitions = {name: _as_v2(found) for name, found in sorted(schema.definitions().items())}
+    return _pack({"swagger": "2.0", "info": INFO, "paths": dict(sorted(paths.items())), "definitions": definitions})
+
+
+# --- paths ------------------------------------------------------------------------------------------------------
+
+
+def _paths(resource: Resource) -> Iterator[tuple[str, Manifest]]:
+    """Every URL of a kind with its operations."""
+    base = f"/{path_of(resource.group, resource.version)}"
+    scope = "/namespaces/{namespace}" if resource.namespaced else ""
+    collection, item = f"{base}{scope}/{resource.plural}", f"{base}{scope}/{resource.plural}/{{name}}"
+    if resource.namespaced:
+        yield f"{base}/{resource.plural}", {"get": _operation(resource, "list", "ForAllNamespaces")}
+    yield collection, _operations(resource, {"get": "list", "post": "create", "delete": "deletecollection"}, resource.verbs)
+    yield item, _operations(resource, {"get": "get", "put": "update", "patch": "patch", "delete": "delete"}, resource.verbs)
+    methods = {"get": "get", "put": "update", "patch": "patch", "post": "create"}
+    for name, sub in resource.subresources.items():
+        kind = (sub.group or resource.group, sub.version or resource.version, sub.kind or resource.kind)
+        operations = {
+            method: _operation(resource, verb, name.title(), kind) for method, verb in methods.items() if verb in sub.verbs
+        }
+        if schema.name_of(*kind):
+            yield f"{item}/{name}", {**operations, "parameters": _path_parameters(resource, True)}
+
+
+def _operations(resource: Resource, verbs: dict[str, str], served: tuple[str, ...]) -> Manifest:
+    found = {method: _operation(resource, verb) for method, verb in verbs.items() if verb in served}
+    return {**found, "parameters": _path_parameters(resource, "put" in verbs)}
+
+
+_ACTIONS = {"create": "post", "update": "put"}
+_WORDS = {"get": "read", "update": "replace"}
+_QUERY = {"create": _WRITE, "update": _WRITE, "patch": (*_WRITE, "force"), "list": _LIST, "delete": _DELETE}
+
+
+def _operation(resource: Resource, verb: str, suffix: str = "", kind: tuple[str, str, str] | None = None) -> Manifest:
+    group, version, name = kind or (resource.group, resource.version, resource.kind)
+    title = "".join(part.title() for part in (resource.group.split(".")[0] or "core", resource.version))
+    scoped = "Namespaced" if resource.namespaced and suffix != "ForAllNamespaces" else ""
+    short = resource.kind + (suffix if suffix != "ForAllNamespaces" else "")
+    answered = f"{META}.Status" if verb.startswith("delete") else schema.name_of(group, version, name)
+    if verb == "list":
+        answered = schema.name_of(resource.group, resource.version, f"{resource.kind}List")
+    made: Manifest = {
+        "tags": [f"{resource.group.split('.')[0] or 'core'}_{resource.version}"],
+        "operationId": f"{_WORDS.get(verb, verb)}{title}{scoped}{short}{'ForAllNamespaces' if not scoped and suffix else ''}",
+        "parameters": [_parameter(query) for query in _QUERY.get(verb, ())],
+    }
+    body = _body(verb, answered)
+    if body:
+        made["requestBody"] = body
+    made["responses"] = {"200": _content(("application/json", "application/yaml"), answered)}
+    gvk = {"group": group, "version": version, "kind": name}
+    return {**made, "x-kubernetes-action": _ACTIONS.get(verb, verb), "x-kubernetes-group-version-kind": gvk}
+
+
+def _body(verb: str, name: str | None) -> Manifest | None:
+    if verb == "patch":
+        return {**_content((patches.JSON, patches.MERGE, patches.STRATEGIC), f"{META}.Patch"), "required": True}
+    if verb.startswith("delete"):
+        return _content(("*/*",), f"{META}.DeleteOptions")
+    return {**_content(("*/*",), name), "required": True} if verb in ("create", "update") else None
+
+
+def _content(media: tuple[str, ...], name: str | None) -> Manifest:
+    return {"content": {each: {"schema": {"$ref": f"{PREFIX}{name}"}} for each in media}} if name else {}
+
+
+def _parameter(name: str) -> Manifest:
+    kind = "boolean" if name in _BOOLEANS else "integer" if name in _INTEGERS else "string"
+    return {"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": True}}
+
+
+def _path_parameters(resource: Resource, named: bool) -> list[Manifest]:
+    names = [*(["name"] if named else []), *(["namespace"] if resource.namespaced else [])]
+    typed = {"type": "string", "uniqueItems": True}
+    return [*({"name": name, "in": "path", "required": True, "schema": typed} for name in names), _parameter("pretty")]
+
+
+# --- types ------------------------------------------------------------------------------------------------------
+
+
+def _references(node: Any) -> set[str]:
+    """Names of all types that `node` mentions."""
+    if isinstance(node, dict):
+        found = {node["$ref"].removeprefix(PREFIX)} if isinstance(node.get("$ref"), str) else set()
+        return found.union(*(_references(value) for value in node.values()))
+    return set().union(*(_references(value) for value in node)) if isinstance(node, list) else set()
+
+
+def _reachable(names: set[str]) -> Manifest:
+    """The types of these names and all that they are made of."""
+    definitions, found, waiting = schema.definitions(), {}, sorted(names)
+    while waiting:
+        name = waiting.pop()
+        if name in definitions and name not in found:
+            found[name] = definitions[name]
+            waiting += sorted(_references(found[name]))
+    return dict(sorted(found.items()))
+
+
+def _of_group(found: Manifest, group: str) -> Manifest:
+    """A type of all groups, such as DeleteOptions, as this group's document shows it."""
+    kinds = found.get("x-kubernetes-group-version-kind", ())
+    if len(kinds) < 2:
+        return found
+    return {**found, "x-kubernetes-group-version-kind": [kind for kind in kinds if kind["group"] in ("", group)]}
+
+
+def _as_v2(node: Any) -> Any:
+    """A schema of OpenAPI 3 in the words of 2: references of their own, elsewhere."""
+    if isinstance(node, list):
+        return [_as_v2(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    only = node.get("allOf")
+    if isinstance(only, list) and len(only) == 1:
+        node = {**{k: v for k, v in node.items() if k != "allOf"}, **only[0]}
+    made = {key: _as_v2(value) for key, value in node.items() if not (key == "oneOf" and isinstance(value, list))}
+    if isinstance(made.get("$ref"), str):
+        made["$ref"] = made["$ref"].replace(PREFIX, "#/definitions/")
+    return made
+
+
+def _without_bodies(item: Manifest) -> Manifest:
+    """A path in OpenAPI 2, where parameters have their type at hand."""
+    made: Manifest = {}
+    for method, operation in item.items():
+        if method == "parameters":
+            made[method] = [_flat(parameter) for parameter in operation]
+            continue
+        kept = {k: v for k, v in operation.items() if k not in ("requestBody", "responses", "parameters")}
+        parameters = [_flat(parameter) for parameter in operation["parameters"]]
+        made[method] = {**kept, "parameters": parameters, "responses": {"200": {"description": "OK"}}}
+    return made
+
+
+def _flat(parameter: Manifest) -> Manifest:
+    return {**{k: v for k, v in parameter.items() if k != "schema"}, **parameter["schema"]}

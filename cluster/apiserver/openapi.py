@@ -195,7 +195,8 @@ def _of_group(found: Manifest, group: str) -> Manifest:
     kinds = found.get("x-kubernetes-group-version-kind", ())
     if len(kinds) < 2:
         return found
-    return {**found, "x-kubernetes-group-version-kind": [kind for kind in kinds if kind["group"] in ("", group)]}
+    own = [kinds[0], {**kinds[0], "group": group}]
+    return {**found, "x-kubernetes-group-version-kind": own} if group else found
 
 
 def _as_v2(node: Any) -> Any:

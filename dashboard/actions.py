@@ -194,7 +194,7 @@ def apply_one(view: View, document: Any, number: int) -> tuple[bool, str]:
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
         return False, _("Document %(n)s is no object: it needs apiVersion, kind and metadata.") % {"n": number}
     kind, version = str(document.get("kind", "")), str(document.get("apiVersion", ""))
-    found = next((r for r in registry.all_resources() if r.kind == kind and r.api_version == version), None)
+    found = next((r for r in registry.RESOURCES if r.kind == kind and r.api_version == version), None)
     if found is None:
         return False, f'no matches for kind "{kind}" in version "{version}"'
     name = meta.name(document)

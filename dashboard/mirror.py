@@ -10,17 +10,23 @@ Read next: stream.py, which fans the deltas out.
 
 import time
 from collections import deque
+from functools import cache
 from typing import Any
 
 import orjson
 
+from cluster.apiserver import registry
 from cluster.models import REVISION_BITS, Cluster, Input, Machine, PhysicalEvent, Revision, StoredObject
 from cluster.objects import Manifest, meta, times
 from dashboard import rows, said
 from dashboard.frames import MESSAGES, Delta
 from dashboard.rows import Row
 
-MAP_KINDS = frozenset({"Pod", "Node"})
+ON_THE_MAP = (
+    registry.by_kind("Pod").storage_prefix(),
+    registry.by_kind("Node").storage_prefix(),
+    registry.by_kind("Lease").storage_prefix(rows.LEASES),
+)
 RECENT = 240  # Revisions read for the lanes of somebody who has just come.
 AT_ONCE = 4_000  # Revisions read in one look; the rest waits for the next one.
 
@@ -107,7 +113,7 @@ class Mirror:
         wanted = [
             identity
             for key, identity in StoredObject.objects.filter(id__gte=low, id__lt=high).values_list("id", "revision")
-            if "/nodes/" in key or "/pods/" in key or "/minions/" in key or f"/{rows.LEASES}/" in key
+            if key.removeprefix(low).startswith(ON_THE_MAP)
         ]
         for start in range(0, len(wanted), 500):
             found = Revision.objects.filter(id__in=wanted[start : start + 500]).values_list("value", flat=True)
@@ -120,13 +126,13 @@ class Mirror:
 
     def _read_revisions(self, cluster: Cluster, delta: Delta) -> None:
         first, last = cluster.pk << REVISION_BITS | self._revision, cluster.pk << REVISION_BITS | cluster.revision
-        fields = ("id", "key", "verb", "value", "actor", "causes", "step", "sim_time")
+        fields = ("id", "verb", "value", "actor", "causes", "step", "sim_time")
         new = Revision.objects.filter(id__gt=first, id__lte=last).order_by("id").values_list(*fields)[:AT_ONCE]
-        for identity, key, verb, value, actor, causes, step, sim_time in new:
+        for identity, verb, value, actor, causes, step, sim_time in new:
             self._revision = identity & ((1 << REVISION_BITS) - 1)
             obj = orjson.loads(bytes(value))
             if obj["kind"] != "Lease":
-                plural = key.split("/")[2]
+                plural = plural_of(obj["kind"])
                 had_node = obj["kind"] == "Pod" and bool(self.pods.get(meta.key(obj), {}).get("n"))
                 stamp = rows.Stamp(self._revision, verb, actor, orjson.loads(causes), step, sim_time, plural)
                 delta.messages.append(rows.message_row(stamp, obj, had_node))
@@ -196,6 +202,11 @@ class Mirror:
             words = said.in_words(orjson.loads(bytes(request)))
             delta.messages.append({"i": ordinal, "t": sim_time, "st": step, "a": "you", "ok": status < 400, **words})
         self._inputs = cluster.inputs
+
+
+@cache
+def plural_of(kind: str) -> str:
+    return registry.by_kind(kind).plural
 
 
 def is_powered(machine: dict[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """What containers print and use, from committed records, for the panels and for the bars on the map."""
 
 from collections import defaultdict
+from typing import Any
 
 import orjson
 
@@ -43,6 +44,7 @@ def usage_by_node(cluster: Cluster) -> dict[str, list[int]]:
     return {node: list(committed.used(group, cluster.sim_now, cluster.epoch)) for node, group in found.items()}
 
 
-def is_powered(cluster: Cluster, node: str) -> bool:
+def machine(cluster: Cluster, node: str) -> dict[str, Any]:
+    """The machine under a node; one without power if there is none any more."""
     body = Machine.objects.filter(pk=f"{cluster.pk}:{node}").values_list("body", flat=True).first()
-    return body is not None and bool(orjson.loads(bytes(body))["power"])
+    return {"power": False} if body is None else orjson.loads(bytes(body))

@@ -14,7 +14,8 @@ from cluster.objects import Manifest
 
 def get(cluster: Cluster, kind: str, namespace: str, name: str) -> Manifest | None:
     """The newest committed state of one living object."""
-    key = registry.by_kind(kind).storage_key(namespace, name)
+    resource = registry.by_kind(kind)
+    key = resource.storage_key(namespace if resource.namespaced else "", name)
     stored = StoredObject.objects.filter(pk=f"{cluster.pk}:{key}").values_list("revision", flat=True).first()
     if stored is None:
         return None
@@ -24,7 +25,7 @@ def get(cluster: Cluster, kind: str, namespace: str, name: str) -> Manifest | No
 
 def listing(cluster: Cluster, kind: str) -> Iterator[Manifest]:
     """All living objects of a kind, in order of their keys."""
-    prefix = f"{cluster.pk}:{prefix_of(kind)}"
+    prefix = f"{cluster.pk}:{registry.by_kind(kind).storage_prefix()}"
     keys = StoredObject.objects.filter(pk__gte=prefix, pk__lt=prefix[:-1] + chr(ord(prefix[-1]) + 1)).order_by("pk")
     wanted = list(keys.values_list("revision", flat=True))
     for start in range(0, len(wanted), 500):
@@ -34,12 +35,6 @@ def listing(cluster: Cluster, kind: str) -> Iterator[Manifest]:
                 yield orjson.loads(bytes(rows[identity]))
 
 
-def prefix_of(kind: str) -> str:
-    """What the keys of all objects of a kind begin with."""
-    resource = registry.by_kind(kind)
-    return str(resource.storage_key("", "-")).rstrip("-").rstrip("/") + "/"
-
-
 def kinds() -> set[str]:
     """Every kind the API server knows."""
-    return {resource.kind for resource in registry.all_resources()}
+    return {resource.kind for resource in registry.RESOURCES}

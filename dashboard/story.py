@@ -62,12 +62,15 @@ FORMS = tuple(
 ACTORS = {"you": gettext_noop("You"), "machine": gettext_noop("the machine"), "boot": gettext_noop("the cluster's birth")}
 
 
+TITLE = re.compile(r"\b[A-Z][A-Za-z]+/(?:[a-z0-9-]+/)?(?=[a-z0-9])")
+
+
 def sentence(text: str) -> str:
-    """`text` in the language of this request."""
+    """`text` in the language of this request, with plain names: `web-1` for `Pod/default/web-1`."""
     for pattern, said in FORMS:
         if found := pattern.fullmatch(text):
-            return _(said) % found.groupdict()
-    return text
+            return TITLE.sub("", _(said) % found.groupdict())
+    return TITLE.sub("", text)
 
 
 def actor(name: str) -> str:

@@ -37,6 +37,7 @@ TEXTS = (
     gettext_noop("step {n}"),
     gettext_noop("Heatmap of {nodes} nodes and {pods} pods. {down} nodes not ready."),
     gettext_noop("Worker nodes"),
+    gettext_noop("{n} more nodes: see the heatmap."),
     gettext_noop("{n} nodes, {down} not ready"),
     gettext_noop("{n} nodes ready"),
     gettext_noop("{n} pods"),

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from cluster.objects import Manifest, meta
+from cluster.kubelet import server
+from cluster.objects import Manifest, meta, pods
 from dashboard import observed
 from dashboard.panels.panel import View
 
@@ -17,8 +18,9 @@ def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, 
 
 
 def why_silent(view: View, pod: Manifest) -> str:
-    """The real API server can't reach the kubelet of a dead node: `kubectl logs` fails, and so says this panel."""
+    """The API server can't reach the kubelet of a dead node: `kubectl logs` fails, and this panel says so too."""
     node = pod.get("spec", {}).get("nodeName", "")
-    if node and not observed.is_powered(view.cluster, node):
-        return f"Get \"https://{node}:10250/containerLogs/{meta.key(pod)}\": dial tcp {node}:10250: connect: no route to host"
-    return ""
+    if not node:
+        return ""
+    error = server.unreachable(pod, pods.containers(pod)[0]["name"], observed.machine(view.cluster, node))
+    return "" if error is None else str(error)

@@ -109,7 +109,7 @@ export class Heatmap {
     if (!cell) return;
     const pods = [...cell.pods].sort((a, b) => isSystem(a) - isSystem(b)).slice(0, 48).map((pod) => {
       const mark = glyph(pod.s);
-      mark.style.color = `var(--${{ run: 'run', notready: 'run', creating: 'accent', pending: 'pend', fail: 'fail', term: 'term', done: 'done' }[pod.s]})`;
+      mark.classList.remove('spin');
       return mark;
     });
     this.lens.replaceChildren(h('b', {}, cell.node.k), ` ${t(cell.node.s)}, ${t('{n} pods', { n: cell.pods.length })}`, h('div', { class: 'pods' }, ...pods));
@@ -141,7 +141,7 @@ export class Table {
       const namespace = pod.k.slice(0, pod.k.indexOf('/'));
       const mark = glyph(pod.s);
       mark.classList.remove('spin');
-      return h('tr', {}, h('td', {}, h('button', { class: 'link', 'data-object': `Pod/${pod.k}` }, nameOf(pod.k))), h('td', {}, namespace), h('td', {}, h('code', {}, pod.n || '–')), h('td', {}, pod.t), h('td', {}, pod.r));
+      return h('tr', { class: pod.s }, h('td', {}, mark, h('button', { class: 'link', 'data-object': `Pod/${pod.k}` }, nameOf(pod.k))), h('td', {}, namespace), h('td', {}, h('code', {}, pod.n || '–')), h('td', {}, pod.t), h('td', {}, pod.r));
     });
     this.body.replaceChildren(...rows);
     this.note.textContent = found.length > MOST ? t('{n} more: narrow the filter.', { n: found.length - MOST }) : '';

@@ -5,6 +5,7 @@ import { isSystem, nameOf, shortName } from './model.js';
 
 export const STATES = ['run', 'notready', 'creating', 'pending', 'fail', 'term', 'done'];
 const MANY = 8; // Nodes, from which on the cards scroll.
+const MOST = 48; // Cards. The heatmap has all nodes.
 
 export class Diagram {
   /** `wires.layout()` is called when boxes have moved. */
@@ -20,10 +21,8 @@ export class Diagram {
 
   legend() {
     const names = STATES.filter((state) => state !== 'done');
-    const tones = { run: 'run', notready: 'run', creating: 'accent', pending: 'pend', fail: 'fail', term: 'term' };
     for (const state of names) {
       const mark = glyph(state);
-      mark.style.color = `var(--${tones[state]})`;
       mark.classList.remove('spin');
       $('#legend').append(h('span', {}, mark, t(`state.${state}`)));
     }
@@ -54,6 +53,7 @@ export class Diagram {
   card(name) {
     const row = this.model.nodes.get(name);
     if (!row) { this.cards.get(name)?.remove(); this.cards.delete(name); this.arrange(); return; }
+    if (this.cards.size >= MOST && !this.cards.has(name)) return;
     let card = this.cards.get(name);
     if (!card) { card = this.newCard(row); this.cards.set(name, card); this.arrange(); }
     const dead = row.s !== 'Ready';
@@ -99,6 +99,10 @@ export class Diagram {
     const count = cards.length;
     const columns = count <= 4 ? Math.max(count, 1) : count <= 6 ? 3 : 4;
     this.nodes.style.setProperty('--columns', columns);
+    const left = this.model.nodes.size - count;
+    this.rest ??= h('p', { class: 'hint rest' });
+    say(this.rest, left > 0 ? t('{n} more nodes: see the heatmap.', { n: left }) : '');
+    if (left > 0) this.nodes.append(this.rest); else this.rest.remove();
     toggle(this.nodes, 'many', count > MANY);
     toggle(this.nodes, 'dense', count > 4);
   }
@@ -109,13 +113,14 @@ export class Diagram {
   chip(key) {
     const row = this.model.pods.get(key);
     let chip = this.chips.get(key);
-    if (!row) { chip?.remove(); this.chips.delete(key); return false; }
+    const card = row?.n ? this.cards.get(row.n) : null;
+    if (!row || (row.n && !card)) { chip?.remove(); this.chips.delete(key); return false; }
     if (!chip) {
       const [base, suffix] = shortName(row);
       chip = h('button', { class: 'pod', 'data-object': `Pod/${key}`, 'aria-selected': 'false', tabindex: '-1' }, glyph(row.s), h('span', {}, h('i', {}, base), isSystem(row) ? null : h('u', {}, suffix)), h('small', {}));
       this.chips.set(key, chip);
     }
-    const home = row.n ? $('.pods', this.cards.get(row.n) ?? document.createElement('i')) : this.queue;
+    const home = row.n ? $('.pods', card) : this.queue;
     if (home && chip.parentElement !== home) {
       const arrived = chip.parentElement === this.queue;
       isSystem(row) ? home.append(chip) : home.insertBefore(chip, $('.sys', home));

@@ -109,8 +109,24 @@ class Plan:
     """
 
     __slots__ = (
-        "asks", "constant", "denied", "epoch", "feasible", "filters", "fixed", "known", "only", "position",
-        "raw", "refusal", "rejections", "rows", "scores", "seen", "varying",
+        "asks",
+        "constant",
+        "denied",
+        "epoch",
+        "feasible",
+        "filters",
+        "fixed",
+        "flat",
+        "known",
+        "only",
+        "position",
+        "raw",
+        "refusal",
+        "rejections",
+        "rows",
+        "scores",
+        "seen",
+        "varying",
     )  # fmt: skip
 
     def __init__(self, count: int = 0) -> None:
@@ -127,7 +143,8 @@ class Plan:
         self.rows: set[int] | None = None  # The rows of the nodes that the pod names; None: all.
         self.feasible: Numbers | None = None  # Rows that fit, ascending; None: not known now.
         self.varying: list[Entry] = []  # Normalised plugins whose scores differ between nodes.
-        self.constant = 0  # What the other normalised plugins add to every node alike.
+        self.flat: dict[str, int] = {}  # The other normalised plugins: what every node gets, without weight.
+        self.constant = 0  # What these add to every node.
         self.epoch = self.seen = -1
 
     def index_of(self, rejection: Rejection, position: int) -> int:
@@ -421,8 +438,10 @@ class Framework:
         view = View(snapshot, rows)
         where: Any = slice(None) if rows is None else rows
         first = 0 if everything else self._first_crowded
-        before = plan.refusal[where]
-        refusal = np.where(np.array(plan.position)[before] < first, before, 0)
+        refusal = np.zeros(len(view), np.int64)
+        if first and len(plan.rejections) > 1:  # A refusal that has nothing to do with pods stands.
+            before = plan.refusal[where]
+            refusal = np.where(np.array(plan.position)[before] < first, before, 0)
         for i, plugin, ask in plan.filters:
             if i < first:
                 continue
@@ -431,15 +450,16 @@ class Framework:
                 fresh = (refusal == 0) & (bits != 0)
                 for value in np.unique(bits[fresh]).tolist():
                     refusal[fresh & (bits == value)] = plan.index_of(plugin.rejection(ask, value), i)
+        if plan.feasible is None or ((refusal == 0) != (plan.refusal[where] == 0)).any():
+            plan.feasible = None
         plan.refusal[where] = refusal
-        plan.feasible = None
         fixed = np.zeros(len(view), np.int64)
         for entry, ask in plan.scores:
-            name = entry.plugin.name
-            if everything or entry.plugin.sees_pods:
-                plan.raw[name][where] = entry.plugin.score_all(ask, view)
+            raw = plan.raw[entry.plugin.name]
+            scores = entry.plugin.score_all(ask, view) if everything or entry.plugin.sees_pods else raw[where]
+            raw[where] = scores
             if not hasattr(entry.plugin, "normalize"):
-                fixed += plan.raw[name][where] * entry.weight
+                fixed += scores if entry.weight == 1 else scores * entry.weight
         plan.fixed[where] = fixed
 
     def _ask_one(self, plan: Plan, node: NodeInfo, row: int, everything: bool) -> None:
@@ -470,14 +490,17 @@ class Framework:
 
     def _settle_normalized(self, plan: Plan) -> None:
         """Which normalised scores differ at all? The others add the same to every node."""
-        plan.varying, plan.constant = [], 0
+        plan.varying, plan.flat, plan.constant = [], {}, 0
         for entry, _ in plan.scores:
             if hasattr(entry.plugin, "normalize"):
                 raw = plan.raw[entry.plugin.name]
                 if raw.any():
                     plan.varying.append(entry)
                 else:
-                    plan.constant += int(entry.plugin.normalize(np.zeros(1, np.int64))[0]) * entry.weight
+                    plan.flat[entry.plugin.name] = score = int(
+                        entry.plugin.normalize(np.zeros(1, np.int64))[0]
+                    )
+                    plan.constant += score * entry.weight
 
 
 def nodes_to_find(count: int) -> int:

@@ -19,6 +19,7 @@ from cluster.objects import Manifest, quantity
 
 DEFAULT_CPU = 100  # Thousandths of a CPU.
 DEFAULT_MEMORY = 200 * 1024 * 1024
+BASIC = ("cpu", "memory", "ephemeral-storage")  # What every node has; all else is extended.
 REMEMBERED = 4_096  # Pod shapes whose requests are kept; forgetting is harmless.
 
 Amounts = dict[str, int]

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from cluster.objects import Manifest, meta
 from cluster.scheduler import resources
-from cluster.scheduler.resources import Amounts, Requests
+from cluster.scheduler.resources import BASIC, Amounts, Requests
 
 Numbers = NDArray[np.int64]
 
+NOT_EXTENDED = frozenset((*BASIC, "pods"))
 LOG_LIMIT = 50_000  # Changes remembered; after that everybody computes anew, once.
 ZONE_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
 
@@ -129,6 +130,7 @@ class Snapshot:
             return
         row = self.rows[info.name]
         self._write_node(row, info)
+        self.complete = bool((self.has[:, :2] > 0).all())
         self._labels, self._groups = {}, {}
         self._log(~row)
 
@@ -146,7 +148,7 @@ class Snapshot:
         self._where[key] = name
         info.pods[key] = added
         info.account(added.requests, 1)
-        self._pods_changed(info, added.requests, 1)
+        self._pods_changed(info, added.requests)
 
     def remove_pod(self, key: str) -> None:
         name = self._where.pop(key, None)
@@ -155,7 +157,7 @@ class Snapshot:
         info = self._infos[name]
         gone = info.pods.pop(key)
         info.account(gone.requests, -1)
-        self._pods_changed(info, gone.requests, -1)
+        self._pods_changed(info, gone.requests)
         self._forget_if_empty(name)
 
     def nominate(self, pod: Manifest) -> None:
@@ -193,26 +195,37 @@ class Snapshot:
         self.nodes = in_zone_order([self._infos[name] for name in named if self._known(name)])
         self.rows = {info.name: row for row, info in enumerate(self.nodes)}
         count = len(self.nodes)
-        self.allocatable: dict[str, Numbers] = {}
-        self.requested: dict[str, Numbers] = {}
-        self.pods = np.zeros(count, np.int64)
-        self.cpu, self.memory = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self.has, self.used = np.zeros((count, len(BASIC)), np.int64), np.zeros((count, len(BASIC)), np.int64)
+        self.weighed = np.zeros((count, 2), np.int64)
+        self.pods, self.allowed = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self.extended_has: dict[str, Numbers] = {}
+        self.extended_used: dict[str, Numbers] = {}
         self.unschedulable = np.zeros(count, np.bool_)
-        self.zeros = np.zeros(count, np.int64)
         for row, info in enumerate(self.nodes):
             self._write_node(row, info)
-            self.pods[row], self.cpu[row], self.memory[row] = len(info.pods), info.cpu, info.memory
-            for name, used in info.requested.items():
-                self._column(self.requested, name)[row] = used
+            self._write_pods(row, info, info.requested)
+        self.complete = bool((self.has[:, :2] > 0).all())
         self._labels, self._groups = {}, {}
         self.log, self.epoch, self._stale = [], self.epoch + 1, False
 
     def _write_node(self, row: int, info: NodeInfo) -> None:
-        for name in self.allocatable.keys() - info.allocatable.keys():
-            self.allocatable[name][row] = 0
-        for name, count in info.allocatable.items():
-            self._column(self.allocatable, name)[row] = count
+        """What the Node object says."""
+        has = info.allocatable
+        self.has[row] = [has.get(name, 0) for name in BASIC]
+        self.allowed[row] = has.get("pods", 0)
+        for name in (self.extended_has.keys() | has.keys()) - NOT_EXTENDED:
+            self._column(self.extended_has, name)[row] = has.get(name, 0)
         self.unschedulable[row] = info.unschedulable
+
+    def _write_pods(self, row: int, info: NodeInfo, changed: Iterable[str]) -> None:
+        """What the pods there take. `changed`: the resources of which that is news."""
+        used = info.requested
+        self.pods[row] = len(info.pods)
+        self.weighed[row] = info.cpu, info.memory
+        self.used[row] = used.get("cpu", 0), used.get("memory", 0), used.get("ephemeral-storage", 0)
+        for name in changed:
+            if name not in NOT_EXTENDED:
+                self._column(self.extended_used, name)[row] = used[name]
 
     def _column(self, columns: dict[str, Numbers], name: str) -> Numbers:
         column = columns.get(name)
@@ -220,14 +233,11 @@ class Snapshot:
             column = columns[name] = np.zeros(len(self.nodes), np.int64)
         return column
 
-    def _pods_changed(self, info: NodeInfo, requests: Requests, sign: int) -> None:
+    def _pods_changed(self, info: NodeInfo, requests: Requests) -> None:
         row = self.rows.get(info.name)
         if self._stale or row is None:
             return
-        self.pods[row] = len(info.pods)
-        self.cpu[row], self.memory[row] = info.cpu, info.memory
-        for name in requests.amounts:
-            self._column(self.requested, name)[row] = info.requested[name]
+        self._write_pods(row, info, requests.amounts)
         self._log(row)
 
     def _log(self, change: int) -> None:
@@ -270,10 +280,11 @@ class Snapshot:
 class View:
     """The columns of some rows (None: of all), for the vectorised half of a plugin."""
 
-    __slots__ = ("rows", "snapshot")
+    __slots__ = ("_taken", "rows", "snapshot")
 
     def __init__(self, snapshot: Snapshot, rows: Numbers | None = None) -> None:
         self.snapshot, self.rows = snapshot, rows
+        self._taken: dict[int, Any] = {}  # Columns cut to `rows`, by identity: several plugins use the same.
 
     def __len__(self) -> int:
         return len(self.snapshot.nodes) if self.rows is None else len(self.rows)
@@ -283,23 +294,42 @@ class View:
         return nodes if self.rows is None else [nodes[row] for row in self.rows.tolist()]
 
     def _of(self, column: Any) -> Any:
-        return column if self.rows is None else column[self.rows]
+        if self.rows is None:
+            return column
+        taken = self._taken.get(id(column))
+        if taken is None:
+            taken = self._taken[id(column)] = column[self.rows]
+        return taken
 
-    def allocatable(self, resource: str) -> Numbers:
-        return self._of(self.snapshot.allocatable.get(resource, self.snapshot.zeros))
+    @property
+    def complete(self) -> bool:
+        """Every node of the cluster has some CPU and some memory."""
+        return self.snapshot.complete
 
-    def requested(self, resource: str) -> Numbers:
-        return self._of(self.snapshot.requested.get(resource, self.snapshot.zeros))
+    def has(self) -> Numbers:
+        """Allocatable CPU, memory and storage: a column for each of BASIC."""
+        return self._of(self.snapshot.has)
+
+    def used(self) -> Numbers:
+        """The same of what is requested."""
+        return self._of(self.snapshot.used)
+
+    def weighed(self) -> Numbers:
+        """Requested CPU and memory, pods without requests counted with their defaults."""
+        return self._of(self.snapshot.weighed)
+
+    def extended(self, resource: str) -> tuple[Numbers, Numbers]:
+        """(allocatable, requested) of a resource that is not among BASIC."""
+        none = np.zeros(len(self), np.int64)
+        has, used = self.snapshot.extended_has.get(resource), self.snapshot.extended_used.get(resource)
+        return none if has is None else self._of(has), none if used is None else self._of(used)
 
     def pods(self) -> Numbers:
         return self._of(self.snapshot.pods)
 
-    def cpu(self) -> Numbers:
-        """Requested CPU, pods without requests counted with their default."""
-        return self._of(self.snapshot.cpu)
-
-    def memory(self) -> Numbers:
-        return self._of(self.snapshot.memory)
+    def allowed(self) -> Numbers:
+        """How many pods may run there."""
+        return self._of(self.snapshot.allowed)
 
     def unschedulable(self) -> NDArray[np.bool_]:
         return self._of(self.snapshot.unschedulable)

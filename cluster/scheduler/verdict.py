@@ -1,7 +1,8 @@
 """What is kept of a decision: enough to say why this node and why not that one, small enough for every pod.
 
     {"pod": "default/web-1", "uid": …, "attempt": 1, "step": 812, "time": 20000, "node": "worker-2",
-     "message": "", "nodes": 3, "evaluated": 3, "feasible": 2, "ties": 1, "profile": [["TaintToleration", 3], …],
+     "message": "", "nodes": 3, "evaluated": 3, "feasible": 2, "ties": 1,
+     "profile": [["TaintToleration", 3], …],
      "scored": {"nodes": ["worker-2", "worker-3"], "total": [487, 480],
                 "plugins": {"NodeResourcesFit": [[87, 80], [87, 80]], …}},
      "refused": [["NodeResourcesFit", ["Insufficient cpu"], true, 1, ["worker-1"]]]}
@@ -9,8 +10,8 @@
 A score is kept as [raw, normalised], both without weight; a refusal as plugin, reasons, resolvable, count and
 nodes.
 
-Up to `ALL` nodes every node is named. In larger clusters the best `BEST` scores and a
-few names of each group stay.
+Up to `ALL` nodes every node is named. In larger clusters the `BEST` best scores and a few names of each
+group stay.
 """
 
 from typing import Any
@@ -71,9 +72,11 @@ def _scored(cycle: Cycle, count: int) -> dict[str, Any]:
     plugins = {}
     for entry, _ in plan.scores:
         name = entry.plugin.name
-        raw = plan.raw[name][kept]
-        shown = cycle.normalized[name][best] if name in cycle.normalized else _flat(entry.plugin, raw)
-        plugins[name] = [raw.tolist(), shown.tolist()]
+        raw = plan.raw[name][kept].tolist()
+        if name in cycle.normalized:
+            plugins[name] = [raw, cycle.normalized[name][best].tolist()]
+        else:
+            plugins[name] = [raw, [plan.flat[name]] * len(raw) if name in plan.flat else raw]
     for name, scores in cycle.normalized.items():
         if name not in plugins:
             plugins[name] = [scores[best].tolist()] * 2
@@ -94,11 +97,6 @@ def _best(rows: Numbers, total: Numbers, chosen: int, limit: int) -> Numbers:
         best = np.argpartition(order, len(order) - limit)[-limit:]
         return best[np.argsort(-order[best])]
     return np.argsort(-order)
-
-
-def _flat(plugin: Any, raw: Numbers) -> Numbers:
-    """The score as it counts, of a plugin whose scores need no normalising or are all zero."""
-    return plugin.normalize(raw) if hasattr(plugin, "normalize") else raw
 
 
 def _refused(cycle: Cycle, count: int) -> list[list[Any]]:

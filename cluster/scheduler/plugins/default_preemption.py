@@ -53,11 +53,11 @@ class DefaultPreemption(Plugin):
         reasons = [NOT_HELPFUL] * (count - len(helpful))
         candidates = []
         for row in helpful:
-            found = self._try(cycle, cycle.snapshot.nodes[row])
-            if isinstance(found, Candidate):
-                candidates.append(found)
+            tried = self._try(cycle, cycle.snapshot.nodes[row])
+            if isinstance(tried, Candidate):
+                candidates.append(tried)
             else:
-                reasons += found.reasons
+                reasons += tried.reasons
         if not candidates:
             return Preemption("", [], f"preemption: 0/{count} nodes are available: {histogram(reasons)}.")
         best = min(candidates, key=self._harm)

@@ -10,15 +10,22 @@ every machine computes alike.
 Mirrors: kubernetes/pkg/scheduler/framework/plugins/noderesources/balanced_allocation.go
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cluster.objects import Manifest
 from cluster.scheduler import resources
 from cluster.scheduler.framework import MAX_NODE_SCORE, SKIP, Plugin
-from cluster.scheduler.resources import Amounts
 from cluster.scheduler.snapshot import NodeInfo, Numbers, View
+
+
+class Ask(NamedTuple):
+    """What the pod requests; `pair`: the same two numbers for numpy."""
+
+    cpu: int
+    memory: int
+    pair: Numbers
 
 
 class NodeResourcesBalancedAllocation(Plugin):
@@ -31,23 +38,22 @@ class NodeResourcesBalancedAllocation(Plugin):
     def prescore(self, pod: Manifest, nodes: Any) -> Any:
         """Pods that ask for neither are left to the other plugins: they would all like the same node."""
         asked = resources.requests(pod).amounts
-        return asked if asked.get("cpu") or asked.get("memory") else SKIP
+        pair = (asked.get("cpu", 0), asked.get("memory", 0))
+        return Ask(*pair, np.array(pair, np.int64)) if any(pair) else SKIP
 
-    def score(self, ask: Amounts, node: NodeInfo) -> int:
+    def score(self, ask: Ask, node: NodeInfo) -> int:
         fractions = []
-        for name in ("cpu", "memory"):
+        for name, asked in (("cpu", ask.cpu), ("memory", ask.memory)):
             has = node.allocatable.get(name, 0)
             if has:
-                fractions.append(min((node.requested.get(name, 0) + ask.get(name, 0)) / has, 1.0))
+                fractions.append(min((node.requested.get(name, 0) + asked) / has, 1.0))
         deviation = abs((fractions[0] - fractions[1]) / 2) if len(fractions) == 2 else 0.0
         return int((1 - deviation) * MAX_NODE_SCORE)
 
-    def score_all(self, ask: Amounts, view: View) -> Numbers:
-        cpu, memory = (self._fraction(ask, view, name) for name in ("cpu", "memory"))
-        both = (view.allocatable("cpu") > 0) & (view.allocatable("memory") > 0)
-        deviation = np.where(both, np.abs((cpu - memory) / 2), 0.0)
+    def score_all(self, ask: Ask, view: View) -> Numbers:
+        has, used = view.has()[:, :2], view.used()[:, :2] + ask.pair
+        fractions = np.minimum(used / (has if view.complete else np.maximum(has, 1)), 1.0)
+        deviation = np.abs((fractions[:, 0] - fractions[:, 1]) / 2)
+        if not view.complete:
+            deviation = np.where((has > 0).all(axis=1), deviation, 0.0)
         return ((1 - deviation) * MAX_NODE_SCORE).astype(np.int64)
-
-    def _fraction(self, ask: Amounts, view: View, name: str) -> Any:
-        used = view.requested(name) + ask.get(name, 0)
-        return np.minimum(used / np.maximum(view.allocatable(name), 1), 1.0)

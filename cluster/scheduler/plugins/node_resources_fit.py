@@ -12,18 +12,27 @@ Mirrors:  kubernetes/pkg/scheduler/framework/plugins/noderesources (fit.go, leas
 Left out: the strategies MostAllocated and RequestedToCapacityRatio; ignoredResources; dynamic resources.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cluster.objects import Manifest
 from cluster.scheduler import resources
 from cluster.scheduler.framework import MAX_NODE_SCORE, ClusterEvent, Plugin, Rejection
-from cluster.scheduler.resources import Requests
+from cluster.scheduler.resources import BASIC, Requests
 from cluster.scheduler.snapshot import NodeInfo, Numbers, View
 
-BASIC = ("cpu", "memory", "ephemeral-storage")
 NEVER = 1 << 31  # This bit: the node is too small even when it is empty.
+NOT_ASKED = -(1 << 62)  # Less than any node has left, even an overcommitted one.
+
+
+class Ask(NamedTuple):
+    """`names`: what is asked for, in order of reasons. `wanted`: the amounts of BASIC; `weighs`: for scoring."""
+
+    requests: Requests
+    names: list[str]
+    wanted: Numbers
+    weighs: Numbers
 
 
 class NodeResourcesFit(Plugin):
@@ -34,58 +43,66 @@ class NodeResourcesFit(Plugin):
     def reads(self, pod: Manifest) -> Any:
         return resources.reads(pod)
 
-    def prefilter(self, pod: Manifest, nodes: Any) -> Requests:
-        return resources.requests(pod)
+    def prefilter(self, pod: Manifest, nodes: Any) -> Ask:
+        requests = resources.requests(pod)
+        names = [name for name in BASIC if name in requests.amounts]
+        names += sorted(requests.amounts.keys() - set(BASIC))
+        wanted = np.array([requests.amounts.get(name, NOT_ASKED) for name in BASIC], np.int64)
+        return Ask(requests, names, wanted, np.array([requests.cpu, requests.memory], np.int64))
 
-    def filter(self, ask: Requests, node: NodeInfo) -> Rejection | None:
+    prescore = prefilter
+
+    def filter(self, ask: Ask, node: NodeInfo) -> Rejection | None:
         reasons, resolvable = [], True
         if len(node.pods) + 1 > node.allocatable.get("pods", 0):
             reasons.append("Too many pods")
-        for name in in_order(ask):
-            wanted, has = ask.amounts[name], node.allocatable.get(name, 0)
+        for name in ask.names:
+            wanted, has = ask.requests.amounts[name], node.allocatable.get(name, 0)
             if wanted > has - node.requested.get(name, 0):
                 reasons.append(f"Insufficient {name}")
                 resolvable = resolvable and wanted <= has
         return Rejection(self.name, tuple(reasons), resolvable) if reasons else None
 
-    def filter_all(self, ask: Requests, view: View) -> Numbers:
-        bits = (view.pods() + 1 > view.allocatable("pods")).astype(np.int64)
-        for place, name in enumerate(in_order(ask), 1):
-            wanted, has = ask.amounts[name], view.allocatable(name)
-            bits |= (wanted > has - view.requested(name)).astype(np.int64) << place
-            bits |= (wanted > has) * NEVER
+    def filter_all(self, ask: Ask, view: View) -> Numbers:
+        """Bit 0: too many pods; bit n: too little of the n-th resource asked for; NEVER."""
+        bits = (view.pods() >= view.allowed()).astype(np.int64)
+        short = ask.wanted > view.has() - view.used()
+        if short.any():
+            for place, name in enumerate(ask.names, 1):
+                if name in BASIC:
+                    column = BASIC.index(name)
+                    bits |= short[:, column].astype(np.int64) << place
+                    bits |= (ask.wanted[column] > view.has()[:, column]) * NEVER
+        for place, name in enumerate(ask.names, 1):
+            if name not in BASIC:
+                wanted, (has, used) = ask.requests.amounts[name], view.extended(name)
+                bits |= (wanted > has - used).astype(np.int64) << place
+                bits |= (wanted > has) * NEVER
         return bits
 
-    def rejection(self, ask: Requests, bits: int) -> Rejection:
+    def rejection(self, ask: Ask, bits: int) -> Rejection:
         reasons = ["Too many pods"] if bits & 1 else []
-        reasons += [
-            f"Insufficient {name}" for place, name in enumerate(in_order(ask), 1) if bits >> place & 1
-        ]
+        reasons += [f"Insufficient {name}" for place, name in enumerate(ask.names, 1) if bits >> place & 1]
         return Rejection(self.name, tuple(reasons), not bits & NEVER)
 
-    def prescore(self, pod: Manifest, nodes: Any) -> Requests:
-        return resources.requests(pod)
-
-    def score(self, ask: Requests, node: NodeInfo) -> int:
+    def score(self, ask: Ask, node: NodeInfo) -> int:
         """LeastAllocated: the mean of the free shares of CPU and memory once the pod is there, in percent."""
         shares = [
-            _free_share(node.allocatable.get("cpu", 0), node.cpu + ask.cpu),
-            _free_share(node.allocatable.get("memory", 0), node.memory + ask.memory),
+            _free_share(node.allocatable.get("cpu", 0), node.cpu + ask.requests.cpu),
+            _free_share(node.allocatable.get("memory", 0), node.memory + ask.requests.memory),
         ]
         known = [share for share in shares if share is not None]
         return sum(known) // len(known) if known else 0
 
-    def score_all(self, ask: Requests, view: View) -> Numbers:
-        total, count = np.zeros(len(view), np.int64), np.zeros(len(view), np.int64)
-        for has, used in (
-            (view.allocatable("cpu"), view.cpu() + ask.cpu),
-            (view.allocatable("memory"), view.memory() + ask.memory),
-        ):
-            there = has > 0
-            share = np.maximum(has - used, 0) * MAX_NODE_SCORE // np.maximum(has, 1)
-            total += np.where(there, share, 0)
-            count += there
-        return total // np.maximum(count, 1)
+    def score_all(self, ask: Ask, view: View) -> Numbers:
+        has = view.has()[:, :2]
+        left = np.maximum(has - view.weighed() - ask.weighs, 0) * MAX_NODE_SCORE
+        if view.complete:
+            shares = left // has
+            return (shares[:, 0] + shares[:, 1]) // 2
+        there = has > 0
+        shares = np.where(there, left // np.maximum(has, 1), 0)
+        return shares.sum(axis=1) // np.maximum(there.sum(axis=1), 1)
 
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
         """Somebody left a node or asks for less; a node came that is large enough, or one grew."""
@@ -99,11 +116,6 @@ class NodeResourcesFit(Plugin):
         if any(count > after.get(name, 0) for name, count in asked.items()):
             return False
         return any(after.get(name, 0) > before.get(name, 0) for name in ("pods", *asked))
-
-
-def in_order(ask: Requests) -> list[str]:
-    """The resources asked for, the order of reasons: the basic ones, then extended ones by name."""
-    return [name for name in BASIC if name in ask.amounts] + sorted(ask.amounts.keys() - set(BASIC))
 
 
 def _free_share(has: int, used: int) -> int | None:

@@ -1,4 +1,4 @@
-"""The scheduler without numpy, plans or memory: ask one node after the other, as a reader of the real code would.
+"""The scheduler without numpy, plans or memory: ask one node after the other.
 
 The reference that the fast one is compared with. It uses only the plain half of each plugin.
 """

@@ -114,10 +114,11 @@ def run(seed: int, nodes: int, pods: int) -> None:
         metadata = {"name": f"p-{index}", "namespace": "default", "uid": f"u-{index}"}
         pod = {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {**chance.choice(shapes)}}
 
-        cycle = framework.schedule(pod, snapshot, start, lambda sides: 5_003 * index % sides)
-        expected = plain.schedule(
-            framework.profile, pod, snapshot.nodes, start, lambda sides: 5_003 * index % sides
-        )
+        def roll(sides: int, index: int = index) -> int:
+            return 5_003 * index % sides
+
+        cycle = framework.schedule(pod, snapshot, start, roll)
+        expected = plain.schedule(framework.profile, pod, snapshot.nodes, start, roll)
 
         assert cycle.node == expected["node"]
         assert cycle.plan.denied == expected["denied"]

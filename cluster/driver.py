@@ -82,6 +82,8 @@ class Resident:
         self._revision = row.revision
         if row.sequence == 0:  # Only a row so far: nothing ever ran.
             self.world = World.create(row.seed, row.epoch, row.options, row.pk, epoch, row.first_revision)
+            self.world.run(0)  # Whoever waits for the cluster meets an API server that has its namespaces.
+            self.world.commit()
         else:
             self.world = World.load(commits.row_of(row), row.pk, epoch)
         if row.stopped:

@@ -22,6 +22,7 @@ from cluster.objects.names import is_dns_label
 
 MOST_NODES = 5_000
 OPERATIONS = ("create", "reset", "delete")
+ALREADY = " already"  # Ends the reason of a DeadInput that marks an operation which must not run twice.
 
 
 def accepted(status: int, body: dict[str, Any]) -> Answer:

@@ -26,12 +26,16 @@ import sys
 import time
 import traceback
 import uuid
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import redis
+from celery.exceptions import SecurityWarning
+from celery.signals import worker_ready
+from celery.worker import state as celery_state
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -152,6 +156,8 @@ class Supervisor:
             code = 0
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
+            if isinstance(error.code, str):
+                print(error.code, file=sys.stderr)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -278,6 +284,8 @@ class Supervisor:
 def run_worker(name: str) -> None:
     """A Celery worker with a queue of its own, which starts by lingering."""
     tasks.be_worker(name)
+    warnings.simplefilter("ignore", SecurityWarning)  # Root in a container is fine: messages are JSON, from ourselves.
+    worker_ready.connect(_stop_quietly)
     gc.set_threshold(20_000, 20, 50)  # Worlds are large and rarely cyclic.
     worker = celery_app.Worker(
         hostname=name,
@@ -293,6 +301,11 @@ def run_worker(name: str) -> None:
     celery_app.send_task("cluster.tasks.linger", queue=name, ignore_result=True)
     worker.start()
     raise SystemExit(worker.exitcode or 0)
+
+
+def _stop_quietly(**_: Any) -> None:
+    """Celery's own handler would announce on the terminal what Ctrl-C means."""
+    signal.signal(signal.SIGTERM, lambda *_: setattr(celery_state, "should_stop", 0))
 
 
 def run_daphne(pipe: int) -> None:

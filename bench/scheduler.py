@@ -1,7 +1,8 @@
-"""How many pods does the scheduling algorithm place in a second of CPU? `python -m bench.scheduler [--profile]`
+"""How many pods does the scheduling algorithm place in a second of CPU?
 
-Framework, verdict and snapshot, without the API server: equal nodes, 5,000 pods of one template or of ten mixed
-ones. Figures are per CPU-second of this process; the load average says how busy the machine was besides.
+Run: `python -m bench.scheduler [--profile]`. Framework, verdict and snapshot, without the API server: equal
+nodes, 5,000 pods of one template or of ten mixed ones. Figures are per CPU-second of this process; the load
+average says how busy the machine was besides.
 """
 
 import cProfile

@@ -27,7 +27,7 @@ NOT_ASKED = -(1 << 62)  # Less than any node has left, even an overcommitted one
 
 
 class Ask(NamedTuple):
-    """`names`: what is asked for, in order of reasons. `wanted`: the amounts of BASIC; `weighs`: for scoring."""
+    """`names`: all that is asked for. `wanted`: the amounts of BASIC; `weighs`: CPU and memory scored."""
 
     requests: Requests
     names: list[str]

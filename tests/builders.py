@@ -95,11 +95,9 @@ class TestCluster:
     settled = settle
 
     def run_for(self, seconds: float) -> "TestCluster":
-        self.world.run(self.world.now + int(seconds * SECOND))
-        while self.world.checkpoint_due():
-            until = self.world.now
+        until = self.world.now + int(seconds * SECOND)
+        while not self.world.run(until):  # Cut short by a checkpoint, which a commit makes.
             self.world.commit()
-            self.world.run(until)
         self.world.commit()
         return self
 
@@ -118,7 +116,7 @@ class TestCluster:
     def get(self, kind: str, name: str, namespace: str = "default") -> Manifest | None:
         return self.world.informers.get(kind, namespace, name) or self.world.informers.get(kind, "", name)
 
-    def list(self, kind: str, namespace: str | None = None) -> list[Manifest]:
+    def objects(self, kind: str, namespace: str | None = None) -> list[Manifest]:
         return self.world.informers.list(kind, namespace)
 
     def pods_of(self, app: str) -> list[Manifest]:

@@ -42,6 +42,10 @@ class Client:
         """Replace status only (kinds with a status sub-resource)."""
         return self._server.update(self.user, obj, "status")
 
+    def finalize(self, namespace: Manifest) -> Manifest:
+        """PUT namespaces/finalize: replace `spec.finalizers` only."""
+        return self._server.update(self.user, namespace, "finalize")
+
     def patch(self, kind: str, namespace: str, name: str, patch: Manifest, subresource: str = "") -> Manifest:
         """Merge patch (RFC 7386): None deletes a field, lists are replaced whole."""
         return self._server.merge(self.user, kind, namespace, name, patch, subresource)

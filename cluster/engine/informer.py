@@ -133,6 +133,10 @@ class Informers:
         bucket = cache.namespaces.get(namespace)
         return bucket.values() if bucket else []
 
+    def kinds_in(self, namespace: str) -> builtins.list[str]:
+        """Kinds that have objects in `namespace`, sorted."""
+        return sorted(kind for kind, cache in self._kinds.items() if namespace in cache.namespaces)
+
     def add_index(self, kind: str, name: str, function: IndexFunction) -> None:
         """Keep `kind` indexed by `function(obj) -> values`. The same name twice is the same index."""
         self.kind(kind).add_index(name, function)

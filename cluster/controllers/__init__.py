@@ -1,0 +1,26 @@
+"""kube-controller-manager: one promise a file. Each looks at what is, compares it with what was asked, closes the gap.
+
+Read replicaset.py first, then nodelifecycle.py, tainteviction.py and deployment.py.
+"""
+
+from cluster.controllers.deployment import DeploymentController
+from cluster.controllers.namespace import NamespaceController
+from cluster.controllers.nodeipam import NodeIpamController
+from cluster.controllers.nodelifecycle import NodeLifecycleController
+from cluster.controllers.podgc import PodGarbageCollector
+from cluster.controllers.replicaset import ReplicaSetController
+from cluster.controllers.rootcapublisher import RootCAPublisher
+from cluster.controllers.serviceaccount import ServiceAccountController
+from cluster.controllers.tainteviction import TaintEvictionController
+
+CONTROLLERS = (
+    ServiceAccountController,
+    RootCAPublisher,
+    NodeIpamController,
+    NodeLifecycleController,
+    TaintEvictionController,
+    PodGarbageCollector,
+    DeploymentController,
+    ReplicaSetController,
+    NamespaceController,
+)

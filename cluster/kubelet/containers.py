@@ -131,14 +131,28 @@ class Containers:
             if step is not None and step[1] <= now:
                 del plan.steps[container["name"]]
                 self._perform(pod, plan, container, step, sandbox)
-        records = self.latest(uid)
+        records = {name: r for name, r in self.latest(uid).items() if r["created"] >= sandbox["created"]}
         if plan.fresh and records:
             self._recall(pod, plan, records)
-        for container in self._startable(pod, plan, records):
-            self._prepare(pod, plan, container, 0, max(sandbox["created"], now))
+        container = self._startable(pod, plan, records)
+        if container is not None:
+            before = self.latest(uid).get(container["name"])  # Of an earlier sandbox.
+            attempt = before["attempt"] + 1 if before is not None else 0
+            self._prepare(pod, plan, container, attempt, max(sandbox["created"], now))
+
+    def has_ended(self, pod: Manifest, plan: Plan) -> bool:
+        """Is the pod's sandbox gone, and with it the last container that might have run?"""
+        uid = meta.uid(pod)
+        if self.runtime.sandbox(uid) is not None:
+            return False
+        records = self.latest(uid)
+        mains = [(container, records.get(container["name"])) for container in pod["spec"]["containers"]]
+        return all(
+            r is not None and r["ended"] is not None and not self._is_restarted(pod, c, r) for c, r in mains
+        )
 
     def _recall(self, pod: Manifest, plan: Plan, records: dict[str, Record]) -> None:
-        """After a restart of the kubelet: find out what the containers of a known pod are about to do."""
+        """After a restart of the kubelet alone: find out what the containers of a known pod are about to do."""
         for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
             record = records.get(container["name"])
             if record is None:
@@ -149,28 +163,35 @@ class Containers:
                 plan.changed = True
                 self._after_end(pod, plan, container, record)
 
-    def _startable(self, pod: Manifest, plan: Plan, records: dict[str, Record]) -> list[Manifest]:
-        """Containers that never were begun and may be now: one after the other, init containers first."""
+    def _startable(self, pod: Manifest, plan: Plan, records: dict[str, Record]) -> Manifest | None:
+        """The next container to begin in this sandbox: one after the other, init containers first."""
+        if plan.failed:
+            return None
         for container in pod["spec"].get("initContainers") or ():
             name = container["name"]
             record = records.get(name)
             if name in plan.steps and (record is None or not _is_sidecar(container)):
-                return []
+                return None
             if record is None:
-                return [] if plan.failed else [container]
+                return None if self._is_held(pod, container) else container
             done = record["started"] is not None if _is_sidecar(container) else record["code"] == 0
             if not done:
-                return []
-        if plan.failed:
-            return []
+                return None
         for container in pod["spec"]["containers"]:
             name = container["name"]
             step = plan.steps.get(name)
             if step is not None and step[0] == "start":
-                return []  # The kubelet starts them one by one.
-            if step is None and name not in records:
-                return [container]
-        return []
+                return None  # The kubelet starts them one by one.
+            if step is None and name not in records and not self._is_held(pod, container):
+                return container
+        return None
+
+    def _is_held(self, pod: Manifest, container: Manifest) -> bool:
+        """Do annotations say that this container never starts?"""
+        try:
+            return scripts.script_for(pod, container["name"], self.lab) == scripts.HOLD
+        except scripts.ScriptError:
+            return False  # It will be reported at the start.
 
     def _perform(self, pod: Manifest, plan: Plan, container: Manifest, step: Step, sandbox: Record) -> None:
         """What a timer was set for."""
@@ -258,8 +279,6 @@ class Containers:
             self.on_pulled()
         try:
             script = scripts.script_for(pod, name, self.lab)
-            if script is not None and script["do"] == "hold":
-                return
             addresses = {"podIP": sandbox["ip"], "hostIP": self.host}
             env = environment.variables(pod, container, self.informers, addresses)
         except (scripts.ScriptError, environment.ConfigError) as error:

@@ -256,5 +256,5 @@ def _note(key: str, plan: Plan, due: int) -> str | None:
     pod = f"{namespace}/{name}"
     if plan.gone_at is not None:
         return f"{pod} has terminated" if name else None
-    what = next((step[0] for step in plan.steps.values() if step[1] == due), None)
+    what = next((plan.steps[c][0] for c in sorted(plan.steps) if plan.steps[c][1] == due), None)
     return NOTES[what].format(pod=pod) if what else f"{pod} is ready"

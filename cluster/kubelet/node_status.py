@@ -40,7 +40,10 @@ def initial_node(name: str, machine: Machine, status: Manifest) -> Manifest:
         **(machine.get("labels") or {}),
     }
     annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
-    taints = [dict(taint) for taint in machine.get("taints") or ()]
+    taints = [
+        {k: taint[k] for k in ("key", "value", "effect") if taint.get(k)}
+        for taint in machine.get("taints") or ()
+    ]
     return {
         "kind": "Node",
         "apiVersion": "v1",
@@ -127,15 +130,3 @@ def _condition(
         "reason": reason,
         "message": message,
     }
-
-
-def differs(old: Manifest, new: Manifest) -> bool:
-    """Is there news, apart from the time of the heartbeat?"""
-    return _timeless(old) != _timeless(new)
-
-
-def _timeless(status: Manifest) -> Manifest:
-    conditions = [
-        {k: v for k, v in c.items() if k != "lastHeartbeatTime"} for c in status.get("conditions") or ()
-    ]
-    return {**status, "conditions": conditions}

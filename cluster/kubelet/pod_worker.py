@@ -63,6 +63,9 @@ class PodWorker:
             if not self.lab:
                 self.report(pod, plan)
             return
+        if self.containers.has_ended(pod, plan):
+            self.finish(pod, plan)  # It died with its machine, and may not start again.
+            return
         sandbox = self._sandbox(pod, plan, cidr)
         if sandbox is None:
             self.report(pod, plan)
@@ -126,6 +129,7 @@ class PodWorker:
             plan.retry_at = self.clock.now + RETRY
             return None
         if self.runtime.container_records(uid):
+            plan.clear()
             message = "Pod sandbox changed, it will be killed and re-created."
             self.recorder.event(pod, "Normal", "SandboxChanged", message)
         try:

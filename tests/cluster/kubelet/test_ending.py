@@ -184,3 +184,19 @@ def test_a_pod_that_may_not_restart_fails_with_its_node():
 
     assert phase(cluster, "job") == "Failed"
     assert condition(cluster.get("Pod", "job"), "Ready")["reason"] == "PodFailed"
+
+
+def test_init_containers_run_again_when_the_node_returns():
+    inits = [{"name": "setup", "image": "busybox", "command": ["sleep", "3"]}]
+    cluster = a_machine_room().with_objects(a_bound_pod("web", initContainers=inits)).run_for(15)
+    cluster.power_off("worker-1")
+    cluster.run_for(5)
+    cluster.power_on("worker-1")
+
+    cluster.run_for(2)
+    assert "running" in container(cluster, "web", 0, "initContainerStatuses")["state"]
+    assert "running" not in container(cluster, "web")["state"]
+
+    cluster.run_for(5)
+    assert container(cluster, "web", 0, "initContainerStatuses")["restartCount"] == 1
+    assert "running" in container(cluster, "web")["state"]

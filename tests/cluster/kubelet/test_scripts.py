@@ -97,3 +97,14 @@ def test_elsewhere_the_recordings_annotations_mean_nothing():
     cluster = a_machine_room().with_objects(a_bound_pod("web", annotations={"lab/hold": "1"})).run_for(10)
 
     assert phase(cluster, "web") == "Running"
+
+
+def test_one_container_can_be_held_while_the_others_run():
+    pod = a_bound_pod("web", annotations={f"{SCRIPT}.app": "hold"})
+    pod["spec"]["containers"].append({"name": "side", "image": "nginx:1.27"})
+
+    cluster = a_machine_room().with_objects(pod).run_for(30)
+
+    assert "waiting" in container(cluster, "web", 0)["state"]
+    assert "running" in container(cluster, "web", 1)["state"]
+    assert phase(cluster, "web") == "Pending"

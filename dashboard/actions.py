@@ -1,7 +1,7 @@
 """What clicks do. Each action puts requests into the cluster's inbox, as kubectl or a finger on a plug would.
 
-Whatever the cluster answers is passed on in its own words. The `kubectl` line that says the same rides along in a
-header, so that it is part of the recorded input: see said.py.
+Whatever the cluster answers is passed on in its own words. The `kubectl` line that says the same rides
+along in a header, so that it is part of the recorded input: see said.py.
 """
 
 import time
@@ -49,7 +49,7 @@ def failed(text: str, form: bool = False) -> Outcome:
     return Outcome(False, text, (text,) if form else (), status=200 if not form else 422)
 
 
-# --- Asking -------------------------------------------------------------------------------------------------------
+# --- Asking ------------------------------------------------------------------------------------------------
 
 
 def ask(cluster: Cluster, request: dict[str, Any]) -> tuple[bool, str]:
@@ -63,16 +63,23 @@ def ask(cluster: Cluster, request: dict[str, Any]) -> tuple[bool, str]:
         return False, f"HTTP {answer.status}"
 
 
-def api(cluster: Cluster, method: str, path: str, body: Any, line: str, media: str = "application/json") -> tuple[bool, str]:
+def api(
+    cluster: Cluster, method: str, path: str, body: Any, line: str, media: str = "application/json"
+) -> tuple[bool, str]:
     """One write through the API server, said as `line`."""
     headers = {"content-type": media, "user-agent": "orrery-page", LINE: line}
     text = "" if body is None else orjson.dumps(body).decode()
-    return ask(cluster, {"type": "api", "method": method, "path": path, "query": "", "headers": headers, "body": text})
+    return ask(
+        cluster,
+        {"type": "api", "method": method, "path": path, "query": "", "headers": headers, "body": text},
+    )
 
 
 def path_of(kind: str, namespace: str, name: str, subresource: str = "") -> str:
     resource = registry.by_kind(kind)
-    return object_path(resource.api_version, resource.plural, namespace if resource.namespaced else "", name, subresource)
+    return object_path(
+        resource.api_version, resource.plural, namespace if resource.namespaced else "", name, subresource
+    )
 
 
 def outcome(result: tuple[bool, str], text: str = "") -> Outcome:
@@ -80,7 +87,7 @@ def outcome(result: tuple[bool, str], text: str = "") -> Outcome:
     return done(text) if ok else failed(said)
 
 
-# --- Machines -----------------------------------------------------------------------------------------------------
+# --- Machines ----------------------------------------------------------------------------------------------
 
 
 def power_off(view: View, values: Values) -> Outcome:
@@ -96,7 +103,11 @@ def node_add(view: View, values: Values) -> Outcome:
     pods = values.get("pods", "")
     if not pods.isdigit():
         return failed(_("Pods must be a whole number; it is %(value)r.") % {"value": pods}, form=True)
-    spec = {"name": values.get("name", "").strip(), "cpu": values.get("cpu", ""), "memory": values.get("memory", "")}
+    spec = {
+        "name": values.get("name", "").strip(),
+        "cpu": values.get("cpu", ""),
+        "memory": values.get("memory", ""),
+    }
     ok, said = ask(view.cluster, {"type": "node-add", **spec, "pods": int(pods)})
     return done(_("%(name)s is booting.") % spec) if ok else failed(said, form=True)
 
@@ -110,7 +121,9 @@ def cordon(view: View, values: Values) -> Outcome:
 
 
 def uncordon(view: View, values: Values) -> Outcome:
-    return set_unschedulable(view, values.get("node", ""), False, f"kubectl uncordon {values.get('node', '')}")
+    return set_unschedulable(
+        view, values.get("node", ""), False, f"kubectl uncordon {values.get('node', '')}"
+    )
 
 
 def set_unschedulable(view: View, node: str, value: bool, line: str) -> Outcome:
@@ -119,7 +132,9 @@ def set_unschedulable(view: View, node: str, value: bool, line: str) -> Outcome:
 
 
 def drain(view: View, values: Values) -> Outcome:
-    """Cordon, then evict every pod that is not a DaemonSet's. kubectl would try refused evictions again every 5 s."""
+    """Cordon, then evict every pod that is not a DaemonSet's. kubectl would try refused evictions again every
+    5 s.
+    """
     node = values.get("node", "")
     line = f"kubectl drain {node} --ignore-daemonsets --delete-emptydir-data --force"
     first = set_unschedulable(view, node, True, line)
@@ -136,16 +151,23 @@ def drain(view: View, values: Values) -> Outcome:
 def is_drained(pod: Manifest, node: str) -> bool:
     owner = meta.controller_of(pod)
     mirror = "kubernetes.io/config.mirror" in meta.annotations(pod)
-    return pod["spec"].get("nodeName") == node and not meta.is_deleting(pod) and not mirror and (owner or {}).get("kind") != "DaemonSet"
+    return (
+        pod["spec"].get("nodeName") == node
+        and not meta.is_deleting(pod)
+        and not mirror
+        and (owner or {}).get("kind") != "DaemonSet"
+    )
 
 
 def evict(view: View, pod: Manifest, line: str) -> tuple[bool, str]:
     where = {"name": meta.name(pod), "namespace": meta.namespace(pod)}
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": where}
-    return api(view.cluster, "POST", path_of("Pod", where["namespace"], where["name"], "eviction"), eviction, line)
+    return api(
+        view.cluster, "POST", path_of("Pod", where["namespace"], where["name"], "eviction"), eviction, line
+    )
 
 
-# --- Objects ------------------------------------------------------------------------------------------------------
+# --- Objects -----------------------------------------------------------------------------------------------
 
 
 def delete(view: View, values: Values) -> Outcome:
@@ -160,7 +182,9 @@ def scale(view: View, values: Values) -> Outcome:
     kind, (namespace, name) = values.get("kind", "Deployment"), meta.split_key(values.get("key", ""))
     replicas, form = values.get("replicas", ""), "form" in values
     if not replicas.isdigit():
-        return failed(_("Replicas must be a whole number of 0 or more; it is %(value)r.") % {"value": replicas}, form)
+        return failed(
+            _("Replicas must be a whole number of 0 or more; it is %(value)r.") % {"value": replicas}, form
+        )
     line = f"kubectl scale {kind.lower()} {name} --replicas={replicas}{flag(namespace)}"
     patch = {"spec": {"replicas": int(replicas)}}
     ok, said = api(view.cluster, "PATCH", path_of(kind, namespace, name, "scale"), patch, line, MERGE)
@@ -170,11 +194,15 @@ def scale(view: View, values: Values) -> Outcome:
 def apply(view: View, values: Values) -> Outcome:
     """`kubectl apply -f -`: create what is not there, patch what is. Says what became of each document."""
     try:
-        documents = [doc for doc in yaml.load_all(values.get("yaml", ""), Loader=LOADER) if doc is not None]  # noqa: S506
+        documents = [doc for doc in yaml.load_all(values.get("yaml", ""), Loader=LOADER) if doc is not None]
     except yaml.YAMLError as error:
         return failed(yaml_error(error), form=True)
     if not documents or len(documents) > MOST_DOCUMENTS:
-        return failed(_("There must be 1 to %(most)s documents; there are %(n)s.") % {"most": MOST_DOCUMENTS, "n": len(documents)}, True)
+        return failed(
+            _("There must be 1 to %(most)s documents; there are %(n)s.")
+            % {"most": MOST_DOCUMENTS, "n": len(documents)},
+            True,
+        )
     lines, ok = [], True
     for number, document in enumerate(documents, 1):
         went_well, said = apply_one(view, document, number)
@@ -186,13 +214,19 @@ def apply(view: View, values: Values) -> Outcome:
 def yaml_error(error: yaml.YAMLError) -> str:
     """One line with the place: line 4, column 7."""
     mark = getattr(error, "problem_mark", None)
-    where = _("line %(line)s, column %(column)s: ") % {"line": mark.line + 1, "column": mark.column + 1} if mark else ""
+    where = (
+        _("line %(line)s, column %(column)s: ") % {"line": mark.line + 1, "column": mark.column + 1}
+        if mark
+        else ""
+    )
     return f"{where}{getattr(error, 'problem', None) or error}"
 
 
 def apply_one(view: View, document: Any, number: int) -> tuple[bool, str]:
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
-        return False, _("Document %(n)s is no object: it needs apiVersion, kind and metadata.") % {"n": number}
+        return False, _("Document %(n)s is no object: it needs apiVersion, kind and metadata.") % {
+            "n": number
+        }
     kind, version = str(document.get("kind", "")), str(document.get("apiVersion", ""))
     found = next((r for r in registry.RESOURCES if r.kind == kind and r.api_version == version), None)
     if found is None:
@@ -218,7 +252,7 @@ def with_last_applied(document: Manifest) -> Manifest:
     return {**document, "metadata": {**document["metadata"], "annotations": annotations}}
 
 
-# --- Time ---------------------------------------------------------------------------------------------------------
+# --- Time --------------------------------------------------------------------------------------------------
 
 
 def clock(view: View, values: Values) -> Outcome:
@@ -230,7 +264,7 @@ def clock(view: View, values: Values) -> Outcome:
     return outcome(ask(view.cluster, request))
 
 
-# --- Clusters -----------------------------------------------------------------------------------------------------
+# --- Clusters ----------------------------------------------------------------------------------------------
 
 
 def cluster_create(view: View, values: Values) -> Outcome:
@@ -238,8 +272,17 @@ def cluster_create(view: View, values: Values) -> Outcome:
     nodes, seed = values.get("nodes", ""), values.get("seed", "")
     if not nodes.isdigit() or not seed.isdigit():
         return failed(_("Nodes and seed must be whole numbers of 0 or more."), form=True)
-    request = {"type": "create", "seed": int(seed), "epoch": time.time_ns() // 1000, "options": {"nodes": int(nodes)}}
-    answer = inbox.call_sync(name, request) if name else inbox.refusal(400, "BadRequest", _("The cluster needs a name."))
+    request = {
+        "type": "create",
+        "seed": int(seed),
+        "epoch": time.time_ns() // 1000,
+        "options": {"nodes": int(nodes)},
+    }
+    answer = (
+        inbox.call_sync(name, request)
+        if name
+        else inbox.refusal(400, "BadRequest", _("The cluster needs a name."))
+    )
     if answer.status >= 400:
         return failed(str(answer.json().get("message")), form=True)
     return done(goto=reverse("page", args=[name]))

@@ -1,4 +1,4 @@
-"""The numbers behind the charts: CPU and memory over the last simulated minutes, of one pod, one node or all nodes."""
+"""The numbers behind the charts: CPU and memory lately, of one pod, one node or all nodes."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -26,7 +26,9 @@ def memory(view: View) -> Data:
 
 
 def chart(view: View, which: int, unit: str) -> Data:
-    """`which`: 0 for CPU, 1 for memory. `kind` and `key` in the query choose what is measured; nothing: all nodes."""
+    """`which`: 0 for CPU, 1 for memory. `kind` and `key` in the query choose what is measured; nothing: all
+    nodes.
+    """
     horizon, epoch = view.cluster.sim_now, view.cluster.epoch
     times = moments(horizon)
     series = [
@@ -44,7 +46,11 @@ def moments(horizon: int) -> list[int]:
 
 
 def alive(group: Iterable[Record], moment: int) -> list[Record]:
-    return [r for r in group if r["started"] is not None and r["started"] <= moment and (r["ended"] is None or r["ended"] > moment)]
+    return [
+        r
+        for r in group
+        if r["started"] is not None and r["started"] <= moment and (r["ended"] is None or r["ended"] > moment)
+    ]
 
 
 def groups(view: View) -> list[tuple[str, list[Record]]]:

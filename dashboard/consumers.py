@@ -1,8 +1,8 @@
 """The live socket: frames encoded once for everybody are passed on; the browser says what it has drawn.
 
-The browser speaks first: `{"resume": {"epoch", "seq"}}`, or `{"resume": null}` when it has nothing yet. Then it only
-sends `{"ack": seq, "visible": true}` after each drawing. Close codes: 4400 for anything else, 4404 when there is no
-such cluster, 4408 for a visible tab that has drawn nothing for a minute.
+The browser speaks first: `{"resume": {"epoch", "seq"}}`, or `{"resume": null}` when it has nothing yet.
+Then it only sends `{"ack": seq, "visible": true}` after each drawing. Close codes: 4400 for anything else,
+4404 when there is no such cluster, 4408 for a visible tab that has drawn nothing for a minute.
 """
 
 import json
@@ -16,7 +16,9 @@ from dashboard.stream import Follower, hub
 class ClusterStream(AsyncWebsocketConsumer):  # type: ignore[misc]
     """A pipe, not a brain."""
 
-    channel_layer_alias = ""  # None: nobody sends to a single browser, and a broker that restarts must not close it.
+    channel_layer_alias = (
+        ""  # None: nobody sends to a single browser, and a broker that restarts must not close it.
+    )
 
     async def connect(self) -> None:
         cluster = self.scope["url_route"]["kwargs"]["cluster"]

@@ -1,8 +1,9 @@
 """Frames: what the live socket carries, and how frames that a slow browser has not taken are folded into one.
 
-A frame is plain data with a sequence number. A snapshot says how everything is; a delta says what changed, and deltas
-fold: of a pod, a node or the clock only the newest state counts, and of the messages that travelled the newest
-`MESSAGES` are shown and the others counted (`more`). So a browser that is slow, or was away, catches up in one frame.
+A frame is plain data with a sequence number. A snapshot says how everything is; a delta says what changed,
+and deltas fold: of a pod, a node or the clock only the newest state counts, and of the messages that
+travelled the newest `MESSAGES` are shown and the others counted (`more`). So a browser that is slow, or was
+away, catches up in one frame.
 """
 
 from dataclasses import dataclass, field
@@ -22,11 +23,15 @@ class Delta:
     clock: Row = field(default_factory=dict)
     pods: dict[str, Row | None] = field(default_factory=dict)
     nodes: dict[str, Row | None] = field(default_factory=dict)
-    beats: dict[str, int] = field(default_factory=dict)  # Node to the simulated time of its newest lease renewal.
+    beats: dict[str, int] = field(
+        default_factory=dict
+    )  # Node to the simulated time of its newest lease renewal.
     messages: list[Row] = field(default_factory=list)
     more: int = 0
     usage: dict[str, list[int]] = field(default_factory=dict)
-    touched: list[str] = field(default_factory=list)  # "Kind/ns/name" of other objects: panels refresh on them.
+    touched: list[str] = field(
+        default_factory=list
+    )  # "Kind/ns/name" of other objects: panels refresh on them.
 
     def fold(self, newer: "Delta") -> "Delta":
         """Both changes as one. Neither of the two is changed."""

@@ -1,8 +1,8 @@
 """The mirror: one cluster's committed state as rows for the map, kept current by reading only what is new.
 
-`look()` reads the cluster's row and whatever was committed since the last look (revisions, physical events, inputs),
-and returns a `Delta`. The first look, and one after the cluster was started afresh, builds everything anew. It is
-ordinary blocking code on one database connection; stream.py calls it in a thread.
+`look()` reads the cluster's row and whatever was committed since the last look (revisions, physical events,
+inputs), and returns a `Delta`. The first look, and one after the cluster was started afresh, builds
+everything anew. It is ordinary blocking code on one database connection; stream.py calls it in a thread.
 
 What a browser sees is what was committed: nothing here asks a running world.
 Read next: stream.py, which fans the deltas out.
@@ -18,7 +18,7 @@ import orjson
 from cluster.apiserver import registry
 from cluster.models import REVISION_BITS, Cluster, Input, Machine, PhysicalEvent, Revision, StoredObject
 from cluster.objects import Manifest, meta, times
-from dashboard import rows, said
+from dashboard import observed, rows, said
 from dashboard.frames import MESSAGES, Delta
 from dashboard.rows import Row
 
@@ -28,6 +28,7 @@ ON_THE_MAP = (
     registry.by_kind("Lease").storage_prefix(rows.LEASES),
 )
 RECENT = 240  # Revisions read for the lanes of somebody who has just come.
+MEASURE_EVERY = 2.0  # Wall seconds.
 AT_ONCE = 4_000  # Revisions read in one look; the rest waits for the next one.
 
 
@@ -49,10 +50,12 @@ class Mirror:
         self._rhythm: deque[tuple[int, str]] = deque(maxlen=MESSAGES)
         self._paces: deque[tuple[float, int]] = deque(maxlen=24)
         self._revision = self._event = self._inputs = 0
-        self._epoch = 0
+        self._epoch = self._measured = 0
+        self._measure_at = 0.0
+        self.usage: dict[str, list[int]] = {}
         self.clock: Row = {}
 
-    # --- Looking ------------------------------------------------------------------------------------------------
+    # --- Looking -------------------------------------------------------------------------------------------
 
     def look(self) -> Delta | None:
         """What was committed since the last look. None: there is no such cluster (any more)."""
@@ -68,6 +71,7 @@ class Mirror:
         self._read_revisions(cluster, delta)
         self._read_events(cluster, delta)
         self._read_inputs(cluster, delta)
+        self._measure(cluster, delta)
         delta.messages.sort(key=lambda message: (message["t"], message.get("r", 0)))
         delta.more = max(len(delta.messages) - MESSAGES, 0)
         delta.messages = delta.messages[-MESSAGES:]
@@ -84,6 +88,7 @@ class Mirror:
             "nodes": list(self.nodes.values()),
             "messages": list(self._recent),
             "rhythm": list(self._rhythm),
+            "usage": self.usage,
         }
 
     def _clock(self, cluster: Cluster) -> Row:
@@ -103,7 +108,16 @@ class Mirror:
             "rev": cluster.revision,
         }
 
-    # --- Reading rows -------------------------------------------------------------------------------------------
+    def _measure(self, cluster: Cluster, delta: Delta) -> None:
+        """CPU and memory in use per node, every few seconds; the more containers, the rarer."""
+        began = time.monotonic()
+        if began < self._measure_at or cluster.sim_now == self._measured:
+            return
+        self.usage = delta.usage = observed.usage_by_node(cluster)
+        self._measured = cluster.sim_now
+        self._measure_at = began + max(MEASURE_EVERY, (time.monotonic() - began) * 40)
+
+    # --- Reading rows --------------------------------------------------------------------------------------
 
     def _read_all(self, cluster: Cluster) -> None:
         """Machines and living objects; the log is then read from a little before now, for the lanes."""
@@ -112,11 +126,15 @@ class Mirror:
             self._powered[identity.removeprefix(low)] = is_powered(orjson.loads(bytes(body)))
         wanted = [
             identity
-            for key, identity in StoredObject.objects.filter(id__gte=low, id__lt=high).values_list("id", "revision")
+            for key, identity in StoredObject.objects.filter(id__gte=low, id__lt=high).values_list(
+                "id", "revision"
+            )
             if key.removeprefix(low).startswith(ON_THE_MAP)
         ]
         for start in range(0, len(wanted), 500):
-            found = Revision.objects.filter(id__in=wanted[start : start + 500]).values_list("value", flat=True)
+            found = Revision.objects.filter(id__in=wanted[start : start + 500]).values_list(
+                "value", flat=True
+            )
             for value in found:
                 self._keep(orjson.loads(bytes(value)), gone=False, delta=None)
         for name in self._manifests:
@@ -125,9 +143,14 @@ class Mirror:
         self._event = self._inputs = 0
 
     def _read_revisions(self, cluster: Cluster, delta: Delta) -> None:
-        first, last = cluster.pk << REVISION_BITS | self._revision, cluster.pk << REVISION_BITS | cluster.revision
+        first, last = (
+            cluster.pk << REVISION_BITS | self._revision,
+            cluster.pk << REVISION_BITS | cluster.revision,
+        )
         fields = ("id", "verb", "value", "actor", "causes", "step", "sim_time")
-        new = Revision.objects.filter(id__gt=first, id__lte=last).order_by("id").values_list(*fields)[:AT_ONCE]
+        new = (
+            Revision.objects.filter(id__gt=first, id__lte=last).order_by("id").values_list(*fields)[:AT_ONCE]
+        )
         for identity, verb, value, actor, causes, step, sim_time in new:
             self._revision = identity & ((1 << REVISION_BITS) - 1)
             obj = orjson.loads(bytes(value))
@@ -179,10 +202,16 @@ class Mirror:
         """Power cuts and the like: they have no revision, yet somebody saw them happen."""
         first, last = cluster.pk << REVISION_BITS | self._event, (cluster.pk + 1) << REVISION_BITS
         fields = ("id", "kind", "subject", "step", "sim_time")
-        new = PhysicalEvent.objects.filter(id__gt=first, id__lt=last).order_by("-id").values_list(*fields)[:MESSAGES]
+        new = (
+            PhysicalEvent.objects.filter(id__gt=first, id__lt=last)
+            .order_by("-id")
+            .values_list(*fields)[:MESSAGES]
+        )
         for identity, kind, subject, step, sim_time in reversed(new):
             self._event = identity & ((1 << REVISION_BITS) - 1)
-            delta.messages.append({"e": self._event, "t": sim_time, "st": step, "a": "physics", "v": kind, "k": subject})
+            delta.messages.append(
+                {"e": self._event, "t": sim_time, "st": step, "a": "physics", "v": kind, "k": subject}
+            )
             if subject in self._manifests or kind.startswith(("power", "node", "machine")):
                 self._read_power(cluster, subject)
                 self._renew_node(subject, delta)
@@ -198,9 +227,13 @@ class Mirror:
             return
         new = Input.objects.filter(cluster=cluster, ordinal__gt=self._inputs, ordinal__lte=cluster.inputs)
         fields = ("ordinal", "step", "sim_time", "request", "status")
-        for ordinal, step, sim_time, request, status in reversed(new.order_by("-ordinal").values_list(*fields)[:40]):
+        for ordinal, step, sim_time, request, status in reversed(
+            new.order_by("-ordinal").values_list(*fields)[:40]
+        ):
             words = said.in_words(orjson.loads(bytes(request)))
-            delta.messages.append({"i": ordinal, "t": sim_time, "st": step, "a": "you", "ok": status < 400, **words})
+            delta.messages.append(
+                {"i": ordinal, "t": sim_time, "st": step, "a": "you", "ok": status < 400, **words}
+            )
         self._inputs = cluster.inputs
 
 

@@ -1,10 +1,12 @@
 """API objects as the map sees them: a pod or a node becomes one small row, a revision one line of the log.
 
-Rows are plain data, built on the server once for all browsers. Their keys are short because a cluster of 10,000 pods
-is a snapshot of 10,000 rows:
+Rows are plain data, built on the server once for all browsers. Their keys are short because a cluster of
+10,000 pods is a snapshot of 10,000 rows:
 
-    pod      k key, n node, s state, t status text, r ready count, x restarts, o owner, c/m requested CPU (m) and MiB
-    node     k name, s Ready | NotReady | Unknown, u cordoned, p power, tn taints, c/m/pods allocatable, z zone, rt runtime
+    pod      k key, n node, s state, t status text, r ready count, x restarts, o owner,
+             c and m: requested CPU (millicores) and memory (MiB)
+    node     k name, s Ready | NotReady | Unknown, u cordoned, p power, b last lease renewal, tn taints,
+             c, m, pods: allocatable, z zone, rt runtime, v kubelet version
     message  r revision, t time, st step, a actor, v verb, d kind, p plural, k key, l label, c causes
 
 `state` decides shape and colour of a pod on the map; the text is what `kubectl get pods` prints in STATUS.
@@ -17,8 +19,19 @@ from cluster.objects import Manifest, meta, quantity
 Row = dict[str, Any]
 
 BROKEN = frozenset(
-    "CrashLoopBackOff ImagePullBackOff ErrImagePull ErrImageNeverPull InvalidImageName CreateContainerConfigError "
-    "CreateContainerError RunContainerError Error OOMKilled ContainerCannotRun".split()
+    (
+        "CrashLoopBackOff",
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "ContainerCannotRun",
+        "Error",
+        "OOMKilled",
+    )
 )
 LEASES = "kube-node-lease"
 

@@ -1,7 +1,8 @@
 """Every click in words: the `kubectl` line that does the same, and the HTTP request behind it.
 
-What a person did is an input of the world, so the words are made from the recorded input, whoever sent it: this page,
-kubectl, a script. A click carries its line in the header `LINE`; for other requests the method and path must do.
+What a person did is an input of the world, so the words are made from the recorded input, whoever sent it:
+this page, kubectl, a script. A click carries its line in the header `LINE`; for other requests the method
+and path must do.
 """
 
 from typing import Any
@@ -13,7 +14,9 @@ METHODS = {"POST": "create", "PUT": "replace", "PATCH": "patch", "DELETE": "dele
 
 
 def in_words(request: dict[str, Any]) -> Words:
-    """`v` the line, `short` for the lane, `http` the request if there was one, `note` if the line is no command."""
+    """`v` the line, `short` for the lane, `http` the request if there was one, `note` if the line is no
+    command.
+    """
     kind = str(request.get("type"))
     if kind == "api":
         return _api(request)
@@ -27,20 +30,28 @@ def _api(request: dict[str, Any]) -> Words:
     headers = request.get("headers", {})
     short = f"{METHODS.get(method, method.lower())} {path.rstrip('/').rsplit('/', 1)[-1]}"
     if line := headers.get(LINE):
-        return {"v": line, "http": http, "short": line.removeprefix("kubectl ").split(" -n ")[0].split(" --")[0]}
+        return {
+            "v": line,
+            "http": http,
+            "short": line.removeprefix("kubectl ").split(" -n ")[0].split(" --")[0],
+        }
     agent = str(headers.get("user-agent", "")).split(" ")[0] or "a client"
     return {"v": f"# {agent}: {http}", "short": short, "note": True}
 
 
 def _command(kind: str, request: dict[str, Any]) -> tuple[str, str]:
-    """(line, short) of an input that is no API request: pulling a plug has no kubectl line, but manage.py has one."""
+    """(line, short) of an input that is no API request: pulling a plug has no kubectl line, but manage.py has
+    one.
+    """
     node = request.get("node") or request.get("name", "")
     manage = "python manage.py"
     match kind:
         case "power-off" | "power-on":
             return f"{manage} node {kind} {node}", f"{kind.replace('-', ' ')} {node}"
         case "node-add":
-            flags = "".join(f" --{name} {request[name]}" for name in ("cpu", "memory", "pods") if request.get(name))
+            flags = "".join(
+                f" --{name} {request[name]}" for name in ("cpu", "memory", "pods") if request.get(name)
+            )
             return f"{manage} node add {node}{flags}", f"add {node}"
         case "node-remove":
             return f"{manage} node remove {node}", f"remove {node}"

@@ -1,9 +1,11 @@
-"""Manifests that are ready to apply. Each shows one idea, and each works in a cluster that has just been made."""
+"""Manifests that are ready to apply. Each shows one idea, and each works in a cluster that has just been
+made.
+"""
 
 from dataclasses import dataclass
 
-from django.utils.translation import gettext_lazy as _
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,30 @@ FORMS = tuple(
     (re.compile(pattern), said)
     for pattern, said in (
         (r"(?P<what>\S+) was bound to (?P<node>\S+)\.", gettext_noop("%(what)s was bound to %(node)s.")),
-        (r"(?P<what>\S+) was created for (?P<owner>.+)\.", gettext_noop("%(what)s was created for %(owner)s.")),
+        (
+            r"(?P<what>\S+) was created for (?P<owner>.+)\.",
+            gettext_noop("%(what)s was created for %(owner)s."),
+        ),
         (r"(?P<what>\S+) was created\.", gettext_noop("%(what)s was created.")),
         (r"(?P<what>\S+) is gone\.", gettext_noop("%(what)s is gone.")),
         (r"(?P<what>\S+) was marked for deletion\.", gettext_noop("%(what)s was marked for deletion.")),
-        (r"Node (?P<node>\S+) got the taint (?P<taint>.+)\.", gettext_noop("Node %(node)s got the taint %(taint)s.")),
-        (r"Node (?P<node>\S+) lost the taint (?P<taint>.+)\.", gettext_noop("Node %(node)s lost the taint %(taint)s.")),
+        (
+            r"Node (?P<node>\S+) got the taint (?P<taint>.+)\.",
+            gettext_noop("Node %(node)s got the taint %(taint)s."),
+        ),
+        (
+            r"Node (?P<node>\S+) lost the taint (?P<taint>.+)\.",
+            gettext_noop("Node %(node)s lost the taint %(taint)s."),
+        ),
         (
             r"Node (?P<node>\S+): Ready is (?P<status>\w+) \((?P<reason>\w*)\)\.",
             gettext_noop("Node %(node)s: Ready is %(status)s (%(reason)s)."),
         ),
         (
             r"The lease of (?P<node>\S+) was renewed at (?P<time>\S+) for the last time, and then no more\.",
-            gettext_noop("The lease of %(node)s was renewed at %(time)s for the last time, and then no more."),
+            gettext_noop(
+                "The lease of %(node)s was renewed at %(time)s for the last time, and then no more."
+            ),
         ),
         (
             r"The power of machine (?P<node>\S+) was cut\. Nobody told the cluster\.",
@@ -33,7 +44,10 @@ FORMS = tuple(
         (r"Machine (?P<node>\S+) was powered on\.", gettext_noop("Machine %(node)s was powered on.")),
         (r"Machine (?P<node>\S+) was added\.", gettext_noop("Machine %(node)s was added.")),
         (r"Machine (?P<node>\S+) was taken away\.", gettext_noop("Machine %(node)s was taken away.")),
-        (r"You clicked (?P<what>\S+) on (?P<subject>\S+)\.", gettext_noop("You clicked %(what)s on %(subject)s.")),
+        (
+            r"You clicked (?P<what>\S+) on (?P<subject>\S+)\.",
+            gettext_noop("You clicked %(what)s on %(subject)s."),
+        ),
         (r"(?P<who>\S+) asked: (?P<what>.+)\.", gettext_noop("%(who)s asked: %(what)s.")),
         (r"The cluster was built\.", gettext_noop("The cluster was built.")),
         (r"The spec of (?P<what>\S+) changed\.", gettext_noop("The spec of %(what)s changed.")),
@@ -43,23 +57,37 @@ FORMS = tuple(
             gettext_noop("%(node)s won with %(points)s points: %(pod)s runs there."),
         ),
         (r"(?P<node>\S+) won: (?P<pod>\S+) runs there\.", gettext_noop("%(node)s won: %(pod)s runs there.")),
-        (r"(?P<pod>\S+) is waiting for the scheduler\.", gettext_noop("%(pod)s is waiting for the scheduler.")),
+        (
+            r"(?P<pod>\S+) is waiting for the scheduler\.",
+            gettext_noop("%(pod)s is waiting for the scheduler."),
+        ),
         (r"(?P<pod>\S+) is pending: (?P<why>.+)", gettext_noop("%(pod)s is pending: %(why)s")),
         (
             r"(?P<pod>\S+) is being deleted; the kubelet of (?P<node>\S+) is stopping it\.",
             gettext_noop("%(pod)s is being deleted; the kubelet of %(node)s is stopping it."),
         ),
         (
-            r"(?P<pod>\S+) is being deleted, but (?P<node>\S+) is not reachable: nobody is there to stop its containers and confirm\.",
-            gettext_noop("%(pod)s is being deleted, but %(node)s is not reachable: nobody is there to stop its containers and confirm."),
+            r"(?P<pod>\S+) is being deleted, but (?P<node>\S+) is not reachable: nobody is there to stop its
+            containers and confirm\.", gettext_noop(
+                "%(pod)s is being deleted, but %(node)s is not reachable: "
+                "nobody is there to stop its containers and confirm."
+            ),
         ),
         (
-            r"(?P<what>\S+) exists since revision (?P<first>\d+); its newest revision is (?P<last>\d+), by (?P<who>.+)\.",
-            gettext_noop("%(what)s exists since revision %(first)s; its newest revision is %(last)s, by %(who)s."),
+            r"(?P<what>\S+) exists since revision (?P<first>\d+); its newest revision is (?P<last>\d+), by
+            (?P<who>.+)\.", gettext_noop(
+                "%(what)s exists since revision %(first)s; its newest revision is %(last)s, by %(who)s."
+            ),
         ),
     )
 )
-ACTORS = {"you": gettext_noop("You"), "machine": gettext_noop("the machine"), "boot": gettext_noop("the cluster's birth")}
+ACTORS = {
+    "you": gettext_noop("You"),
+    "orrery-page": gettext_noop("You"),
+    "orrery-opening": gettext_noop("the opening scene"),
+    "machine": gettext_noop("the machine"),
+    "boot": gettext_noop("the cluster's birth"),
+}
 
 
 TITLE = re.compile(r"\b[A-Z][A-Za-z]+/(?:[a-z0-9-]+/)?(?=[a-z0-9])")
@@ -69,7 +97,8 @@ def sentence(text: str) -> str:
     """`text` in the language of this request, with plain names: `web-1` for `Pod/default/web-1`."""
     for pattern, said in FORMS:
         if found := pattern.fullmatch(text):
-            return TITLE.sub("", _(said) % found.groupdict())
+            words = {name: actor(word) if name == "who" else word for name, word in found.groupdict().items()}
+            return TITLE.sub("", _(said) % words)
     return TITLE.sub("", text)
 
 

@@ -1,9 +1,10 @@
-"""The live stream: one hub per process and cluster looks at the database, and any number of browsers follow it.
+"""The live stream: one hub per process and cluster looks at the database, and browsers follow it.
 
-A hub looks ten times a second while somebody follows, encodes each change once, and keeps the last frames in a ring.
-A follower is a position in that ring. It may have two frames in flight; until the browser says that it has drawn one,
-it gets nothing more, and then everything it missed folded into one frame. Daphne buffers without limit, so these acks
-are the only brake, and they serve slow machines, hidden tabs and lost connections alike.
+A hub looks ten times a second while somebody follows, encodes each change once, and keeps the last frames
+in a ring. A follower is a position in that ring. It may have two frames in flight; until the browser says
+that it has drawn one, it gets nothing more, and then everything it missed folded into one frame. Daphne
+buffers without limit, so these acks are the only brake, and they serve slow machines, hidden tabs and lost
+connections alike.
 
 Read next: mirror.py (what a look is), frames.py (how frames fold), consumers.py (the socket).
 """
@@ -33,7 +34,9 @@ log = logging.getLogger(__name__)
 Send = Callable[[str], Awaitable[None]]
 Close = Callable[[int], Awaitable[None]]
 
-_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mirror")  # One thread, one database connection.
+_reader = ThreadPoolExecutor(
+    max_workers=1, thread_name_prefix="mirror"
+)  # One thread, one database connection.
 _births = itertools.count(time.time_ns() // 1_000_000)
 _hubs: dict[str, "Hub"] = {}
 
@@ -46,7 +49,9 @@ def hub(cluster: str) -> "Hub":
 
 
 class Hub:
-    """Looks at one cluster for all its followers. `seq`: number of the newest frame; `epoch`: changes when they restart."""
+    """Looks at one cluster for all its followers. `seq`: number of the newest frame; `epoch`: changes when
+    they restart.
+    """
 
     def __init__(self, cluster: str) -> None:
         self.cluster = cluster
@@ -127,7 +132,9 @@ class Hub:
 
 
 class Follower:
-    """One browser. `sent` and `drawn`: sequence numbers of the newest frame sent, and of the newest one on its screen."""
+    """One browser. `sent` and `drawn`: sequence numbers of the newest frame sent, and of the newest one on
+    its screen.
+    """
 
     def __init__(self, hub: Hub, send: Send, close: Close) -> None:
         self.hub, self._send, self._close = hub, send, close

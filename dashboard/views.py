@@ -18,7 +18,10 @@ from dashboard import actions, charts, panels, texts
 from dashboard.panels.panel import View
 
 SHEETS = tuple(f"orrery/css/{name}.css" for name in ("tokens", "base", "layout", "map", "panels"))
-CSP = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+CSP = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
 THEMES = ("light", "dark")
 
 
@@ -59,7 +62,11 @@ def page(request: HttpRequest, cluster: str) -> HttpResponse:
 
 def _boot(request: HttpRequest, cluster: str) -> dict[str, Any]:
     """What the scripts must know before the first frame."""
-    wanted = {"kind": request.GET.get("kind", ""), "key": request.GET.get("key", ""), "tab": request.GET.get("tab", "why")}
+    wanted = {
+        "kind": request.GET.get("kind", ""),
+        "key": request.GET.get("key", ""),
+        "tab": request.GET.get("tab", "why"),
+    }
     return {
         "cluster": cluster,
         "csrf": get_token(request),
@@ -67,7 +74,10 @@ def _boot(request: HttpRequest, cluster: str) -> dict[str, Any]:
         "stream": f"{get_script_prefix()}clusters/{cluster}/stream",
         "panel": reverse("panel", args=[cluster, "x"])[:-1],
         "act": reverse("act", args=[cluster, "x"])[:-1],
-        "uplot": {"js": static("vendor/uplot-1.6.32/uPlot.iife.min.js"), "css": static("vendor/uplot-1.6.32/uPlot.min.css")},
+        "uplot": {
+            "js": static("vendor/uplot-1.6.32/uPlot.iife.min.js"),
+            "css": static("vendor/uplot-1.6.32/uPlot.min.css"),
+        },
         "open": wanted if wanted["kind"] else None,
         "centre": request.GET.get("centre", ""),
         "texts": texts.for_scripts(),
@@ -80,7 +90,10 @@ def script_json(value: Any) -> str:
 
 
 def speeds() -> list[dict[str, Any]]:
-    found = [{"value": f"{speed:g}", "label": f"{speed:g}×", "note": ""} for speed in (0.1, 0.5, 1, 2, 5, 10, 60, 100, 1000)]
+    found = [
+        {"value": f"{speed:g}", "label": f"{speed:g}×", "note": ""}
+        for speed in (0.1, 0.5, 1, 2, 5, 10, 60, 100, 1000)
+    ]
     found[2]["note"] = _("real time")
     return [*found, {"value": "max", "label": _("max"), "note": _("as fast as it can")}]
 

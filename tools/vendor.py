@@ -2,9 +2,10 @@
 
     cd frontend && npm ci --ignore-scripts && python ../tools/vendor.py
 
-Every package becomes `static/vendor/<name>-<version>/` with its licence text beside it. Lucide's icons become one SVG
-sprite in templates/, because an inlined sprite costs no request and takes its colour from the text around it.
-`vendor.lock.json` has the SHA-256 of every file; CI runs this again and fails when anything differs.
+Every package becomes `static/vendor/<name>-<version>/` with its licence text beside it. Lucide's icons
+become one SVG sprite in templates/, because an inlined sprite costs no request and takes its colour from
+the text around it. `vendor.lock.json` has the SHA-256 of every file; CI runs this again and fails when
+anything differs.
 """
 
 import hashlib
@@ -25,11 +26,13 @@ FILES: dict[str, tuple[str, ...]] = {
     "@fontsource-variable/jetbrains-mono": ("files/jetbrains-mono-latin-wght-normal.woff2",),
 }
 
-ICONS = (
-    "activity ban box check chevron-down circle-help clock copy cpu database ellipsis-vertical eye fast-forward "
-    "file-code gauge keyboard log-out minus pause play plus power rotate-ccw scale-3d scroll-text search server "
-    "skip-forward step-forward contrast table terminal trash-2 undo-2 wrench x layers heart-pulse network moon"
-).split()
+ICONS = tuple(
+    """
+    activity ban box check chevron-down contrast cpu database ellipsis-vertical eye fast-forward file-code gauge
+    clock copy layers log-out minus pause play plus power rotate-ccw scale-3d scroll-text search server
+    step-forward terminal trash-2 wrench x
+    """.split()
+)
 
 
 def version_of(package: str) -> str:
@@ -44,7 +47,10 @@ def copy_package(package: str, files: tuple[str, ...]) -> list[Path]:
     """Copy the named files and the licence; a package without a licence text stops the build."""
     folder = folder_of(package)
     folder.mkdir(parents=True, exist_ok=True)
-    return [Path(shutil.copyfile(MODULES / package / file, folder / Path(file).name)) for file in (*files, "LICENSE")]
+    return [
+        Path(shutil.copyfile(MODULES / package / file, folder / Path(file).name))
+        for file in (*files, "LICENSE")
+    ]
 
 
 def sprite() -> str:
@@ -56,7 +62,9 @@ def sprite() -> str:
 
 def symbol(name: str) -> str:
     drawing = (MODULES / "lucide-static" / "icons" / f"{name}.svg").read_text()
-    inside = re.sub(r"\s+", " ", drawing.split(">", 2)[2] if drawing.startswith("<!--") else drawing.split(">", 1)[1])
+    inside = re.sub(
+        r"\s+", " ", drawing.split(">", 2)[2] if drawing.startswith("<!--") else drawing.split(">", 1)[1]
+    )
     return f'<symbol id="i-{name}" viewBox="0 0 24 24">{inside.replace("</svg>", "").strip()}</symbol>'
 
 
@@ -67,7 +75,10 @@ def main() -> None:
     icons.mkdir()
     copied.append(Path(shutil.copyfile(MODULES / "lucide-static" / "LICENSE", icons / "LICENSE")))
     SPRITE.write_text(sprite())
-    lock = {str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in (*copied, SPRITE)}
+    lock = {
+        str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (*copied, SPRITE)
+    }
     (VENDOR / "vendor.lock.json").write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n")
     print(f"{len(lock)} files, {sum((ROOT / path).stat().st_size for path in lock):,} bytes")
 

@@ -1,7 +1,9 @@
-"""What containers printed and used, read from committed records: the kubelet's log and stats endpoints, kubelet or not.
+"""What containers printed and used, read from committed records: the kubelet's log and stats endpoints,
+kubelet or not.
 
-Programs are pure functions of time, so nobody has to ask a running kubelet: whoever has the container records, the
-cluster's epoch and the horizon up to which the world was committed, can compute any log and any measurement.
+Programs are pure functions of time, so nobody has to ask a running kubelet: whoever has the container
+records, the cluster's epoch and the horizon up to which the world was committed, can compute any log and
+any measurement.
 
 Mirrors:  kubernetes/pkg/kubelet/server (containerLogs, stats/summary)
 Read next: runtime/logs.py, runtime/usage.py.

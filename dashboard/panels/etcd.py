@@ -1,9 +1,10 @@
-"""A look into etcd: keys, and every revision that a key had. Read-only, as etcdctl get and watch would show it."""
+"""A look into etcd: keys, and every revision that a key had. Read-only, as etcdctl get and watch would show
+it.
+"""
 
 from typing import Any
 
 import orjson
-from django.utils.translation import gettext_lazy as _
 
 from cluster.models import REVISION_BITS, Revision, StoredObject
 from dashboard.panels.panel import Panel, View
@@ -14,7 +15,9 @@ REVISIONS = 60
 
 
 def context(view: View) -> dict[str, Any]:
-    """`prefix`: keys that begin so; `q`: words in the key; `open`: the key whose revisions are shown; `rev`: one of them."""
+    """`prefix`: keys that begin so; `q`: words in the key; `open`: the key whose revisions are shown; `rev`:
+    one of them.
+    """
     words, chosen = view.wish("q").strip(), view.wish("open")
     keys = living_keys(view, words)
     log = revisions(view, chosen) if chosen else []

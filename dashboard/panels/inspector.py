@@ -1,7 +1,8 @@
-"""The inspector: one object with its tabs. Which tabs there are depends on the kind; each is a file of its own.
+"""The inspector: one object with its tabs. Which tabs there are depends on the kind; each is a file of its
+own.
 
-An object is named by `kind` and `key` ("namespace/name", or "name" for kinds without namespace). `Component` is no kind
-of the API: it stands for a box of the control plane, such as kube-scheduler.
+An object is named by `kind` and `key` ("namespace/name", or "name" for kinds without namespace).
+`Component` is no kind of the API: it stands for a box of the control plane, such as kube-scheduler.
 """
 
 from collections.abc import Callable
@@ -84,7 +85,11 @@ def described(kind: str, obj: Manifest | None) -> dict[str, Any]:
     if kind in SCALABLE:
         status = obj.get("status", {})
         counts = {"ready": status.get("readyReplicas", 0), "wanted": obj["spec"].get("replicas", 1)}
-        return {"line": f"{where}, " + _("%(ready)s of %(wanted)s ready") % counts, "icon": "layers", **counts}
+        return {
+            "line": f"{where}, " + _("%(ready)s of %(wanted)s ready") % counts,
+            "icon": "layers",
+            **counts,
+        }
     return {"line": where if meta.namespace(obj) else kind, "icon": "file-code"}
 
 
@@ -92,7 +97,12 @@ def scale_context(view: View) -> dict[str, Any]:
     kind, key = view.wish("kind", "Deployment"), view.wish("key")
     namespace, name = meta.split_key(key)
     obj = reads.get(view.cluster, kind, namespace, name) if kind in SCALABLE else None
-    return {"kind": kind, "key": key, "name": name, "replicas": (obj or {}).get("spec", {}).get("replicas", 1)}
+    return {
+        "kind": kind,
+        "key": key,
+        "name": name,
+        "replicas": (obj or {}).get("spec", {}).get("replicas", 1),
+    }
 
 
 PANEL = Panel("inspector", context)

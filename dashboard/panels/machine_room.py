@@ -1,4 +1,6 @@
-"""The machine room: the real processes behind the simulated ones. Workers, the clusters they hold, the broker, Daphne."""
+"""The machine room: the real processes behind the simulated ones. Workers, the clusters they hold, the
+broker, Daphne.
+"""
 
 from typing import Any
 

@@ -15,7 +15,9 @@ TOP = 12
 
 def context(view: View) -> dict[str, Any]:
     titles = (("cpu", _t("CPU per node"), _t("millicores")), ("memory", _t("Memory per node"), "MiB"))
-    charts = [{"title": t, "unit": u, "src": reverse("chart", args=[view.cluster.name, n])} for n, t, u in titles]
+    charts = [
+        {"title": t, "unit": u, "src": reverse("chart", args=[view.cluster.name, n])} for n, t, u in titles
+    ]
     return {"charts": charts, "top": top(view)}
 
 
@@ -23,7 +25,12 @@ def top(view: View) -> list[dict[str, Any]]:
     """`kubectl top pods --sort-by=cpu`."""
     used = observed.usage_by_pod(view.cluster)
     found = [
-        {"key": meta.key(pod), "node": pod["spec"].get("nodeName", ""), "cpu": used[meta.uid(pod)][0], "memory": used[meta.uid(pod)][1]}
+        {
+            "key": meta.key(pod),
+            "node": pod["spec"].get("nodeName", ""),
+            "cpu": used[meta.uid(pod)][0],
+            "memory": used[meta.uid(pod)][1],
+        }
         for pod in reads.listing(view.cluster, "Pod")
         if meta.uid(pod) in used
     ]

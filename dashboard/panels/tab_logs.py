@@ -14,11 +14,17 @@ def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, 
     if obj is None:
         return {"lines": [], "reason": ""}
     found = observed.tail(view.cluster, {meta.uid(obj)}, LINES)
-    return {"lines": found, "several": len({line.container for line in found}) > 1, "reason": why_silent(view, obj)}
+    return {
+        "lines": found,
+        "several": len({line.container for line in found}) > 1,
+        "reason": why_silent(view, obj),
+    }
 
 
 def why_silent(view: View, pod: Manifest) -> str:
-    """The API server can't reach the kubelet of a dead node: `kubectl logs` fails, and this panel says so too."""
+    """The API server can't reach the kubelet of a dead node: `kubectl logs` fails, and this panel says so
+    too.
+    """
     node = pod.get("spec", {}).get("nodeName", "")
     if not node:
         return ""

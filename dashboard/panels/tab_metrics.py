@@ -1,4 +1,6 @@
-"""CPU and memory of one pod or node over simulated time. The charts fetch their numbers themselves: see charts.py."""
+"""CPU and memory of one pod or node over simulated time. The charts fetch their numbers themselves: see
+charts.py.
+"""
 
 from typing import Any
 from urllib.parse import urlencode

@@ -37,7 +37,9 @@ def link_row(link: dict[str, Any], newest: bool) -> dict[str, Any]:
         "text": story.sentence(link["text"]),
         "actor": story.actor(link["actor"]),
         "waited": link["waited"],
-        "object": thing if thing.split("/")[0] in ("Pod", "Node", "ReplicaSet", "Deployment", "Service") else "",
+        "object": thing
+        if thing.split("/")[0] in ("Pod", "Node", "ReplicaSet", "Deployment", "Service")
+        else "",
         "look": "bad" if bad else "now" if newest else "",
     }
 
@@ -46,18 +48,26 @@ def scheduling(view: View, obj: Manifest | None) -> dict[str, Any]:
     """What the scheduler thought of each node when it last looked at the pod; empty for everything else."""
     if obj is None or obj["kind"] != "Pod":
         return {}
-    body = Verdict.objects.filter(pk=f"{view.cluster.pk}:{meta.uid(obj)}").values_list("body", flat=True).first()
+    body = (
+        Verdict.objects.filter(pk=f"{view.cluster.pk}:{meta.uid(obj)}").values_list("body", flat=True).first()
+    )
     return {} if body is None else verdict_rows(orjson.loads(bytes(body)))
 
 
 def verdict_rows(verdict: dict[str, Any]) -> dict[str, Any]:
-    """Rows for the table: scored nodes with a bar of points per plugin, then the refused ones with the reason."""
+    """Rows for the table: scored nodes with a bar of points per plugin, then the refused ones with the
+    reason.
+    """
     found = explain.rows(verdict)
     names = [name for name, _ in verdict["profile"]]
     most = max([row.total or 0 for row in found] or [0]) or 1
     return {
         "scores": [scored(row, names, most) for row in found if row.fits],
-        "rejected": [{"node": row.node, "reason": ", ".join(row.reasons), "plugin": row.plugin} for row in found if not row.fits],
+        "rejected": [
+            {"node": row.node, "reason": ", ".join(row.reasons), "plugin": row.plugin}
+            for row in found
+            if not row.fits
+        ],
         "unnamed": [
             {"count": count, "reason": reasons, "plugin": plugin}
             for count, plugin, reasons in explain.summary(verdict)
@@ -69,14 +79,29 @@ def verdict_rows(verdict: dict[str, Any]) -> dict[str, Any]:
 
 def scored(row: explain.Row, names: list[str], most: int) -> dict[str, Any]:
     """One node: its bar is made of each plugin's points, in proportion to the best total."""
-    bars, x = [], 0.0
+    bars: list[dict[str, Any]] = []
+    x = 0.0
     for score in row.scores:
         width = round(100 * score.points / most, 2)
         words = f"{score.plugin}: {score.score} × {score.weight} = {score.points}"
-        bars.append({"x": round(x, 2), "width": max(width - 0.6, 0), "texture": texture(names, score.plugin), "words": words})
+        bars.append(
+            {
+                "x": round(x, 2),
+                "width": max(width - 0.6, 0),
+                "texture": texture(names, score.plugin),
+                "words": words,
+            }
+        )
         x += width
     words = "; ".join(bar["words"] for bar in bars) or row.text
-    return {"node": row.node, "won": row.chosen, "total": "" if row.total is None else row.total, "bars": bars, "words": words, "text": row.text}
+    return {
+        "node": row.node,
+        "won": row.chosen,
+        "total": "" if row.total is None else row.total,
+        "bars": bars,
+        "words": words,
+        "text": row.text,
+    }
 
 
 def texture(names: list[str], name: str) -> int:

@@ -20,8 +20,15 @@ def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, 
 
 def coloured(obj: Manifest) -> SafeString:
     """HTML with Pygments' classes; its text is escaped by Pygments."""
-    text = yaml.dump(ordered(obj), Dumper=DUMPER, sort_keys=False, default_flow_style=False, allow_unicode=True, width=10**6)
-    return mark_safe(highlight(text, YamlLexer(), HtmlFormatter(nowrap=False, cssclass="source")))  # noqa: S308
+    text = yaml.dump(
+        ordered(obj),
+        Dumper=DUMPER,
+        sort_keys=False,
+        default_flow_style=False,
+        allow_unicode=True,
+        width=10**6,
+    )
+    return mark_safe(highlight(text, YamlLexer(), HtmlFormatter(nowrap=False, cssclass="source")))
 
 
 def ordered(obj: Manifest) -> Manifest:

@@ -286,7 +286,13 @@ function toast(text, bad = false) {
 /** One input, as the kubectl line or the command that says the same. */
 function tell(message) {
   const box = $('#said');
-  const line = h('p', { class: message.ok ? (message.note ? 'note' : '') : 'bad' });
+  const last = box.lastElementChild;
+  if (last && message.http && last.dataset.line === message.v && last.className === (message.ok ? '' : 'bad')) {
+    last.append(h('small', {}, message.http));
+    box.scrollTop = box.scrollHeight;
+    return;
+  }
+  const line = h('p', { class: message.ok ? (message.note ? 'note' : '') : 'bad', 'data-line': message.v });
   if (!message.note) line.append(h('b', {}, '$ '));
   line.append(message.v);
   if (message.http) line.append(h('small', {}, message.http));

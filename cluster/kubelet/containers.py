@@ -131,28 +131,28 @@ class Containers:
             if step is not None and step[1] <= now:
                 del plan.steps[container["name"]]
                 self._perform(pod, plan, container, step, sandbox)
-        records = {name: r for name, r in self.latest(uid).items() if r["created"] >= sandbox["created"]}
+        known = self.latest(uid)
+        records = {name: r for name, r in known.items() if r["created"] >= sandbox["created"]}
         if plan.fresh and records:
             self._recall(pod, plan, records)
         container = self._startable(pod, plan, records)
         if container is not None:
-            before = self.latest(uid).get(container["name"])  # Of an earlier sandbox.
+            before = known.get(container["name"])  # Of an earlier sandbox.
             attempt = before["attempt"] + 1 if before is not None else 0
             self._prepare(pod, plan, container, attempt, max(sandbox["created"], now))
 
-    def has_ended(self, pod: Manifest, plan: Plan) -> bool:
+    def has_ended(self, pod: Manifest) -> bool:
         """Is the pod's sandbox gone, and with it the last container that might have run?"""
         uid = meta.uid(pod)
         if self.runtime.sandbox(uid) is not None:
             return False
         records = self.latest(uid)
         mains = [(container, records.get(container["name"])) for container in pod["spec"]["containers"]]
-        return all(
-            r is not None and r["ended"] is not None and not self._is_restarted(pod, c, r) for c, r in mains
-        )
+        dead = [(c, record) for c, record in mains if record is not None and record["ended"] is not None]
+        return len(dead) == len(mains) and not any(self._is_restarted(pod, c, record) for c, record in dead)
 
     def _recall(self, pod: Manifest, plan: Plan, records: dict[str, Record]) -> None:
-        """After a restart of the kubelet alone: find out what the containers of a known pod are about to do."""
+        """After a restart of the kubelet alone: find out what the containers are about to do."""
         for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
             record = records.get(container["name"])
             if record is None:

@@ -63,7 +63,7 @@ class PodWorker:
             if not self.lab:
                 self.report(pod, plan)
             return
-        if self.containers.has_ended(pod, plan):
+        if self.containers.has_ended(pod):
             self.finish(pod, plan)  # It died with its machine, and may not start again.
             return
         sandbox = self._sandbox(pod, plan, cidr)

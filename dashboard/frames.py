@@ -18,7 +18,7 @@ MESSAGES = 150
 
 @dataclass
 class Delta:
-    """What changed between two looks at the database. `pods`, `nodes`: key to row, or None when it is gone."""
+    """What changed between two looks at the database. `pods`, `nodes`: key to row; None: it is gone."""
 
     clock: Row = field(default_factory=dict)
     pods: dict[str, Row | None] = field(default_factory=dict)

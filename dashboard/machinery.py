@@ -56,12 +56,9 @@ def _bus_facts(names: list[str]) -> tuple[list[dict[str, Any]], dict[str, int], 
     waiting = {name: int(server.llen(f"{PREFIX}in:{name}")) for name in names}
     info = server.info()
     kind = _("embedded") if settings.EMBEDDED_REDIS else _("yours")
+    version = info.get("valkey_version") or info["redis_version"]
     broker = [
-        (
-            _("Broker"),
-            f"{info.get('server_name', 'redis')} {info.get('valkey_version') or info['redis_version']},
-            {kind}",
-        ),
+        (_("Broker"), f"{info.get('server_name', 'redis')} {version}, {kind}"),
         (_("Broker memory"), f"{info['used_memory'] / 2**20:.1f} MiB"),
         (_("Broker commands a second"), str(info["instantaneous_ops_per_sec"])),
         (_("Broker clients"), str(info["connected_clients"])),

@@ -67,15 +67,17 @@ FORMS = tuple(
             gettext_noop("%(pod)s is being deleted; the kubelet of %(node)s is stopping it."),
         ),
         (
-            r"(?P<pod>\S+) is being deleted, but (?P<node>\S+) is not reachable: nobody is there to stop its
-            containers and confirm\.", gettext_noop(
+            r"(?P<pod>\S+) is being deleted, but (?P<node>\S+) is not reachable: "
+            r"nobody is there to stop its containers and confirm\.",
+            gettext_noop(
                 "%(pod)s is being deleted, but %(node)s is not reachable: "
                 "nobody is there to stop its containers and confirm."
             ),
         ),
         (
-            r"(?P<what>\S+) exists since revision (?P<first>\d+); its newest revision is (?P<last>\d+), by
-            (?P<who>.+)\.", gettext_noop(
+            r"(?P<what>\S+) exists since revision (?P<first>\d+); "
+            r"its newest revision is (?P<last>\d+), by (?P<who>.+)\.",
+            gettext_noop(
                 "%(what)s exists since revision %(first)s; its newest revision is %(last)s, by %(who)s."
             ),
         ),

@@ -113,7 +113,7 @@ class Hub:
         return self.mirror.look()
 
     def frame_after(self, seq: int) -> str:
-        """Everything after frame `seq` as one frame; a snapshot when the ring does not reach back that far."""
+        """Everything after frame `seq` as one frame; a snapshot if the ring does not reach back so far."""
         oldest = self._ring[0][0] if self._ring else self.seq + 1
         if seq + 1 < oldest:
             return self.snapshot()

@@ -1,4 +1,4 @@
-"""Views find a cluster, and hand over: to a panel for something to look at, to an action for something to do."""
+"""Views find a cluster, and hand over: to a panel to look at something, to an action to do something."""
 
 import json
 from typing import Any

@@ -26,13 +26,11 @@ FILES: dict[str, tuple[str, ...]] = {
     "@fontsource-variable/jetbrains-mono": ("files/jetbrains-mono-latin-wght-normal.woff2",),
 }
 
-ICONS = tuple(
-    """
-    activity ban box check chevron-down contrast cpu database ellipsis-vertical eye fast-forward file-code gauge
-    clock copy layers log-out minus pause play plus power rotate-ccw scale-3d scroll-text search server
-    step-forward terminal trash-2 wrench x
-    """.split()
-)
+ICONS = """
+activity ban box check chevron-down clock contrast copy cpu database ellipsis-vertical eye
+fast-forward file-code gauge layers log-out minus pause play plus power rotate-ccw scale-3d
+scroll-text search server step-forward terminal trash-2 wrench x
+""".split()  # noqa: SIM905
 
 
 def version_of(package: str) -> str:

@@ -23,7 +23,7 @@ class View:
 
 @dataclass(frozen=True)
 class Panel:
-    """`context`: the template's variables. `title`: what its tab says; panels with an `icon` fill the centre."""
+    """`context`: the template's variables. `title`: its tab's; panels with an `icon` fill the centre."""
 
     name: str
     context: Callable[[View], dict[str, Any]]

@@ -4,6 +4,10 @@ Read replicaset.py first, then nodelifecycle.py, tainteviction.py and deployment
 """
 
 from cluster.controllers.deployment import DeploymentController
+from cluster.controllers.disruption import DisruptionController
+from cluster.controllers.endpoints import EndpointsController
+from cluster.controllers.endpointslice import EndpointSliceController
+from cluster.controllers.garbagecollector import GarbageCollector
 from cluster.controllers.namespace import NamespaceController
 from cluster.controllers.nodeipam import NodeIpamController
 from cluster.controllers.nodelifecycle import NodeLifecycleController
@@ -22,5 +26,9 @@ CONTROLLERS = (
     PodGarbageCollector,
     DeploymentController,
     ReplicaSetController,
+    EndpointSliceController,
+    EndpointsController,
+    DisruptionController,
+    GarbageCollector,
     NamespaceController,
 )

@@ -17,6 +17,7 @@ from cluster.engine.client import Client
 from cluster.engine.clock import MINUTE, Clock
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta, times
+from cluster.objects.errors import ApiError
 
 SPAM_BURST = 25
 SPAM_REFILL = 5 * MINUTE
@@ -110,9 +111,11 @@ class Recorder:
             taken += 1
             name = f"{involved['name']}.{self._clock.unix() * 1000 + taken:x}"
         metadata = {"name": name, "namespace": namespace}
-        self._client.create(
-            {"kind": "Event", "apiVersion": "v1", "metadata": metadata, "involvedObject": involved, **body}
-        )
+        event = {"kind": "Event", "apiVersion": "v1", "metadata": metadata, "involvedObject": involved, **body}
+        try:
+            self._client.create(event)
+        except ApiError:  # A namespace that is being emptied takes no events; what is said there is lost.
+            return
 
     def _spam(self, mine: list[Manifest]) -> bool:
         """25 at once, then one every five minutes, for each source and object."""

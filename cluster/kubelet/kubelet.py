@@ -6,7 +6,7 @@
     <ns>/<name>/<uid>   a pod of this node: see pod_worker.py
 
 Renewals fall on whole seconds, a tenth of the nodes on each: so a thousand idle nodes cost ten turns in ten
-seconds and not a thousand.
+seconds and not a thousand. Reports fall on the same instants, spread over five minutes.
 
 Mirrors:  kubernetes/pkg/kubelet/kubelet.go (Run, syncLoop), kubelet_node_status.go,
           component-helpers/apimachinery/lease
@@ -48,7 +48,7 @@ class Kubelet(Component):
         host = machines.address(machine_cells[node])
         self.pods = PodWorker(self.client, self.clock, self.informers, self.recorder, runtime, host, lab)
         self.pods.containers.on_pulled = self.image_pulled
-        self.phase = self.dice.roll("phase", node) % (RENEW_EVERY // SECOND) * SECOND
+        self.phase = self.dice.roll("phase", node) % (REPORT_EVERY // SECOND) * SECOND
 
     # --- starting, listening
     # ------------------------------------------------------------------------------------

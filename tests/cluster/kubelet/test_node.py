@@ -112,5 +112,17 @@ def test_pulled_images_are_reported_with_the_node():
     assert "docker.io/library/nginx:1.27" in names
 
 
+def test_status_reports_of_many_nodes_are_spread_over_their_renewals():
+    cluster = a_machine_room(nodes=40).run_for(300)
+    reports: list[int] = []
+    cluster.world.informers.subscribe("Node", lambda old, new: reports.append(cluster.world.now))
+
+    cluster.run_for(300)
+
+    assert len(reports) == 40
+    assert all(moment % SECOND == 0 for moment in reports)
+    assert len(set(reports)) > 20
+
+
 def _renewed(lease: dict) -> int:
     return times.parse(lease["spec"]["renewTime"])

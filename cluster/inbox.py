@@ -32,7 +32,7 @@ import redis
 import redis.asyncio
 from celery import current_app
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 
 from cluster.models import Cluster, DeadInput, Input
@@ -40,6 +40,7 @@ from cluster.models import Cluster, DeadInput, Input
 PREFIX = "orrery:"
 LIMIT = 1_000  # Waiting requests a cluster.
 LEASE = 5_000  # Milliseconds that a worker owns a world without saying so again.
+BROKER_PATIENCE = 2.0  # Wall seconds that a broker may be away: its supervisor starts it again in a fraction of one.
 TIMEOUT = 30.0  # Wall seconds that a caller waits.
 FOLLOWING = 5_000  # Milliseconds that a follower counts without being seen again.
 
@@ -302,7 +303,7 @@ def _posted(cluster: str, message: bytes) -> bool:
 def _given_up(cluster: str, identity: str, timeout: float) -> Answer:
     try:
         return settle(cluster, identity) or too_late(timeout)
-    except OperationalError as error:
+    except DatabaseError as error:
         return refusal(504, "Timeout", f"the cluster did not answer, and its record can't be read: {error}")
 
 
@@ -401,24 +402,43 @@ _local = threading.local()
 
 def call_sync(cluster: str, request: dict[str, Any], timeout: float = TIMEOUT) -> Answer:
     """`call` for ordinary threads: views and the command line."""
-    identity, deadline = new_id(), time.monotonic() + timeout
-    try:
-        name, channel = _channel()
-        if not _posted(cluster, encode_message(identity, request, name)):
-            return refusal(429, "TooManyRequests", FULL, {"Retry-After": "1"})
-        while (left := deadline - time.monotonic()) > 0:
-            message = channel.get_message(ignore_subscribe_messages=True, timeout=left)
-            if message is not None:
-                found, answer = decode_answer(message["data"])
-                if found == identity:
-                    return answer
-    except (redis.RedisError, OSError):
-        _local.channel = None
+    identity, deadline, away_since = new_id(), time.monotonic() + timeout, 0.0
+    while time.monotonic() < deadline:
         try:
-            return settle(cluster, identity) or refusal(503, "ServiceUnavailable", UNREACHABLE)
-        except OperationalError:
-            return refusal(503, "ServiceUnavailable", UNREACHABLE)
+            answer = _ask_once(cluster, identity, request, deadline, again=bool(away_since))
+            if answer is not None:
+                return answer
+        except (redis.RedisError, OSError):
+            _local.channel = None
+            away_since = away_since or time.monotonic()
+            if time.monotonic() - away_since > BROKER_PATIENCE:
+                return _unreachable(cluster, identity)
+            time.sleep(0.05)
     return _given_up(cluster, identity, timeout)
+
+
+def _ask_once(
+    cluster: str, identity: str, request: dict[str, Any], deadline: float, again: bool
+) -> Answer | None:
+    """Post and wait. None: no answer by the deadline. Errors: redis.RedisError when the broker goes away."""
+    name, channel = _channel()
+    if not _posted(cluster, encode_message(identity, request, name, again)):
+        return refusal(429, "TooManyRequests", FULL, {"Retry-After": "1"})
+    while (left := deadline - time.monotonic()) > 0:
+        message = channel.get_message(ignore_subscribe_messages=True, timeout=left)
+        if message is not None:
+            found, answer = decode_answer(message["data"])
+            if found == identity:
+                return answer
+    return None
+
+
+def _unreachable(cluster: str, identity: str) -> Answer:
+    """The broker stays away. What it may have passed on is answered from its record, or will not run."""
+    try:
+        return settle(cluster, identity) or refusal(503, "ServiceUnavailable", UNREACHABLE)
+    except DatabaseError:
+        return refusal(503, "ServiceUnavailable", UNREACHABLE)
 
 
 def _channel() -> tuple[str, Any]:

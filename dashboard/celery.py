@@ -4,9 +4,12 @@ Results are never stored: answers travel by the inbox's own channel (cluster/inb
 is acknowledged early, since a drive message that is lost with its worker is found again by the sweep.
 """
 
+import os
+
 from celery import Celery
 from django.conf import settings
 
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # Django's checks would import every page into every worker.
 app = Celery("orrery", broker=settings.BROKER_URL, set_as_current=True)
 app.conf.update(
     task_ignore_result=True,

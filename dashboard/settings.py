@@ -118,20 +118,18 @@ TEMPLATES = [
 
 # --- State -------------------------------------------------------------------------------------------------------
 
+BUSY_TIMEOUT = 10  # Seconds that a writer waits for another one.
 SQLITE_PRAGMAS = "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000"
 
 
 def database() -> dict[str, Any]:
     """PostgreSQL if DATABASE_URL says so, else a SQLite file whose writers queue up instead of failing."""
-    if url := os.environ.get("DATABASE_URL"):
-        return dict(dj_database_url.parse(url, conn_max_age=600))
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": HOME / "orrery.sqlite3",
-        "CONN_MAX_AGE": 600,
-        "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 10, "init_command": SQLITE_PRAGMAS},
-        "TEST": {"NAME": HOME / "test.sqlite3"},
-    }
+    url = os.environ.get("DATABASE_URL") or f"sqlite:///{HOME / 'orrery.sqlite3'}"
+    found = dict(dj_database_url.parse(url, conn_max_age=600))
+    if "sqlite3" in found["ENGINE"]:
+        options = {"transaction_mode": "IMMEDIATE", "timeout": BUSY_TIMEOUT, "init_command": SQLITE_PRAGMAS}
+        found |= {"OPTIONS": options, "TEST": {"NAME": HOME / "test.sqlite3"}}
+    return found
 
 
 DATABASES = {"default": database()}

@@ -2,12 +2,12 @@
 
 import os
 import tempfile
+from pathlib import Path
 
-if "ORRERY_TEST_HOME" not in os.environ:  # xdist's workers share their parent's; database names get a suffix each.
+if "ORRERY_TEST_HOME" not in os.environ:  # xdist's workers share their parent's, and each has a corner of it.
     os.environ["ORRERY_TEST_HOME"] = tempfile.mkdtemp(prefix="orrery-test-")
-os.environ["ORRERY_HOME"] = os.environ["ORRERY_TEST_HOME"]
-os.environ.pop("REDIS_URL", None)
-if "TEST_DATABASE_URL" not in os.environ:
-    os.environ.pop("DATABASE_URL", None)
+os.environ["ORRERY_HOME"] = str(Path(os.environ["ORRERY_TEST_HOME"]) / os.environ.get("PYTEST_XDIST_WORKER", "main"))
+for name in ("REDIS_URL", "DATABASE_URL", "PORT", "TLS_PORT", "HOST", "WORKERS", "TURNS", "ORRERY_LAB"):
+    os.environ.pop(name, None)
 
 from dashboard.settings import *  # noqa: E402, F403

@@ -281,7 +281,8 @@ def _pod_verdict(records: Records, pod: Manifest) -> str:
     if "deletionTimestamp" in pod["metadata"]:
         return f"{name} is being deleted; the kubelet of {node} is stopping it."
     verdict = records.verdict(pod["metadata"]["uid"])
-    total = next((row["total"] for row in (verdict or {}).get("scores", []) if row.get("node") == node), None)
+    scored = (verdict or {}).get("scored") or {"nodes": [], "total": []}
+    total = dict(zip(scored["nodes"], scored["total"], strict=False)).get(node)  # No total: it was the only one.
     points = f" with {total} points" if total is not None else ""
     return f"{node} won{points}: {name} runs there."
 

@@ -12,6 +12,7 @@ PLAINLY = {  # What each plugin weighs, in words of a learner.
     "NodeName": "does the pod ask for this very node?",
     "TaintToleration": "does the pod tolerate the node's taints?",
     "NodeAffinity": "do the node's labels match what the pod wants?",
+    "NodePorts": "are the host ports free that the pod wants?",
     "NodeResourcesFit": "is there room for what the pod requests, and how much stays free?",
     "NodeResourcesBalancedAllocation": "do CPU and memory fill up evenly?",
 }

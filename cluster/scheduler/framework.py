@@ -160,7 +160,7 @@ class Cycle:
     """One pod's scheduling cycle, and what came of it. `row` is the chosen node's, None if none fits."""
 
     __slots__ = (
-        "considered", "evaluated", "message", "nominated", "normalized", "plan", "pod", "refusal",
+        "considered", "evaluated", "expected", "message", "nominated", "normalized", "plan", "pod", "refusal",
         "rejections", "row", "scored", "snapshot", "ties", "total",
     )  # fmt: skip
 
@@ -171,6 +171,9 @@ class Cycle:
         self.rejections: list[Rejection] = plan.rejections
         self.considered: Numbers | None = None  # Rows looked at, in order; None: all.
         self.evaluated = 0
+        self.expected: dict[
+            int, list[PodInfo]
+        ] = {}  # Pods nominated for a row, at least as important as this one.
         self.scored: Numbers | None = None  # Rows scored, in the order of looking.
         self.total: Numbers | None = None
         self.normalized: dict[str, Numbers] = {}
@@ -192,6 +195,19 @@ class Cycle:
             for row, index in zip(rows.tolist(), self.refusal[rows].tolist(), strict=True)
             if index
         }
+
+    def refuses(self, row: int, without: frozenset[str] | set[str]) -> Rejection | None:
+        """Would the local plugins refuse the node if the pods `without` were gone, and those expected there?"""
+        node, expected = self.snapshot.nodes[row], self.expected.get(row)
+        situations = [node.without(without)] if without or not expected else []
+        if expected:
+            situations.append(node.without(without, expected))
+        for situation in situations:
+            for _, plugin, ask in self.plan.filters:
+                rejection = plugin.filter(ask, situation)
+                if rejection is not None:
+                    return rejection  # type: ignore[no-any-return]
+        return None
 
     def rejecting_plugins(self) -> list[str]:
         """Plugins that refused some node, in alphabetical order: their events wake the pod up."""
@@ -312,14 +328,11 @@ class Framework:
     def _keep_nominated_free(self, cycle: Cycle, pod: Manifest, snapshot: Snapshot) -> None:
         """Nodes for which pods at least as important are nominated must have room for these, too."""
         own, rank = meta.key(pod), pod["spec"].get("priority") or 0
-        expected: dict[int, list[PodInfo]] = {}
         for key, (name, info) in sorted(snapshot.nominated.items()):
             if key != own and (info.pod["spec"].get("priority") or 0) >= rank and name in snapshot.rows:
-                expected.setdefault(snapshot.rows[name], []).append(info)
-        for row, infos in expected.items():
-            node = snapshot.nodes[row].without(set(), infos)
-            rejections = (plugin.filter(ask, node) for _, plugin, ask in cycle.plan.filters)
-            rejection = next((found for found in rejections if found is not None), None)
+                cycle.expected.setdefault(snapshot.rows[name], []).append(info)
+        for row in cycle.expected:
+            rejection = cycle.refuses(row, frozenset())
             if rejection is None or cycle.refusal is None or cycle.refusal[row]:
                 continue
             if cycle.refusal is cycle.plan.refusal:

@@ -10,6 +10,7 @@ from cluster.scheduler.framework import Entry
 from cluster.scheduler.plugins.default_preemption import DefaultPreemption
 from cluster.scheduler.plugins.node_affinity import NodeAffinity
 from cluster.scheduler.plugins.node_name import NodeName
+from cluster.scheduler.plugins.node_ports import NodePorts
 from cluster.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
 from cluster.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from cluster.scheduler.plugins.node_unschedulable import NodeUnschedulable
@@ -25,6 +26,7 @@ def default_profile(informers: Informers) -> list[Entry]:
         Entry(NodeName()),
         Entry(TaintToleration(), weight=3),
         Entry(NodeAffinity(), weight=2),
+        Entry(NodePorts()),
         Entry(NodeResourcesFit()),
         Entry(
             DefaultPreemption(

@@ -114,6 +114,8 @@ class Scheduler(Component):
             self.snapshot.nominate(new)
         elif key in self.snapshot.nominated:
             del self.snapshot.nominated[key]
+            if new is None:  # The room that was kept free for it is free for others.
+                self._happened(ClusterEvent("Pod", "delete", old, None))
         was, occupies = old is not None and _occupies(old), new is not None and _occupies(new)
         if occupies:
             assert new is not None

@@ -11,7 +11,7 @@ Mirrors:  kubernetes/pkg/scheduler/backend/cache (cache.go, node_tree.go, snapsh
 Left out: assumed pods. A binding is visible the moment it is written.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from itertools import zip_longest
 from typing import Any
 
@@ -78,7 +78,7 @@ class NodeInfo:
         self.cpu += sign * requests.cpu
         self.memory += sign * requests.memory
 
-    def without(self, keys: set[str], besides: Iterable[PodInfo] = ()) -> "NodeInfo":
+    def without(self, keys: Set[str], besides: Iterable[PodInfo] = ()) -> "NodeInfo":
         """A copy in which the pods `keys` do not run, and `besides` do: for trying what if."""
         copy = NodeInfo(self.name)
         copy.node, copy.labels, copy.taints, copy.unschedulable = (

@@ -118,7 +118,7 @@ def _refused(cycle: Cycle, count: int) -> list[list[Any]]:
                     cycle.rejections[index], len(there), [nodes[row].name for row in there[:names].tolist()]
                 )
             )
-    return sorted(found, key=lambda group: (-group[3], group[0], group[1]))
+    return sorted(found, key=lambda group: (-group[3], *group[:3]))
 
 
 def _group(rejection: Rejection, count: int, names: list[str]) -> list[Any]:

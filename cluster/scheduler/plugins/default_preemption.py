@@ -6,7 +6,8 @@ nodes the one that hurts least wins. The pod isn't bound now: it is *nominated* 
 its victims have stopped.
 
 Mirrors:  kubernetes/pkg/scheduler/framework/plugins/defaultpreemption; framework/preemption (preemption.go)
-Left out: sampling of candidates in large clusters; extenders; plugins that look beyond one node while trying.
+Left out: sampling of candidates in large clusters; extenders; plugins that look beyond one node while trying;
+          taking back the nomination of less important pods.
 """
 
 from collections.abc import Callable
@@ -53,7 +54,7 @@ class DefaultPreemption(Plugin):
         reasons = [NOT_HELPFUL] * (count - len(helpful))
         candidates = []
         for row in helpful:
-            tried = self._try(cycle, cycle.snapshot.nodes[row])
+            tried = self._try(cycle, row)
             if isinstance(tried, Candidate):
                 candidates.append(tried)
             else:
@@ -84,13 +85,14 @@ class DefaultPreemption(Plugin):
                 return "not eligible due to a terminating pod on the nominated node."
         return ""
 
-    def _try(self, cycle: Cycle, node: NodeInfo) -> Candidate | Rejection:
-        """The victims that would make room on `node`, or why there is no room even without them."""
+    def _try(self, cycle: Cycle, row: int) -> Candidate | Rejection:
+        """The victims that would make room on a node, or why there is no room even without them."""
+        node = cycle.snapshot.nodes[row]
         lower = {key: info for key, info in node.pods.items() if priority(info.pod) < priority(cycle.pod)}
         if not lower:
             return Rejection(self.name, (NO_VICTIMS,))
         gone = set(lower)
-        refused = _refused(cycle, node.without(gone))
+        refused = cycle.refuses(row, gone)
         if refused is not None:
             return refused
         ordered = sorted(lower, key=lambda key: (-priority(lower[key].pod), started(lower[key].pod), key))
@@ -98,10 +100,12 @@ class DefaultPreemption(Plugin):
         victims, broken = [], 0
         for key in [*protected, *(key for key in ordered if key not in protected)]:
             gone.discard(key)
-            if _refused(cycle, node.without(gone)) is not None:
+            if cycle.refuses(row, gone) is not None:
                 gone.add(key)
                 victims.append(lower[key])
                 broken += key in protected
+        if not victims:
+            return Rejection(self.name, (NO_VICTIMS,))
         victims.sort(key=lambda info: (-priority(info.pod), started(info.pod)))
         return Candidate(node, victims, broken)
 
@@ -139,14 +143,6 @@ def priority(pod: Manifest) -> int:
 def started(pod: Manifest) -> str:
     """When the kubelet took it, RFC 3339, which sorts as text; creation if it has not yet."""
     return str((pod.get("status") or {}).get("startTime") or meta.created_at(pod))
-
-
-def _refused(cycle: Cycle, node: NodeInfo) -> Rejection | None:
-    for _, plugin, ask in cycle.plan.filters:
-        rejection = plugin.filter(ask, node)
-        if rejection is not None:
-            return rejection  # type: ignore[no-any-return]
-    return None
 
 
 def _covers(budget: Manifest, pod: Manifest) -> bool:

@@ -19,7 +19,7 @@ TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 class NodeUnschedulable(Plugin):
     name = "NodeUnschedulable"
-    events = frozenset({("Node", "add"), ("Node", "update")})
+    events = frozenset({("Node", "add"), ("Node", "update"), ("Pod", "self")})
 
     def reads(self, pod: Manifest) -> Any:
         return pod["spec"].get("tolerations")
@@ -37,6 +37,8 @@ class NodeUnschedulable(Plugin):
         return Rejection(self.name, ("node(s) were unschedulable",))
 
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
-        """A node that was cordoned is not any more, or a new one came that is not."""
+        """A node is not cordoned any more, or one came that is not; or the pod tolerates it now."""
+        if event.kind == "Pod":
+            return tolerated(pod["spec"].get("tolerations"), TAINT)
         cordoned = (event.new or {}).get("spec", {}).get("unschedulable")
         return not cordoned and (event.old is None or bool(event.old.get("spec", {}).get("unschedulable")))

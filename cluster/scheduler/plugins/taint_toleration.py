@@ -20,7 +20,7 @@ Tolerations = list[Manifest]
 
 class TaintToleration(Plugin):
     name = "TaintToleration"
-    events = frozenset({("Node", "add"), ("Node", "update")})
+    events = frozenset({("Node", "add"), ("Node", "update"), ("Pod", "self")})
 
     def reads(self, pod: Manifest) -> Any:
         return pod["spec"].get("tolerations")
@@ -59,7 +59,9 @@ class TaintToleration(Plugin):
         return spread_scores(scores, reverse=True)
 
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
-        """A node came, or its taints changed, and the pod tolerates what is left."""
+        """A node came or its taints changed, and the pod tolerates them; or it tolerates more now."""
+        if event.kind == "Pod":
+            return _tolerations(event.old) != _tolerations(event.new)
         taints = (event.new or {}).get("spec", {}).get("taints") or []
         if event.old is not None and (event.old.get("spec", {}).get("taints") or []) == taints:
             return False
@@ -67,6 +69,10 @@ class TaintToleration(Plugin):
 
     def _forbidden(self, tolerations: Tolerations, taints: list[Manifest]) -> bool:
         return any(taint["effect"] in FORBIDDING and not tolerated(tolerations, taint) for taint in taints)
+
+
+def _tolerations(pod: Manifest | None) -> Any:
+    return (pod or {}).get("spec", {}).get("tolerations")
 
 
 def _taints(node: NodeInfo) -> bytes:

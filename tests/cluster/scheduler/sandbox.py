@@ -1,6 +1,6 @@
 """A control plane of an API server and a scheduler; nodes are only objects: no kubelet, no controllers.
 
-Real engine, real API server, real scheduler, in simulated time. `rebuilt()` is the same world, built anew from
+Real engine, API server and scheduler, in simulated time. `rebuilt()` is the same world, built anew from
 its objects and cells, as after a worker's death.
 """
 

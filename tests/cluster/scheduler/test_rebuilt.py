@@ -50,7 +50,7 @@ def begun(nodes: int) -> Sandbox:
     return sandbox
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(nodes=st.integers(0, 3), before=actions, after=actions)
 def test_whenever_the_process_is_replaced_the_future_is_the_same(nodes, before, after):
     stayed = begun(nodes)

@@ -80,14 +80,8 @@ def cases() -> list[tuple[str, str]]:
 
 
 def _needs_a_later_plugin(spec: Manifest) -> bool:
-    ports = any("hostPort" in port for container in spec["containers"] for port in container.get("ports", ()))
     claims = any("persistentVolumeClaim" in volume for volume in spec.get("volumes", ()))
-    return (
-        ports
-        or claims
-        or "topologySpreadConstraints" in spec
-        or bool(LATER & spec.get("affinity", {}).keys())
-    )
+    return claims or "topologySpreadConstraints" in spec or bool(LATER & spec.get("affinity", {}).keys())
 
 
 @pytest.mark.parametrize(("recording", "name"), cases())

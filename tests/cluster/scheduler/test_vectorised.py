@@ -71,7 +71,12 @@ def a_shape(chance: random.Random, nodes: int) -> Manifest:
             requests["memory"] = chance.choice(["64Mi", "1Gi", "3Gi"])
         if chance.random() < 0.1:
             requests["example.com/gpu"] = "1"
-        containers.append({"name": "app", "resources": {"requests": requests}})
+        container: Manifest = {"name": "app", "resources": {"requests": requests}}
+        if chance.random() < 0.1:
+            container["ports"] = [
+                {"hostPort": chance.choice([80, 81]), "hostIP": chance.choice(["", "10.0.0.1"])}
+            ]
+        containers.append(container)
     spec: Manifest = {"containers": containers}
     if chance.random() < 0.2:
         sidecar = {"restartPolicy": "Always"} if chance.random() < 0.5 else {}
@@ -143,13 +148,13 @@ def run(seed: int, nodes: int, pods: int) -> None:
             snapshot.remove_node(gone)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=1_500, deadline=None)
 @given(seed=st.integers(0, 2**32), nodes=st.integers(1, 30))
 def test_in_small_clusters_every_pod_goes_where_the_plain_algorithm_puts_it(seed, nodes):
     run(seed, nodes, pods=25)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32), nodes=st.integers(100, 400))
 def test_in_large_clusters_the_search_stops_at_the_same_node(seed, nodes):
     run(seed, nodes, pods=40)

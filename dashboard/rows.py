@@ -155,10 +155,10 @@ def message_row(stamp: Stamp, obj: Manifest, had_node: bool) -> Row:
     }
 
 
-def label(kind: str, verb: str, actor: str, obj: Manifest, old_node: bool) -> str:
+def label(kind: str, verb: str, actor: str, obj: Manifest, had_node: bool) -> str:
     """The word on the message: what a person would call this write."""
     if kind == "Pod" and verb == "update":
-        if obj.get("spec", {}).get("nodeName") and not old_node:
+        if obj.get("spec", {}).get("nodeName") and not had_node:
             return "bind"
         if meta.is_deleting(obj):
             return "terminating"

@@ -1,0 +1,146 @@
+"""The page and its panels, fetched as a browser does; the cluster behind them is real and committed."""
+
+from html import unescape
+
+import pytest
+from django.test import Client
+
+from cluster.objects import meta
+from dashboard import panels
+from tests.builders import a_deployment
+from tests.dashboard.saved import a_saved_cluster
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+PLAIN = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+
+
+@pytest.fixture(autouse=True)
+def _files_under_their_plain_names(settings):
+    """Hashed names exist once `make run` has collected the files; here nobody has."""
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": PLAIN}
+
+
+@pytest.fixture
+def cluster():
+    return a_saved_cluster(nodes=2).with_objects(a_deployment("web", replicas=2)).settle()
+
+
+def test_the_page_opens_the_cluster_of_last_time(client: Client, cluster):
+    a_saved_cluster("other", nodes=1)
+    client.get("/view/other/")
+
+    assert client.get("/").headers["Location"] == "/view/other/"
+
+
+def test_the_page_allows_no_script_but_its_own(client: Client, cluster):
+    policy = client.get("/view/default/").headers["Content-Security-Policy"]
+
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+def test_without_any_cluster_the_page_says_that_one_is_being_made(client: Client):
+    assert "first cluster is being made" in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize("language", ["en", "pt-br"])
+@pytest.mark.parametrize("name", sorted(panels.REGISTRY))
+def test_every_panel_can_be_shown(client: Client, cluster, name, language):
+    answer = client.get(f"/view/default/panel/{name}", headers={"accept-language": language})
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("tab", ["why", "yaml", "events", "logs", "metrics"])
+def test_every_tab_of_a_pod_can_be_shown(client: Client, cluster, tab):
+    pod = cluster.pods_of("web")[0]
+
+    answer = client.get(f"/view/default/panel/inspector?kind=Pod&key={meta.key(pod)}&tab={tab}")
+
+    assert meta.name(pod) in answer.content.decode()
+
+
+def test_why_tells_the_verdict_node_by_node_and_the_chain(client: Client, cluster):
+    pod = cluster.pods_of("web")[0]
+
+    page = client.get(f"/view/default/panel/inspector?kind=Pod&key={meta.key(pod)}").content.decode()
+
+    assert pod["spec"]["nodeName"] in page
+    assert f"{meta.name(pod)} was bound to {pod['spec']['nodeName']}." in page
+    assert f"{meta.name(pod)} was created for ReplicaSet" in page
+
+
+def test_a_pod_that_fits_nowhere_is_told_why_not_for_each_node(client: Client, cluster):
+    big = {"requests": {"cpu": "64"}}
+    container = {"name": "main", "image": "nginx:1.27", "resources": big}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "too-big"},
+        "spec": {"containers": [container]},
+    }
+    cluster.with_objects(pod).settle()
+
+    page = client.get("/view/default/panel/inspector?kind=Pod&key=default/too-big").content.decode()
+
+    assert "Insufficient cpu" in page
+    assert "worker-1" in page
+
+
+def test_the_etcd_panel_shows_every_revision_of_a_key(client: Client, cluster):
+    pod = cluster.pods_of("web")[0]
+    key = f"/registry/pods/{meta.key(pod)}"
+
+    page = client.get("/view/default/panel/etcd", {"open": key}).content.decode()
+
+    assert page.count("data-query") > 3
+    assert "kube-scheduler" in page
+    assert "replicaset-controller" in page
+
+
+@pytest.mark.parametrize("path", ["panel/nothing", "chart/nothing"])
+def test_what_does_not_exist_is_not_found(client: Client, cluster, path):
+    assert client.get(f"/view/default/{path}").status_code == 404
+    assert client.get("/view/nowhere/panel/etcd").status_code == 404
+
+
+def test_charts_are_numbers_over_simulated_time(client: Client, cluster):
+    cluster.run_for(60)
+
+    data = client.get("/view/default/chart/memory").json()
+
+    assert [one["label"] for one in data["series"]] == ["worker-1", "worker-2"]
+    assert len(data["times"]) == len(data["series"][0]["values"])
+    assert data["times"] == sorted(data["times"])
+
+
+def test_a_click_needs_the_token_of_this_page(cluster):
+    strict = Client(enforce_csrf_checks=True)
+
+    assert strict.post("/view/default/act/power-off", {"node": "worker-1"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "said"),
+    [
+        ("apply", {"yaml": "a: 1\nb: [1\nc: 2"}, "line 3, column 2"),
+        ("apply", {"yaml": ""}, "must be 1 to 100 documents"),
+        ("apply", {"yaml": "just a text"}, "it needs apiVersion, kind and metadata"),
+        (
+            "apply",
+            {"yaml": "{kind: Frog, apiVersion: v1, metadata: {name: a}}"},
+            'no matches for kind "Frog"',
+        ),
+        ("scale", {"key": "default/web", "replicas": "many", "form": "1"}, "whole number"),
+        ("node-add", {"name": "x", "pods": "-1"}, "whole number"),
+        ("cluster-create", {"name": "", "nodes": "3", "seed": "1"}, "needs a name"),
+        ("cluster-create", {"name": "a", "nodes": "x", "seed": "1"}, "whole numbers"),
+    ],
+)
+def test_bad_input_is_told_beside_the_form(client: Client, cluster, name, form, said):
+    answer = client.post(f"/view/default/act/{name}", form)
+
+    assert answer.status_code == 422
+    assert said in unescape(answer.content.decode())

@@ -1,0 +1,41 @@
+"""Each click is told as the command that does the same."""
+
+from dashboard.said import in_words, object_path
+
+
+def test_a_click_on_the_map_is_told_as_a_manage_command():
+    assert in_words({"type": "power-off", "node": "worker-2"}) == {
+        "v": "python manage.py node power-off worker-2",
+        "short": "power off worker-2",
+    }
+
+
+def test_a_click_that_is_an_api_request_is_told_as_its_kubectl_line_with_the_request_below():
+    request = {
+        "type": "api",
+        "method": "PATCH",
+        "path": "/apis/apps/v1/namespaces/shop/deployments/web/scale",
+    }
+    request["headers"] = {"x-orrery-line": "kubectl scale deployment web --replicas=3 -n shop"}
+
+    words = in_words(request)
+
+    assert words["v"] == "kubectl scale deployment web --replicas=3 -n shop"
+    assert words["http"] == "PATCH /apis/apps/v1/namespaces/shop/deployments/web/scale"
+    assert words["short"] == "scale deployment web"
+
+
+def test_a_request_of_the_real_kubectl_is_a_note_not_a_command():
+    headers = {"user-agent": "kubectl/v1.37.1 (linux/amd64)"}
+    words = in_words(
+        {"type": "api", "method": "DELETE", "path": "/api/v1/namespaces/default/pods/a", "headers": headers}
+    )
+
+    assert words["v"] == "# kubectl/v1.37.1: DELETE /api/v1/namespaces/default/pods/a"
+    assert words["note"] is True
+
+
+def test_paths_are_those_of_the_real_api():
+    assert object_path("v1", "pods", "shop", "a", "eviction") == "/api/v1/namespaces/shop/pods/a/eviction"
+    assert object_path("apps/v1", "deployments", "shop", "") == "/apis/apps/v1/namespaces/shop/deployments"
+    assert object_path("v1", "nodes", "", "worker-1") == "/api/v1/nodes/worker-1"

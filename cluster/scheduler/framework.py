@@ -197,7 +197,7 @@ class Cycle:
         }
 
     def refuses(self, row: int, without: frozenset[str] | set[str]) -> Rejection | None:
-        """Would the local plugins refuse the node if the pods `without` were gone, and those expected there?"""
+        """Would local plugins refuse the node if the pods `without` were gone, and those expected there?"""
         node, expected = self.snapshot.nodes[row], self.expected.get(row)
         situations = [node.without(without)] if without or not expected else []
         if expected:

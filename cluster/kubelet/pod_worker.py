@@ -16,8 +16,6 @@ Mirrors:  kubernetes/pkg/kubelet/kubelet.go (SyncPod, SyncTerminatingPod, SyncTe
 Read next: containers.py, what happens to one container; pod_status.py, what is reported.
 """
 
-from typing import Any
-
 from cluster.engine.client import Client
 from cluster.engine.clock import SECOND, Clock
 from cluster.engine.informer import Informers
@@ -35,7 +33,7 @@ TERMINAL = ("Succeeded", "Failed")
 
 
 class PodWorker:
-    """Does the work of one kubelet's pods. `connection`: () -> podCIDR of the node, None without one."""
+    """Does the work of one kubelet's pods. `host`: the machine's address; `lab`: see scripts.py."""
 
     def __init__(
         self,
@@ -137,7 +135,7 @@ class PodWorker:
                 uid, meta.namespace(pod), meta.name(pod), cidr if own else None
             )
         except NoAddressLeft as error:
-            self.recorder.event(pod, "Warning", "FailedCreatePodSandBox", sandbox_error(uid, pod, str(error)))
+            self.recorder.event(pod, "Warning", "FailedCreatePodSandBox", sandbox_error(uid, str(error)))
             plan.retry_at = self.clock.now + RETRY
             return None
 
@@ -179,10 +177,9 @@ class PodWorker:
         return self.client.update_status({**pod, "status": pod_status.build(pod, view)})
 
 
-def sandbox_error(uid: str, pod: Manifest, problem: str) -> str:
+def sandbox_error(uid: str, problem: str) -> str:
     """What the kubelet says when the network plugin refuses."""
-    where: dict[str, Any] = {"name": f"{meta.name(pod)}_{meta.namespace(pod)}"}
     return (
-        f"Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "
-        f'"{uid}": plugin type="bridge" failed (add): {problem} (pod {where["name"]})'
+        "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "
+        f'"{uid}": plugin type="bridge" failed (add): {problem}'
     )

@@ -15,12 +15,12 @@ Left out: exec, attach, port-forward, stats/summary (later); rotation: logs are 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from cluster.kubelet.node_status import PORT
 from cluster.objects import Manifest, errors, meta, times
 from cluster.runtime import logs
 from cluster.runtime.containers import Record
 from cluster.runtime.programs.program import Line
 
-PORT = 10250
 SECOND = 1_000_000
 WAITING = {
     "ErrImagePull": "image can't be pulled",

@@ -32,7 +32,6 @@ from cluster.runtime.programs.syntax import (
     Part,
     Pipe,
     Sequence,
-    ShellSyntaxError,
     Word,
     parse,
 )
@@ -70,12 +69,12 @@ class Mark(NamedTuple):
     trapped: bool
 
 
-class _Break(Exception):
-    pass
+class Breaks(Exception):
+    """`break`: the innermost loop is over."""
 
 
-class _Continue(Exception):
-    pass
+class Continues(Exception):
+    """`continue`: on with the loop's next turn."""
 
 
 @dataclass
@@ -172,9 +171,9 @@ class Shell:
             self.variables[node.name] = value
             try:
                 yield from self.run(node.body)
-            except _Break:
+            except Breaks:
                 return
-            except _Continue:
+            except Continues:
                 continue
 
     def _loop(self, node: Loop) -> Iterator[Line]:
@@ -186,9 +185,9 @@ class Shell:
                 return
             try:
                 yield from self.run(node.body)
-            except _Break:
+            except Breaks:
                 return
-            except _Continue:
+            except Continues:
                 pass
             if len(history) <= PROBES:
                 history.append(self._mark())
@@ -303,9 +302,9 @@ class Shell:
         if name == "exit":
             raise Exits(int(arguments[0]) & 255 if arguments and arguments[0].isdigit() else self.status)
         if name == "break":
-            raise _Break
+            raise Breaks
         if name == "continue":
-            raise _Continue
+            raise Continues
         if name == "exec" and arguments:
             yield from self.call(arguments, given)
             raise Exits(self.status)
@@ -406,6 +405,3 @@ def _even_steps(states: list[dict[str, str]]) -> dict[str, int] | None:
             return None
         steps[name] = growth.pop()
     return steps
-
-
-__all__ = ["BUDGET", "Exits", "Horizon", "RunsForever", "Shell", "ShellSyntaxError"]

@@ -1,0 +1,126 @@
+"""The gateway: the API server's HTTP door. Raw ASGI, in front of Django.
+
+    GET, LIST, WATCH, logs     answered from committed rows, whatever the world is doing   lists, watch, hub, podlogs
+    POST, PUT, PATCH, DELETE   handed to the world through its inbox, answered by it       writes
+    discovery, OpenAPI, health made from the registry                                      documents
+
+Everything lives under /clusters/<name>/, and a slash at the end makes no difference. Nothing ever redirects: clients
+don't follow. Over plain http everybody is the cluster's administrator; over https it is who the certificate names.
+
+Mirrors:  k8s.io/apiserver/pkg/server, pkg/endpoints (as far as HTTP goes)
+Left out: exec, attach, port-forward and proxies (a Status says so), impersonation, audit, flow control, metrics.
+Read next: documents.py, lists.py, watch.py.
+"""
+
+import logging
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http.request import split_domain_port, validate_host
+
+from cluster.apiserver import discovery, registry
+from cluster.apiserver.registry import Resource
+from cluster.apiserver.target import Target, parse
+from cluster.gateway import documents, lists, podlogs, pool, watch, writes
+from cluster.gateway.http import PAGE_NOT_FOUND, Receive, Request, Scope, Send
+from cluster.objects import errors
+
+__all__ = ["application"]
+
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+NOT_SERVED = ("exec", "attach", "portforward", "proxy", "token", "ephemeralcontainers", "resize")
+log = logging.getLogger(__name__)
+
+
+class NotServed(errors.ApiError):
+    """A real server can do this; we say that we can't, and the client shows it."""
+
+    status, reason = 501, "NotImplemented"
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """One request under /clusters/<name>/."""
+    if scope["type"] != "http":
+        await receive()  # A websocket: kubectl falls back to POST, which tells it why.
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    request = Request(scope, receive, send)
+    try:
+        _check_origin(request)
+        await _serve(request)
+    except errors.ApiError as error:
+        if not request.started:
+            await request.refuse(error)
+    except ConnectionResetError:
+        return
+    except DatabaseError as error:
+        log.warning("%s %s: the database can't be read: %s", request.method, request.path, error)
+        if not request.started:
+            await request.refuse(errors.InternalError(f"the database can't be read: {error}"))
+
+
+def _check_origin(request: Request) -> None:
+    """A page of another site must not use the reader's browser to talk to their cluster. Errors: Forbidden."""
+    origin = request.headers.get("origin")
+    if not origin:
+        return
+    host, _ = split_domain_port(urlsplit(origin).netloc)
+    same = urlsplit(origin).netloc == request.headers.get("host")
+    if not same and not (host and "*" not in settings.ALLOWED_HOSTS and validate_host(host, settings.ALLOWED_HOSTS)):
+        raise _Foreign(f"a page of {origin} may not use this server")
+
+
+class _Foreign(errors.ApiError):
+    status, reason = 403, "Forbidden"
+
+
+async def _serve(request: Request) -> None:
+    document = await documents.answer(request)
+    if document is not None:
+        if pool.reader().cluster(request.cluster) is None:
+            raise lists.NoSuchCluster(request.cluster)
+        await request.reply(document)
+        return
+    target = parse(request.path)
+    resource = _resource(target)
+    if target is None or resource is None:
+        await request.reply(PAGE_NOT_FOUND)
+    elif target.subresource in NOT_SERVED and target.subresource in resource.subresources:
+        raise NotServed(f"{resource.plural}/{target.subresource} is not served by this version of Orrery")
+    elif request.method in WRITES:
+        await request.reply(await writes.answer(request, resource))
+    elif request.method == "GET":
+        await _read(request, resource, target)
+    else:
+        raise errors.MethodNotAllowed()
+
+
+def _resource(target: Target | None) -> Resource | None:
+    """The kind that a path means. None: there is no such group. Errors: PathNotFound."""
+    if target is None or (target.group and discovery.group(target.group) is None):
+        return None
+    resource = registry.by_path(target.group, target.version, target.plural)
+    if resource is None or (target.subresource and target.subresource not in resource.subresources):
+        raise errors.PathNotFound()
+    if target.namespace and not resource.namespaced:
+        raise errors.PathNotFound()
+    return resource
+
+
+async def _read(request: Request, resource: Resource, target: Target) -> None:
+    parts = request.path.split("/")
+    by_path = "watch" in parts[3 : 5 if parts[1] == "apis" else 4]  # /api/v1/watch/…, an older way to say it
+    verbs = resource.subresources[target.subresource].verbs if target.subresource else resource.verbs
+    if "get" not in verbs:
+        raise errors.MethodNotAllowed()
+    if by_path or (not target.name and request.flag("watch")):
+        await watch.stream(request, resource, target)
+    elif not target.name:
+        await request.reply(await lists.listing(request, resource, target))
+    elif resource.namespaced and not target.namespace:
+        raise errors.PathNotFound()
+    elif target.subresource == "log":
+        await podlogs.serve(request, resource, target)
+    else:
+        await request.reply(lists.get(request, resource, target))

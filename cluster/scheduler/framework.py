@@ -67,6 +67,10 @@ class ClusterEvent(NamedTuple):
     new: Manifest | None
 
 
+def nothing(pod: Manifest) -> None:
+    """What a plugin reads of a pod that doesn't look at it."""
+
+
 class Plugin:
     """What a plugin may have. Missing methods are extension points it takes no part in.
 
@@ -81,13 +85,12 @@ class Plugin:
     name = ""
     local = True  # A node's answer depends on what the plugin reads of the pod, and on that node alone.
     sees_pods = False  # The answer changes when pods come to the node or leave it.
+    reads: Any = staticmethod(
+        nothing
+    )  # The part of a pod that decides, as JSON data: alike here, alike answered.
     events: frozenset[tuple[str, str]] = (
         frozenset()
     )  # (kind, action) that may change a refusal of this plugin.
-
-    def reads(self, pod: Manifest) -> Any:
-        """The part of `pod` that decides: pods that read alike get the same answers. Plain JSON data."""
-        return None
 
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
         """May `event` have made `pod`, which this plugin refused, schedulable? (A queueing hint.)"""
@@ -226,9 +229,8 @@ class Framework:
         self.profile = tuple(profile)
         plugins = [entry.plugin for entry in profile]
         self.by_name = {plugin.name: plugin for plugin in plugins}
-        self._readers = [
-            plugin for plugin in plugins if plugin.local and type(plugin).reads is not Plugin.reads
-        ]
+        reading = dict.fromkeys(plugin.reads for plugin in plugins if plugin.local)  # Each once, in order.
+        self._readers = [read for read in reading if read is not nothing]
         self._filters = [(i, plugin) for i, plugin in enumerate(plugins) if hasattr(plugin, "filter")]
         self._scores = [entry for entry in profile if hasattr(entry.plugin, "score")]
         crowded = [i for i, plugin in self._filters if plugin.local and plugin.sees_pods]
@@ -386,7 +388,7 @@ class Framework:
     # --------------------------------------------------------------------------------------------------
 
     def _plan(self, pod: Manifest, snapshot: Snapshot) -> Plan:
-        shape = orjson.dumps([plugin.reads(pod) for plugin in self._readers])
+        shape = orjson.dumps([read(pod) for read in self._readers])
         plan = self._plans.get(shape)
         if plan is None:
             plan = self._plans[shape] = Plan()

@@ -11,8 +11,13 @@ from cluster.objects import Manifest, pods
 FORBIDDING = ("NoSchedule", "NoExecute")
 
 
-def tolerated(tolerations: Iterable[Manifest] | None, taint: Manifest) -> bool:
-    return any(pods.toleration_matches(toleration, taint) for toleration in tolerations or ())
+def tolerations(pod: Manifest) -> Any:
+    """The pod's tolerations; None if it has none."""
+    return pod["spec"].get("tolerations")
+
+
+def tolerated(found: Iterable[Manifest] | None, taint: Manifest) -> bool:
+    return any(pods.toleration_matches(toleration, taint) for toleration in found or ())
 
 
 def requirement(expression: Manifest) -> Callable[[str | None], bool]:

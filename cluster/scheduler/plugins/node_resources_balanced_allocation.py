@@ -31,9 +31,7 @@ class Ask(NamedTuple):
 class NodeResourcesBalancedAllocation(Plugin):
     name = "NodeResourcesBalancedAllocation"
     sees_pods = True
-
-    def reads(self, pod: Manifest) -> Any:
-        return resources.reads(pod)
+    reads = staticmethod(resources.reads)
 
     def prescore(self, pod: Manifest, nodes: Any) -> Any:
         """Pods that ask for neither are left to the other plugins: they would all like the same node."""

@@ -38,10 +38,8 @@ class Ask(NamedTuple):
 class NodeResourcesFit(Plugin):
     name = "NodeResourcesFit"
     sees_pods = True
+    reads = staticmethod(resources.reads)
     events = frozenset({("Pod", "delete"), ("Node", "add"), ("Node", "update"), ("Pod", "self")})
-
-    def reads(self, pod: Manifest) -> Any:
-        return resources.reads(pod)
 
     def prefilter(self, pod: Manifest, nodes: Any) -> Ask:
         requests = resources.requests(pod)

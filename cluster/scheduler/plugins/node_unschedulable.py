@@ -11,7 +11,7 @@ import numpy as np
 
 from cluster.objects import Manifest
 from cluster.scheduler.framework import SKIP, ClusterEvent, Plugin, Rejection
-from cluster.scheduler.matching import tolerated
+from cluster.scheduler.matching import tolerated, tolerations
 from cluster.scheduler.snapshot import NodeInfo, Numbers, View
 
 TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
@@ -19,13 +19,11 @@ TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 class NodeUnschedulable(Plugin):
     name = "NodeUnschedulable"
+    reads = staticmethod(tolerations)
     events = frozenset({("Node", "add"), ("Node", "update"), ("Pod", "self")})
 
-    def reads(self, pod: Manifest) -> Any:
-        return pod["spec"].get("tolerations")
-
     def prefilter(self, pod: Manifest, nodes: Any) -> Any:
-        return SKIP if tolerated(pod["spec"].get("tolerations"), TAINT) else None
+        return SKIP if tolerated(tolerations(pod), TAINT) else None
 
     def filter(self, ask: None, node: NodeInfo) -> Rejection | None:
         return self.rejection(ask, 1) if node.unschedulable else None
@@ -39,6 +37,6 @@ class NodeUnschedulable(Plugin):
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
         """A node is not cordoned any more, or one came that is not; or the pod tolerates it now."""
         if event.kind == "Pod":
-            return tolerated(pod["spec"].get("tolerations"), TAINT)
+            return tolerated(tolerations(pod), TAINT)
         cordoned = (event.new or {}).get("spec", {}).get("unschedulable")
         return not cordoned and (event.old is None or bool(event.old.get("spec", {}).get("unschedulable")))

@@ -12,7 +12,7 @@ import orjson
 
 from cluster.objects import Manifest
 from cluster.scheduler.framework import ClusterEvent, Plugin, Rejection, spread_scores
-from cluster.scheduler.matching import FORBIDDING, tolerated
+from cluster.scheduler.matching import FORBIDDING, tolerated, tolerations
 from cluster.scheduler.snapshot import NodeInfo, Numbers, View
 
 Tolerations = list[Manifest]
@@ -20,13 +20,11 @@ Tolerations = list[Manifest]
 
 class TaintToleration(Plugin):
     name = "TaintToleration"
+    reads = staticmethod(tolerations)
     events = frozenset({("Node", "add"), ("Node", "update"), ("Pod", "self")})
 
-    def reads(self, pod: Manifest) -> Any:
-        return pod["spec"].get("tolerations")
-
     def prefilter(self, pod: Manifest, nodes: Any) -> Tolerations:
-        return pod["spec"].get("tolerations") or []
+        return tolerations(pod) or []
 
     def filter(self, ask: Tolerations, node: NodeInfo) -> Rejection | None:
         return self.rejection(ask, 1) if self._forbidden(ask, node.taints) else None
@@ -39,12 +37,8 @@ class TaintToleration(Plugin):
 
     def prescore(self, pod: Manifest, nodes: Any) -> Tolerations:
         """Only tolerations of PreferNoSchedule, or of any effect, count here."""
-        tolerations = pod["spec"].get("tolerations") or []
-        return [
-            toleration
-            for toleration in tolerations
-            if toleration.get("effect") in (None, "", "PreferNoSchedule")
-        ]
+        counting = (None, "", "PreferNoSchedule")
+        return [toleration for toleration in tolerations(pod) or [] if toleration.get("effect") in counting]
 
     def score(self, ask: Tolerations, node: NodeInfo) -> int:
         """How many PreferNoSchedule taints of the node the pod does not tolerate: low is good."""
@@ -61,18 +55,14 @@ class TaintToleration(Plugin):
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
         """A node came or its taints changed, and the pod tolerates them; or it tolerates more now."""
         if event.kind == "Pod":
-            return _tolerations(event.old) != _tolerations(event.new)
+            return tolerations(event.old or pod) != tolerations(pod)
         taints = (event.new or {}).get("spec", {}).get("taints") or []
         if event.old is not None and (event.old.get("spec", {}).get("taints") or []) == taints:
             return False
-        return not self._forbidden(pod["spec"].get("tolerations") or [], taints)
+        return not self._forbidden(tolerations(pod) or [], taints)
 
-    def _forbidden(self, tolerations: Tolerations, taints: list[Manifest]) -> bool:
-        return any(taint["effect"] in FORBIDDING and not tolerated(tolerations, taint) for taint in taints)
-
-
-def _tolerations(pod: Manifest | None) -> Any:
-    return (pod or {}).get("spec", {}).get("tolerations")
+    def _forbidden(self, ask: Tolerations, taints: list[Manifest]) -> bool:
+        return any(taint["effect"] in FORBIDDING and not tolerated(ask, taint) for taint in taints)
 
 
 def _taints(node: NodeInfo) -> bytes:

@@ -19,11 +19,12 @@ class ServicePods:
     def __init__(self, informers: Informers, queue: WorkQueue, component: str) -> None:
         self.informers, self.queue = informers, queue
         informers.add_index("Pod", "label", _label_pairs)
+        informers.add_index("Service", "selecting", lambda s: [meta.namespace(s)] if s["spec"].get("selector") else [])
         informers.subscribe("Pod", self._pod_changed, component)
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         pod = new or old or {}
-        services = self.informers.list("Service", meta.namespace(pod))
+        services = self.informers.by_index("Service", "selecting", meta.namespace(pod))
         if not services or (old is not None and new is not None and _seen(old) == _seen(new)):
             return
         for service in services:

@@ -50,7 +50,7 @@ def _selector_problems(spec: Manifest) -> list[Problem]:
         return [invalid("spec.selector", "{}", "empty selector is invalid for deployment") | {
             "message": "Invalid value: {}: empty selector is invalid for deployment"
         }]
-    found = label_problems(selector.get("matchLabels") or {}, "spec.selector.matchLabels")
+    found = list(label_problems(selector.get("matchLabels") or {}, "spec.selector.matchLabels"))
     template = (spec.get("template") or {}).get("metadata", {}).get("labels") or {}
     if not found and not labels.matches(selector, template):
         shown = "{" + ",".join(f'"{key}":"{value}"' for key, value in sorted(template.items())) + "}"

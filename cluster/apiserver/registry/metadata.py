@@ -4,10 +4,12 @@ Mirrors:  k8s.io/apimachinery/pkg/api/validation/objectmeta.go, pkg/apis/meta/v1
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from cluster.apiserver.registry.resource import Problem, Resource
 from cluster.objects import Manifest
+from cluster.objects.memo import IdentityMemo
 
 SUBDOMAIN = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end"
@@ -80,8 +82,13 @@ def too_long(field: str, limit: int, what: str = "bytes") -> Problem:
     return {"reason": "FieldValueTooLong", "message": f"Too long: may not be more than {limit} {what}", "field": field}
 
 
-def name_problems(text: str, rule: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def name_problems(text: str, rule: str) -> tuple[str, ...]:
     """What is wrong with a name; empty if nothing is."""
+    return tuple(_name_problems(text, rule))
+
+
+def _name_problems(text: str, rule: str) -> list[str]:
     limit, pattern, message = (63, _LABEL, LABEL) if rule == "label" else (253, _SUBDOMAIN, SUBDOMAIN)
     if rule == "path":
         if text in (".", ".."):
@@ -106,7 +113,15 @@ def qualified_problems(text: str) -> list[str]:
     return found if _NAME_PART.fullmatch(name) else [*found, QUALIFIED]
 
 
+_checked = IdentityMemo(2048)
+
+
 def label_problems(labels: dict[str, str], field: str) -> list[Problem]:
+    """Problems of a map of labels; the very same map, as pods of one template share it, is checked once."""
+    return _checked.get(labels, field, lambda _: _label_problems(labels, field)) if labels else []  # type: ignore[no-any-return]
+
+
+def _label_problems(labels: dict[str, str], field: str) -> list[Problem]:
     found = []
     for key, value in sorted(labels.items()):
         found += [invalid(field, key, problem) for problem in qualified_problems(key)]
@@ -132,7 +147,7 @@ def validate_metadata(resource: Resource, obj: Manifest) -> list[Problem]:
     return found + _shared(metadata)
 
 
-def _prefix_problems(prefix: str, rule: str) -> list[str]:
+def _prefix_problems(prefix: str, rule: str) -> tuple[str, ...]:
     return name_problems(prefix[:-1] + "a" if prefix.endswith("-") else prefix, rule)
 
 
@@ -151,7 +166,7 @@ def validate_metadata_update(resource: Resource, old: Manifest, new: Manifest) -
 
 
 def _shared(metadata: Manifest) -> list[Problem]:
-    found = label_problems(metadata.get("labels") or {}, "metadata.labels")
+    found = list(label_problems(metadata.get("labels") or {}, "metadata.labels"))
     annotations = metadata.get("annotations") or {}
     for key in sorted(annotations):
         found += [invalid("metadata.annotations", key, problem) for problem in qualified_problems(key.lower())]

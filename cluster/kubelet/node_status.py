@@ -2,8 +2,7 @@
 
 Mirrors:  kubernetes/pkg/kubelet/kubelet_node_status.go (initialNode), pkg/kubelet/nodestatus/setters.go
 Left out: reserved resources (allocatable = capacity), hugepages, features, runtime handlers; pressure
-          conditions are
-          always good until eviction comes.
+          conditions are always good until eviction comes.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
 """What a kubelet reports of a pod, computed from the containers that exist: nothing in here decides or waits.
 
-    phase       Pending until every container has started once; Running; Succeeded or Failed when nothing will
-                run again
-    conditions  PodReadyToStartContainers (it has an address), Initialized, ContainersReady, Ready,
-    PodScheduled
+    phase       Pending until every container has started once; Running; Succeeded or Failed when nothing
+                will run again
+    conditions  PodReadyToStartContainers (it has an address), Initialized, Ready, ContainersReady,
+                PodScheduled
 
 A condition's lastTransitionTime moves only when its status does.
 

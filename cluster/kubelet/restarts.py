@@ -43,8 +43,8 @@ def go_duration(microseconds: int) -> str:
 def go_milliseconds(microseconds: int) -> str:
     """A duration cut to milliseconds, as Go prints it.
 
-    >>> go_milliseconds(393_400), go_milliseconds(6_284_100), go_milliseconds(61_500_000),
-    go_milliseconds(2_000_000) ('393ms', '6.284s', '1m1.5s', '2s')
+    >>> [go_milliseconds(us) for us in (393_400, 6_284_100, 61_500_000, 2_000_000)]
+    ['393ms', '6.284s', '1m1.5s', '2s']
     """
     milliseconds = microseconds // 1000
     if milliseconds < 1000:

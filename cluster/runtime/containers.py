@@ -9,9 +9,9 @@
     created started stopped ended             microseconds since t = 0; None: not yet; stopped: by SIGTERM
     code reason message                       how it ended
 
-A sandbox record has id, uid, namespace, pod, node, ip, created, ended. Keys: `<uid>/<name>/<attempt>`, and
-`<uid>` for the sandbox. Whoever has the record and the cluster's epoch can compute logs and usage, long after
-the container ended.
+A sandbox record has id, uid, namespace, pod, node, ip, created, ended, containers (their keys, oldest first)
+and held (does it hold its address?). Keys: `<uid>/<name>/<attempt>`, and `<uid>` for the sandbox. Whoever has
+the record and the cluster's epoch can compute logs and usage, long after the container ended.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Machines: the computers under the nodes. A cell each, under the node's name; the world racks them.
 
     name number     who it is                       power      is the plug in the wall?
-    cpu memory      what the hardware offers,       boot       how often it was switched on: a boot id for each
+    cpu memory      what the hardware offers,       boot       how often it was switched on, for boot ids
     pods storage      as quantities                 images     name -> {size, since, pinned} on its disk
     labels taints   what its kubelet registers      pulling    until when the disk is busy with a pull
                       the node with                 addresses  {last, used}: its pods', see network.py

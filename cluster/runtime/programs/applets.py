@@ -1,4 +1,4 @@
-"""The commands of the shell: one function `(shell, arguments, input) -> lines` and one line in `APPLETS` each.
+"""The commands of the shell: one function `(shell, arguments, input) -> lines` and a line in `APPLETS` each.
 
 Mirrors:  busybox's applets, as far as scripts in lessons use them
 Left out: whatever needs the network; those commands say so and fail.

@@ -261,6 +261,8 @@ def clock(view: View, values: Values) -> Outcome:
     for name in ("value", "by"):
         if name in values:
             request[name] = values[name]
+    if values.get("seconds", "").isdigit():
+        request["seconds"] = int(values["seconds"])
     return outcome(ask(view.cluster, request))
 
 

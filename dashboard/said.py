@@ -58,7 +58,7 @@ def _command(kind: str, request: dict[str, Any]) -> tuple[str, str]:
         case "clock":
             operation = str(request.get("op", ""))
             value = request.get("value", request.get("by", request.get("seconds", "")))
-            return f"{manage} clock {operation} {value}".rstrip(), f"clock {operation}"
+            return f"{manage} clock {operation} {value}".rstrip(), f"{operation} {value}".rstrip()
         case _:
             return f"# {kind}", kind
 

@@ -104,5 +104,13 @@ def sentence(text: str) -> str:
     return TITLE.sub("", text)
 
 
+POD_OF_A_DEPLOYMENT = re.compile(r"\b([a-z0-9][a-z0-9-]*?)-[a-z0-9]{6,10}-([a-z0-9]{5})\b")
+
+
+def short(text: str) -> str:
+    """`web-jrw25` for `web-55gcfcb6f-jrw25`: what tells pods apart on the map."""
+    return POD_OF_A_DEPLOYMENT.sub(r"\1-\2", text)
+
+
 def actor(name: str) -> str:
     return _(ACTORS[name]) if name in ACTORS else name

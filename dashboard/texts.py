@@ -52,7 +52,7 @@ TEXTS = (
     gettext_noop("asleep"),
     gettext_noop("max"),
     gettext_noop("The speed that is reached"),
-    gettext_noop("Nothing is planned"),
+    gettext_noop("Nothing is planned: skip {span}"),
     gettext_noop("Skip {span}: {text}"),
     gettext_noop("Next: {text}"),
     gettext_noop("do"),

@@ -25,7 +25,7 @@ def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, 
         return {"verdict": str(error), "chain": []}
     links = told["chain"]
     chain = [link_row(link, newest=index == 0) for index, link in enumerate(links)]
-    return {"verdict": story.sentence(told["verdict"]), "chain": chain, **scheduling(view, obj)}
+    return {"verdict": story.short(story.sentence(told["verdict"])), "chain": chain, **scheduling(view, obj)}
 
 
 def link_row(link: dict[str, Any], newest: bool) -> dict[str, Any]:
@@ -34,7 +34,8 @@ def link_row(link: dict[str, Any], newest: bool) -> dict[str, Any]:
     thing = link["object"]
     return {
         "at": link["simTime"],
-        "text": story.sentence(link["text"]),
+        "text": story.short(story.sentence(link["text"])),
+        "long": story.sentence(link["text"]),
         "actor": story.actor(link["actor"]),
         "waited": link["waited"],
         "object": thing

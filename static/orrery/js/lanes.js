@@ -45,7 +45,7 @@ export class Lanes {
       const time = this.model.log[i].t;
       const [from, to] = [time - BEFORE * zoom, time + AFTER * zoom];
       const newest = found[0];
-      if (to >= newest[0] - 1.2e6 * zoom) {
+      if (to >= newest[0] - (FOLD * 1.6) / perUs) {
         if (from < newest[0]) { used += (newest[0] - from) * perUs; newest[0] = from; }
       } else {
         found.unshift([from, to]);

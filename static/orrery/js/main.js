@@ -187,7 +187,7 @@ function deeds() {
   return [
     { icon: 'file-code', text: t('Apply YAML'), run: () => sheet('apply') },
     { icon: 'plus', text: t('Add a node'), run: () => sheet('add-node') },
-    { icon: 'fast-forward', text: t('Skip to the next event'), run: () => act('clock', { op: 'skip' }) },
+    { icon: 'fast-forward', text: t('Skip to the next event'), run: () => time.skip() },
     { icon: model.running() ? 'pause' : 'play', text: t(model.running() ? 'Pause' : 'Play'), run: () => time.toggle() },
     ...$$('.views [data-centre]').map((tab) => ({ icon: 'layers', text: tab.textContent, run: () => centre(tab.dataset.centre) })),
     ...nodes.slice(0, 40).map((node) => ({ icon: 'power', text: t(node.p ? 'Power off {node}' : 'Power on {node}', { node: node.k }), run: () => act(node.p ? 'power-off' : 'power-on', { node: node.k }) })),

@@ -2,12 +2,14 @@
 
 import { $, $$, attribute, clockText, icon, say, span, t } from './dom.js';
 
+const MINUTE = 60;
+
 export class TimeBar {
   constructor(model, act) {
     Object.assign(this, { model, act, size: 'item' });
     $('#play').addEventListener('click', () => this.toggle());
     $('#step').addEventListener('click', () => this.step());
-    $('#skip').addEventListener('click', () => act('clock', { op: 'skip' }));
+    $('#skip').addEventListener('click', () => this.skip());
     $('#step-size').addEventListener('click', ({ target }) => {
       if (!target.dataset.step) return;
       this.size = target.dataset.step;
@@ -21,6 +23,9 @@ export class TimeBar {
       $('#speed').focus();
     });
   }
+
+  /** To the next event that a person would wait for; a minute ahead if none is planned. */
+  skip() { this.act('clock', this.model.clock.next ? { op: 'skip' } : { op: 'skip', seconds: MINUTE }); }
 
   toggle() { this.act('clock', { op: this.model.running() ? 'pause' : 'resume' }); }
 
@@ -52,8 +57,8 @@ export class TimeBar {
     say($('#clock'), clockText(now));
     const { next } = this.model.clock;
     const skip = $('#skip');
-    if (skip.disabled !== !next) skip.disabled = !next;
-    if (!next) { say($('#skip-text'), t('Nothing is planned')); return; }
+    if (skip.disabled) skip.disabled = false;
+    if (!next) { say($('#skip-text'), t('Nothing is planned: skip {span}', { span: span(MINUTE * 1e6) })); return; }
     const wait = next.due - now;
     say($('#skip-text'), wait > 900_000 ? t('Skip {span}: {text}', { span: span(wait), text: next.text }) : t('Next: {text}', { text: next.text }));
     attribute(skip, 'title', next.text);

@@ -24,7 +24,7 @@ class TooDeep(ValueError):
 
 def loads(text: str) -> tuple[Any, list[str]]:
     """(value, paths of duplicate keys). Errors: GoSyntaxError, TooDeep."""
-    if _depth(text) > MAX_DEPTH:
+    if depth(text) > MAX_DEPTH:
         raise TooDeep(f"the body is nested more than {MAX_DEPTH} levels deep")
     duplicates: list[str] = []
 
@@ -47,7 +47,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
-def _depth(text: str) -> int:
+def depth(text: str) -> int:
     """How deep brackets nest, strings left aside."""
     depth = deepest = 0
     in_string = escaped = False

@@ -126,7 +126,9 @@ class Server:
         if asked is old:
             return old
         self._check_version(resource, old, asked)
-        new = registry.prepare_update(resource, old, registry.default(resource, asked), subresource)
+        if subresource not in _PARTIAL and asked.get("spec") is not old.get("spec"):
+            asked = registry.default(resource, asked)  # What was stored has its defaults already.
+        new = registry.prepare_update(resource, old, asked, subresource)
         operation = "update" if not subresource else f"update/{subresource}"
         new = self._admit(Attributes(operation, resource, subresource, namespace, name, user, new, old, options.dry_run))
         new = self.allocators.on_update(resource, old, new)
@@ -326,6 +328,7 @@ class Server:
             raise errors.Conflict(resource.group, resource.plural, meta.name(old), problem)
 
 
+_PARTIAL = frozenset(("status", "finalize"))
 _SERVER_OWNED = frozenset(
     ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation")
 )

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 from django.db import Error as DatabaseError
 from django.db import connection
+from redis import RedisError
 
 from cluster import inbox, lifecycle
 from cluster.apiserver import commits
@@ -157,8 +158,8 @@ class Resident:
             self.knocked = True
         except DatabaseError as error:
             self._database_failed(error)
-        except Lost:
-            self.discard()
+        except (Lost, RedisError, OSError):
+            self.discard()  # A broker that went away in between may still have what was taken: recover once more.
             raise
         except Exception as error:
             self._world_failed(error)

@@ -34,6 +34,9 @@ from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from cluster.models import Cluster, DeadInput, Input
 
@@ -184,10 +187,13 @@ return fresh and 1 or 0
 
 
 class Bus:
-    """A connection pool to Redis with the protocol's scripts. One a process: see `bus`."""
+    """A connection pool to Redis with the protocol's scripts. One a process: see `bus`.
+
+    It never tries again by itself: whoever asked must know that the broker was away, and may have forgotten.
+    """
 
     def __init__(self) -> None:
-        self.redis = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None)
+        self.redis = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None, retry=Retry(NoBackoff(), 0))
         self._scripts = {name: self.redis.register_script(_CHOOSE + text) for name, text in SCRIPTS.items()}
 
     def run(self, script: str, *arguments: Any) -> Any:
@@ -322,7 +328,8 @@ class Postbox:
 
     def __init__(self) -> None:
         self.name = f"{os.getpid()}-{new_id()[:8]}"
-        self.redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=None)
+        retry = AsyncRetry(NoBackoff(), 0)
+        self.redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=None, retry=retry)
         self._post = self.redis.register_script(_CHOOSE + SCRIPTS["post"])
         self.waiting: dict[str, tuple[asyncio.Future[Answer], str, dict[str, Any]]] = {}
         self._listening = asyncio.Event()
@@ -402,18 +409,19 @@ _local = threading.local()
 
 def call_sync(cluster: str, request: dict[str, Any], timeout: float = TIMEOUT) -> Answer:
     """`call` for ordinary threads: views and the command line."""
-    identity, deadline, away_since = new_id(), time.monotonic() + timeout, 0.0
+    identity, began, again = new_id(), time.monotonic(), False
+    deadline = began + timeout
     while time.monotonic() < deadline:
         try:
-            answer = _ask_once(cluster, identity, request, deadline, again=bool(away_since))
+            answer = _ask_once(cluster, identity, request, deadline, again)
             if answer is not None:
                 return answer
         except (redis.RedisError, OSError):
             _local.channel = None
-            away_since = away_since or time.monotonic()
-            if time.monotonic() - away_since > BROKER_PATIENCE:
+            if time.monotonic() - began > BROKER_PATIENCE and not _is_up():
                 return _unreachable(cluster, identity)
             time.sleep(0.05)
+            again = True
     return _given_up(cluster, identity, timeout)
 
 
@@ -431,6 +439,13 @@ def _ask_once(
             if found == identity:
                 return answer
     return None
+
+
+def _is_up() -> bool:
+    try:
+        return bool(bus().redis.ping())
+    except (redis.RedisError, OSError):
+        return False
 
 
 def _unreachable(cluster: str, identity: str) -> Answer:

@@ -58,12 +58,15 @@ class WakeList:
         return [name.decode() for name in [answer[1], *rest]]
 
     def knocked(self) -> bool:
-        """Has anybody knocked? Asked between steps; looks every 2 ms."""
+        """Has anybody knocked? Asked between steps; looks every 2 ms. A broker that is away counts as a knock."""
         now = monotonic()
         if now - self._looked < LOOK_EVERY:
             return False
         self._looked = now
-        return bool(self._armed().can_read(timeout=0))
+        try:
+            return bool(self._armed().can_read(timeout=0))
+        except (redis.RedisError, OSError):
+            return True
 
     def forget(self) -> None:
         if self._connection is not None:
@@ -109,10 +112,10 @@ class Worker:
                 if self._round():
                     return
             except (redis.RedisError, OSError) as error:
-                log.warning("%s: the broker is away: %s", self.name, error)
+                log.info("%s: the broker is away: %s", self.name, error)
                 self._wake.forget()
                 self._renewed = -10.0
-                time.sleep(0.1)
+                time.sleep(0.05)
         self.leave()
 
     def _round(self) -> bool:

@@ -15,9 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 NAMES = ("valkey-server", "redis-server")
 START_TIMEOUT = 10.0
+ONCE = Retry(NoBackoff(), 0)
 KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux.
 
 
@@ -85,14 +88,14 @@ def stop_leftover(path: Path) -> None:
     if not path.exists():
         return
     try:
-        redis.Redis(unix_socket_path=str(path), socket_timeout=1).shutdown(nosave=True)
+        redis.Redis(unix_socket_path=str(path), socket_timeout=1, retry=ONCE).shutdown(nosave=True)
     except (redis.RedisError, OSError):
         pass
 
 
 def wait_until_up(url: str, alive: Callable[[], bool] = lambda: True) -> None:
     """Return as soon as the server answers. Errors: NoBroker."""
-    client = redis.Redis.from_url(url, socket_timeout=2)
+    client = redis.Redis.from_url(url, socket_timeout=2, retry=ONCE)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         try:

@@ -1,0 +1,169 @@
+"""Processes are killed, and nothing is lost and nothing happens twice. The kills are seeded; the processes are real."""
+
+import json
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from cluster import inbox
+from cluster.models import Cluster, DeadInput, Input
+from tests.serving.installation import Installation, a_config_map, creation, eventually
+from tests.serving.ledger import Ledger, assert_one_history, pause
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_writes_survive_workers_that_are_killed_in_the_middle(orrery: Installation, seed: int):
+    dice = random.Random(seed)
+    ledger = Ledger(orrery)
+    ledger.write_in_background(writers=6, each=60)
+
+    kills = 0
+    while not ledger.is_finished and kills < 6:
+        before = ledger.count(lambda status: status > 0)
+        eventually(lambda before=before: ledger.is_finished or ledger.count(lambda s: s > 0) > before + dice.randrange(20))
+        owner = eventually(lambda: orrery.owner_of("default") or ledger.is_finished)
+        if owner is not True:
+            orrery.kill(owner)
+            kills += 1
+    eventually(lambda: ledger.is_finished, 60)
+
+    assert kills >= 4
+    assert ledger.count(lambda status: status == 201) == 360
+    ledger.check()
+    assert_one_history("default")
+
+
+def test_a_worker_killed_between_its_commit_and_its_answer_has_its_answer_sent_by_the_next(orrery: Installation):
+    """The broker is stopped while a batch executes: it is committed then, and nobody can have been answered."""
+    for attempt in range(5):
+        ledger = Ledger(orrery)
+        names = [f"batch-{attempt}-{number}" for number in range(40)]
+        owner = eventually(lambda: orrery.owner_of("default"))
+        worker, broker = orrery.pids()[owner], orrery.pids()["broker"]
+        os.kill(worker, signal.SIGSTOP)
+        threads = [threading.Thread(target=ledger.write, args=(name,)) for name in names]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: inbox.bus().redis.llen(f"{inbox.PREFIX}in:default") == len(names))
+        proc = f"{inbox.PREFIX}proc:default"
+        os.kill(worker, signal.SIGCONT)
+        eventually(lambda proc=proc: inbox.bus().redis.llen(proc) == len(names) or ledger.count(bool))
+        os.kill(broker, signal.SIGSTOP)
+        eventually(lambda names=names: recorded(names) == len(names), what="the batch to be committed")
+        answered = ledger.count(bool)
+        os.kill(worker, signal.SIGKILL)
+        os.kill(broker, signal.SIGCONT)
+        for thread in threads:
+            thread.join(30)
+
+        eventually(lambda owner=owner, worker=worker: orrery.pids().get(owner, worker) != worker)
+        assert answered == 0, "the kill came too late to prove anything"
+        assert set(ledger.told.values()) == {201}
+        ledger.check()
+    assert_one_history("default")
+
+
+def recorded(names: list[str]) -> int:
+    """How many of these creations are committed."""
+    requests = Input.objects.order_by("-ordinal").values_list("request", flat=True)[:100]
+    return sum(1 for request in requests if any(f'\\"{name}\\"' in bytes(request).decode() for name in names))
+
+
+def test_a_broker_that_is_killed_loses_no_acknowledged_write(orrery: Installation):
+    ledger = Ledger(orrery)
+    ledger.write_in_background(writers=4, each=40)
+    for _ in range(3):
+        before = ledger.count(lambda status: status > 0)
+        eventually(lambda before=before: ledger.is_finished or ledger.count(lambda s: s > 0) > before + 10)
+        old = orrery.pids()["broker"]
+        orrery.kill("broker")
+        eventually(lambda old=old: orrery.pids().get("broker", old) != old)
+    eventually(lambda: ledger.is_finished, 60)
+
+    assert [answer for answer in ledger.told.items() if answer[1] != 201] == []
+    assert len(ledger.told) == 160
+    ledger.check()
+    assert_one_history("default")
+
+
+def test_a_life_with_kills_and_time_controls_is_replayed_to_the_same_digest(orrery: Installation, tmp_path):
+    ledger = Ledger(orrery)
+    for number in range(6):
+        assert ledger.write(f"entry-{number}") == 201
+        orrery.ask({"type": "clock", "op": "speed", "value": [0.5, 3, 10, "max", 100, 1][number]})
+        orrery.kill(eventually(lambda: orrery.owner_of("default")))
+    orrery.ask({"type": "clock", "op": "skip", "seconds": 45})
+    orrery.ask({"type": "power-off", "node": "worker-2"})
+    orrery.ask({"type": "clock", "op": "skip", "seconds": 120})
+    assert pause(orrery).status == 200
+
+    digest = json.loads(orrery.manage("cluster", "digest", "--json").stdout)
+    (tmp_path / "life.json").write_text(orrery.manage("cluster", "export").stdout)
+    orrery.environment["PYTHONHASHSEED"] = "4711"
+    again = json.loads(orrery.manage("cluster", "replay", str(tmp_path / "life.json"), "--slice", "7", "--json").stdout)
+
+    assert again == digest
+
+
+def test_turns_as_celery_tasks_make_the_same_log(installed: Callable[..., Installation], tmp_path):
+    orrery = installed(TURNS="tasks")
+    ledger = Ledger(orrery)
+    assert [ledger.write(f"entry-{number}") for number in range(5)] == [201] * 5
+    assert orrery.ask({"type": "clock", "op": "skip", "seconds": 30}).status == 200
+    assert pause(orrery).status == 200
+
+    digest = json.loads(orrery.manage("cluster", "digest", "--json").stdout)
+    (tmp_path / "life.json").write_text(orrery.manage("cluster", "export").stdout)
+    again = json.loads(orrery.manage("cluster", "replay", str(tmp_path / "life.json"), "--json").stdout)
+
+    assert again == digest
+    assert digest["revision"] > 20
+
+
+def test_a_request_that_was_given_up_never_runs(orrery: Installation):
+    owner = eventually(lambda: orrery.owner_of("default"))
+    others = [pid for name, pid in orrery.pids().items() if name.startswith("worker")]
+    for pid in others:
+        os.kill(pid, signal.SIGSTOP)
+
+    answer = orrery.ask(creation(a_config_map("too-late"), "configmaps"), timeout=1.0)
+    for pid in others:
+        os.kill(pid, signal.SIGCONT)
+
+    assert owner
+    assert answer.status == 504
+    assert "will not run" in answer.json()["message"]
+    assert DeadInput.objects.filter(reason=inbox.GIVEN_UP).count() == 1
+    assert orrery.ask(creation(a_config_map("in-time"), "configmaps")).status == 201
+    assert orrery.ask(creation(a_config_map("too-late"), "configmaps")).status == 201, "it had not run, so the name is free"
+
+
+def test_an_owner_that_was_replaced_can_not_commit(orrery: Installation):
+    """Somebody takes the next epoch in the database; the old owner notices at its commit and starts again from rows."""
+    before = Cluster.objects.get(name="default").owner_epoch
+    Cluster.objects.filter(name="default").update(owner_epoch=before + 1)
+
+    assert orrery.ask(creation(a_config_map("after"), "configmaps")).status == 201
+
+    assert Cluster.objects.get(name="default").owner_epoch > before + 1
+    assert_one_history("default")
+
+
+def test_an_inbox_with_a_thousand_requests_refuses_the_next(orrery: Installation):
+    for name, pid in orrery.pids().items():
+        if name.startswith("worker"):
+            os.kill(pid, signal.SIGSTOP)
+    inbox.bus().redis.rpush(f"{inbox.PREFIX}in:default", *[b"{}"] * inbox.LIMIT)
+
+    answer = orrery.ask(creation(a_config_map("one-too-many"), "configmaps"))
+
+    inbox.bus().redis.delete(f"{inbox.PREFIX}in:default")
+    for name, pid in orrery.pids().items():
+        if name.startswith("worker"):
+            os.kill(pid, signal.SIGCONT)
+    assert answer.status == 429
+    assert answer.headers["Retry-After"] == "1"

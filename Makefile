@@ -6,7 +6,7 @@
 #   make bench         every figure that we claim
 #   make screenshots   the page in all its states, as files
 
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p && break; done)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv/bin
 export PORT TLS_PORT HOST ORRERY_HOME WORKERS TURNS ORRERY_LAB DATABASE_URL REDIS_URL
 unexport MAKEFLAGS MAKELEVEL

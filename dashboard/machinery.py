@@ -1,15 +1,13 @@
-"""What the machine room shows: Celery workers, who holds which cluster, what waits, the broker, this web
-server.
+"""What the machine room shows: Celery workers, the clusters they hold, each component's steps, broker and Daphne.
 
-Read from Redis's keys (see the head of cluster/inbox.py) and from committed rows; nobody is asked, so
-looking costs the workers nothing.
+Workers tell about themselves in Redis (`inbox.room`), and the rest is committed rows; nobody is asked, so looking
+costs the workers nothing. Rates are differences between two looks.
 """
 
 import os
 import platform
 import sys
 import time
-from collections import Counter
 from typing import Any
 
 import django
@@ -18,56 +16,86 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from cluster import inbox
 from cluster.inbox import PREFIX, bus
-from cluster.models import REVISION_BITS, Cluster, Revision
+from cluster.models import Cluster
 from dashboard import stream
 
-LATELY = 60_000_000  # Simulated microseconds.
+MEBIBYTE = 1 << 20
+FRESH = 30.0  # Seconds: an older look is no base for a rate.
 STARTED = time.monotonic()
+_looks: dict[str, tuple[float, dict[str, int]]] = {}  # Cluster to its last look: when, and steps by component.
 
 
 def look(cluster: Cluster) -> dict[str, Any]:
-    names = list(Cluster.objects.order_by("name").values_list("name", flat=True))
+    rows = list(Cluster.objects.order_by("name"))
+    room: dict[str, dict[str, Any]] = {}
+    waiting: dict[str, int] = {}
     try:
-        workers, waiting, broker = _bus_facts(names)
+        room = inbox.room()
+        waiting = {row.name: int(bus().redis.llen(f"{PREFIX}in:{row.name}")) for row in rows}
+        broker = _broker_facts()
     except redis.RedisError as error:
-        workers, waiting, broker = [], {}, [(_("Broker"), f"{_('unreachable')}: {error}")]
-    facts = [*broker, (_("Database"), connection.vendor), *_own_facts()]
+        broker = [(_("Broker"), f"{_('unreachable')}: {error}")]
     return {
-        "workers": workers,
-        "clusters": _clusters(waiting),
-        "components": _components(cluster),
-        "facts": facts,
+        "workers": [_worker(name, words) for name, words in sorted(room.items())],
+        "clusters": [_cluster(row, room, waiting.get(row.name, 0)) for row in rows],
+        "components": _components(cluster.name, room),
+        "facts": [*broker, (_("Database"), connection.vendor), *_own_facts()],
     }
 
 
-def _bus_facts(names: list[str]) -> tuple[list[dict[str, Any]], dict[str, int], list[tuple[str, str]]]:
-    server = bus().redis
-    held: dict[str, list[str]] = {}
-    for name in names:
-        owner = _text(server.get(f"{PREFIX}own:{name}"))
-        if owner:
-            held.setdefault(owner.partition(":")[2], []).append(name)
-    known = sorted({_text(name) for name in server.zrange(f"{PREFIX}load", 0, -1)} | set(held))
-    workers = [
-        {"name": w, "alive": bool(server.exists(f"{PREFIX}alive:{w}")), "clusters": held.get(w, [])}
-        for w in known
+def _worker(name: str, words: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "pid": words["pid"],
+        "memory": f"{words['memory'] / MEBIBYTE:.0f} MiB",
+        "clusters": sorted(words["clusters"]),
+    }
+
+
+def _cluster(row: Cluster, room: dict[str, dict[str, Any]], waiting: int) -> dict[str, Any]:
+    own = next((words["clusters"][row.name] for words in room.values() if row.name in words["clusters"]), {})
+    state = _("asleep") if row.asleep else _("paused") if row.paused else _("running")
+    return {
+        "name": row.name,
+        "epoch": row.owner_epoch,
+        "turns": own.get("turns", 0),
+        "step": row.step,
+        "revision": row.revision,
+        "waiting": waiting,
+        "state": own.get("trouble") or row.stopped or state,
+    }
+
+
+def _components(name: str, room: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Steps that each component took since its worker holds the cluster, and how many a second lately."""
+    own = next((words["clusters"][name] for words in room.values() if name in words["clusters"]), {})
+    steps: dict[str, int] = own.get("steps", {})
+    now = time.monotonic()
+    then, before = _looks.get(name, (now, steps))
+    if now - then > FRESH:
+        then, before = now, steps
+    if now - then > 1.0 or name not in _looks:
+        _looks[name] = (now, dict(steps))
+    seconds = max(now - then, 1.0)
+    rows = [
+        {"name": component, "steps": count, "rate": f"{max(count - before.get(component, 0), 0) / seconds:.1f}"}
+        for component, count in steps.items()
     ]
-    waiting = {name: int(server.llen(f"{PREFIX}in:{name}")) for name in names}
-    info = server.info()
+    return sorted(rows, key=lambda row: (-row["steps"], row["name"]))[:60]
+
+
+def _broker_facts() -> list[tuple[str, str]]:
+    info: dict[str, Any] = bus().redis.info()  # type: ignore[assignment]
     kind = _("embedded") if settings.EMBEDDED_REDIS else _("yours")
     version = info.get("valkey_version") or info["redis_version"]
-    broker = [
+    return [
         (_("Broker"), f"{info.get('server_name', 'redis')} {version}, {kind}"),
-        (_("Broker memory"), f"{info['used_memory'] / 2**20:.1f} MiB"),
+        (_("Broker memory"), f"{info['used_memory'] / MEBIBYTE:.1f} MiB"),
         (_("Broker commands a second"), str(info["instantaneous_ops_per_sec"])),
         (_("Broker clients"), str(info["connected_clients"])),
     ]
-    return workers, waiting, broker
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value or "")
 
 
 def _own_facts() -> list[tuple[str, str]]:
@@ -78,31 +106,3 @@ def _own_facts() -> list[tuple[str, str]]:
         (_("Pages on the live stream"), str(followers)),
         ("Python", f"{platform.python_version()} ({sys.platform})"),
     ]
-
-
-def _clusters(waiting: dict[str, int]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": row.name,
-            "epoch": row.owner_epoch,
-            "step": row.step,
-            "revision": row.revision,
-            "waiting": waiting.get(row.name, 0),
-            "state": row.stopped
-            or (_("asleep") if row.asleep else _("paused") if row.paused else _("running")),
-        }
-        for row in Cluster.objects.order_by("name")
-    ]
-
-
-def _components(cluster: Cluster) -> list[dict[str, Any]]:
-    """Who wrote how much in the last simulated minute."""
-    first, last = cluster.pk << REVISION_BITS, (cluster.pk + 1) << REVISION_BITS
-    newest = (
-        Revision.objects.filter(id__gt=first, id__lt=last)
-        .order_by("-id")
-        .values_list("actor", "sim_time")[:5000]
-    )
-    writes = Counter(actor for actor, sim_time in newest if sim_time > cluster.sim_now - LATELY)
-    seconds = max(min(LATELY, cluster.sim_now) / 1e6, 1)
-    return [{"name": name, "writes": n, "rate": f"{n / seconds:.2f}"} for name, n in writes.most_common(40)]

@@ -47,6 +47,7 @@ TEXTS = (
     gettext_noop("Namespace"),
     gettext_noop("Status"),
     gettext_noop("{n} more: narrow the filter."),
+    gettext_noop("Time"),
     gettext_noop("Pause"),
     gettext_noop("Play"),
     gettext_noop("asleep"),

@@ -2,6 +2,8 @@
 
 from django import template
 
+from dashboard import story
+
 register = template.Library()
 SECOND = 1_000_000
 
@@ -26,3 +28,9 @@ def span(us: int) -> str:
     if seconds < 3600:
         return f"{seconds // 60} min" + (f" {seconds % 60} s" if seconds % 60 else "")
     return f"{seconds // 3600} h" + (f" {seconds // 60 % 60} min" if seconds // 60 % 60 else "")
+
+
+@register.filter
+def short(key: str) -> str:
+    """`web-jrw25` for `default/web-55gcfcb6f-jrw25`; other namespaces are kept."""
+    return story.short(key.removeprefix("default/"))

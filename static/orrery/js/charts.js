@@ -1,13 +1,14 @@
 // Charts: any element with data-chart="<url>" gets its numbers from there, every two seconds while it is on the page.
 // uPlot is fetched when the first chart appears. JSON: {unit, series: [{label, values}], times: [seconds]}.
 
-import { $$, boot, clockText, colours, h, phone } from './dom.js';
+import { $$, boot, clockText, colours, h, phone, t } from './dom.js';
 
 const EVERY = 2000;
 const STROKES = ['accent', 'run', 'done', 'pend', 'fail', 'term'];
 const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [4, 4], [1, 2]];
 let library = null;
 const drawn = new Map();
+const tall = () => (innerWidth >= 1500 ? 180 : 130);
 
 function load() {
   library ??= new Promise((resolve, reject) => {
@@ -45,14 +46,14 @@ function show(uPlot, element, { unit, times, series }) {
   const colour = colours();
   const axis = { stroke: colour['ink-2'], grid: { stroke: colour.line, width: 1 }, ticks: { show: false }, font: '11px Inter', labelFont: '11px Inter' };
   const plot = new uPlot({
-    width: element.clientWidth, height: element.clientHeight || 130, padding: [8, 8, 0, 0],
+    width: element.clientWidth, height: tall(), padding: [8, 8, 0, 0],
     legend: { show: series.length > 1 && !phone() }, cursor: { y: false },
     scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 1)] } },
     axes: [
       { ...axis, size: 24, values: (_, ticks) => ticks.map((tick) => clockText(tick * 1e6, 0)) },
-      { ...axis, size: 46, values: (_, ticks) => ticks.map((tick) => `${tick}${unit}`) },
+      { ...axis, size: 40, values: (_, ticks) => ticks.map((tick) => `${tick}${unit}`) },
     ],
-    series: [{ value: (_, value) => (value == null ? '' : clockText(value * 1e6, 0)) }, ...series.map((one, index) => ({
+    series: [{ label: t('Time'), value: (_, value) => (value == null ? '' : clockText(value * 1e6, 0)) }, ...series.map((one, index) => ({
       label: one.label, stroke: colour[STROKES[index % 6]], dash: DASHES[index % 6], width: 1.5, points: { show: false },
       value: (_, value) => (value == null ? '–' : `${value} ${unit}`),
     }))],
@@ -67,4 +68,4 @@ export function forgetCharts() {
 }
 
 setInterval(() => { if (!document.hidden) refreshCharts(); }, EVERY);
-addEventListener('resize', () => { for (const [element, plot] of drawn) plot.setSize({ width: element.clientWidth, height: element.clientHeight || 130 }); });
+addEventListener('resize', () => { for (const [element, plot] of drawn) plot.setSize({ width: element.clientWidth, height: tall() }); });

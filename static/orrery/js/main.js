@@ -314,7 +314,21 @@ function announce({ fresh, pods, nodes }) {
 document.body.addEventListener('htmx:config:request', ({ detail }) => {
   if (detail.ctx.request.method !== 'GET') detail.ctx.request.headers['X-CSRFToken'] = boot.csrf;
 });
-document.body.addEventListener('htmx:after:swap', () => refreshCharts());
+document.body.addEventListener('htmx:after:swap', () => { refreshCharts(); follow(); });
+
+/** Logs follow: whoever was at the end stays at the end. A reader who has scrolled up is left alone. */
+function follow() {
+  for (const lines of $$('[data-follow]')) {
+    const box = lines.parentElement;
+    const fresh = box.dataset.seen !== '1';
+    if (fresh || box.dataset.end === '1') box.scrollTop = box.scrollHeight;
+    if (fresh) {
+      box.dataset.seen = '1';
+      box.dataset.end = '1';
+      box.addEventListener('scroll', () => { box.dataset.end = box.scrollTop + box.clientHeight > box.scrollHeight - 24 ? '1' : '0'; });
+    }
+  }
+}
 document.body.addEventListener('orrery:toast', ({ detail }) => toast(detail.text ?? detail.value ?? '', detail.bad));
 document.body.addEventListener('orrery:done', () => { if ($('#sheet').open) $('#sheet').close(); });
 document.body.addEventListener('htmx:error', () => toast(t('That did not arrive. Is the server there?'), true));

@@ -55,10 +55,12 @@ async def serve(request: Request, resource: Resource, target: Target) -> None:
     follower = asyncio.create_task(_follow(request, resource, target, found, options, _size(lines)))
     gone = asyncio.create_task(request.disconnected())
     await asyncio.wait((follower, gone), return_when=asyncio.FIRST_COMPLETED)
+    client_left = gone.done()
     for task in (follower, gone):
         task.cancel()
     await asyncio.gather(follower, gone, return_exceptions=True)
-    await request.write(b"", more=False)
+    if not client_left:
+        await request.write(b"", more=False)
 
 
 async def _follow(

@@ -124,12 +124,14 @@ async def stream(request: Request, resource: Resource, target: Target) -> None:
         )
         gone = asyncio.create_task(request.disconnected())
         await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
+        client_left = gone.done()
         for task in (pump, gone):
             task.cancel()
         await asyncio.gather(pump, gone, return_exceptions=True)
         if not pump.cancelled() and pump.exception() is not None:
             raise pump.exception()  # type: ignore[misc]
-        await request.write(b"", more=False)
+        if not client_left:
+            await request.write(b"", more=False)
     finally:
         source.leave(subscription)
 

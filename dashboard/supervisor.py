@@ -2,7 +2,7 @@
 
 The supervisor imports everything once, freezes what it has, and forks: a worker is there in a third of a second and
 shares most of its memory with the others. It must never import Twisted (whose reactor would be shared too) and never
-start a thread. While it runs it does two small things: ten times a second it looks for clusters that have something
+start a thread. While it runs it does two small things: four times a second it looks for clusters that have something
 to do and nobody to do it (a worker died, a message was lost), and every second it reads from the database which
 clusters have something due, so that a broker may forget everything.
 
@@ -45,7 +45,7 @@ from cluster.models import Cluster
 from dashboard import broker, opening
 from dashboard.celery import app as celery_app
 
-SWEEP_EVERY = 0.1
+SWEEP_EVERY = 0.25  # Deaths are told at once; this is for messages that were lost.
 DUE_EVERY = 1.0
 QUICK_DEATH = 2.0  # Seconds: who dies sooner than this is started again a little later, not at once.
 GRACE = 5.0  # Seconds that processes get to end by themselves.

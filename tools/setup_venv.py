@@ -27,7 +27,11 @@ def main(requirements: str) -> int:
         return 0
     if not (VENV / "bin" / "python").exists():
         print("orrery: making .venv …", flush=True)
-        venv.create(VENV, with_pip=True)
+        try:
+            venv.create(VENV, with_pip=True)
+        except subprocess.CalledProcessError:
+            print(f"orrery: {sys.executable} can't make environments; on Debian: sudo apt-get install -y python3-venv")
+            return 1
     print(f"orrery: installing {requirements} …", flush=True)
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     done = subprocess.run([*pip, "-r", str(ROOT / requirements)], check=False)

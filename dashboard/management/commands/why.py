@@ -35,7 +35,7 @@ class Command(commanding.Command):
 def kind_of(word: str) -> str:
     """`po`, `pods`, `Pod`, `deployments.apps` … as kubectl understands them. Errors: Refused."""
     wanted = word.split(".")[0].lower()
-    for resource in registry.all_resources():
+    for resource in registry.RESOURCES:
         if wanted in (resource.kind.lower(), resource.plural, resource.singular_name, *resource.short_names):
             return str(resource.kind)
     raise Refused(f'there is no kind "{word}"')

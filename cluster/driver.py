@@ -167,7 +167,7 @@ class Resident:
     def next_role(self) -> str | None:
         """Whose turn it is now; None: nobody's yet, or the clock was asked to go somewhere step by step."""
         world = self.world
-        if world is None or self._goal is not None and self._goal[1]:
+        if world is None or (self._goal is not None and self._goal[1]):
             return None
         until = self._goal[0] if self._goal else self._pace.horizon()
         due = world.next_due()
@@ -403,7 +403,9 @@ class Resident:
         """Answer what waits, since nobody knows when the world can go on. None of it was committed."""
         raw = list(bus().redis.lrange(f"{inbox.PREFIX}proc:{self.name}", 0, -1))
         raw += bus().run("take", self.name, self.worker, inbox.LEASE, inbox.LIMIT) or []
-        answer = inbox.refusal(status, "InternalError", f"cluster {self.name} stopped: {self.trouble}", {"Retry-After": "1"})
+        answer = inbox.refusal(
+            status, "InternalError", f"cluster {self.name} stopped: {self.trouble}", {"Retry-After": "1"}
+        )
         self._finish([_reply(orjson.loads(text), answer) for text in raw])
 
 

@@ -1,6 +1,6 @@
 """The inbox: how everything from outside gets into a world, in one order, exactly once.
 
-    call(cluster, request)   →   in:c   →   the owner takes it   →   one commit with its answer   →   rep:me   →   Answer
+    call(cluster, request)  →  in:c  →  the owner takes it  →  one commit with its answer  →  rep:me  →  Answer
 
 A request gets an id and goes into the cluster's list in Redis. Whoever owns the world moves it to `proc:c`, executes
 it, and commits its `Input` row, with the answer, in the turn's own transaction. So a request whose worker died is run
@@ -425,9 +425,7 @@ def call_sync(cluster: str, request: dict[str, Any], timeout: float = TIMEOUT) -
     return _given_up(cluster, identity, timeout)
 
 
-def _ask_once(
-    cluster: str, identity: str, request: dict[str, Any], deadline: float, again: bool
-) -> Answer | None:
+def _ask_once(cluster: str, identity: str, request: dict[str, Any], deadline: float, again: bool) -> Answer | None:
     """Post and wait. None: no answer by the deadline. Errors: redis.RedisError when the broker goes away."""
     name, channel = _channel()
     if not _posted(cluster, encode_message(identity, request, name, again)):

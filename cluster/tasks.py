@@ -190,7 +190,12 @@ class Worker:
         """For the machine room: what this worker holds, and how many turns its components took."""
         clusters = {name: resident.account() for name, resident in self.residents.items()}
         memory = self._process.memory_info().rss
-        room = {"pid": os.getpid(), "memory": memory, "clusters": clusters, "cpu": sum(self._process.cpu_times()[:2])}
+        room = {
+            "pid": os.getpid(),
+            "memory": memory,
+            "clusters": clusters,
+            "cpu": sum(self._process.cpu_times()[:2]),
+        }
         bus().redis.set(f"{PREFIX}room:{self.name}", orjson.dumps(room), px=LEASE)
 
     def _must_stop(self) -> bool:

@@ -108,9 +108,8 @@ def check_ports(settings: Any) -> None:
     ports = importlib.import_module("dashboard.ports")
     for name, port in (("PORT", settings.PORT), ("TLS_PORT", settings.TLS_PORT)):
         if not ports.is_free(settings.HOST, port):
-            raise Unable(
-                f"port {port} is taken by {ports.holder(port)}; stop it, or choose another: `make run {name}={port + 1}`"
-            )
+            other = f"`make run {name}={port + 1}`"
+            raise Unable(f"port {port} is taken by {ports.holder(port)}; stop it, or choose another: {other}")
 
 
 if __name__ == "__main__":

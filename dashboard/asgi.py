@@ -127,12 +127,13 @@ def _headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
 def _content(response: HttpResponseBase) -> bytes:
     if isinstance(response, HttpResponse):
         return response.content
-    return b"".join(response)  # type: ignore[arg-type]  A streaming response, such as a static file.
+    return b"".join(response)  # type: ignore[call-overload]  # A static file, for one.
 
 
 async def _body(receive: Receive) -> bytes | None:
     """The request's body; None if it is too large."""
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

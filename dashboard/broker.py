@@ -3,6 +3,7 @@
 It keeps nothing on disk: everything that must not be lost is in the database.
 """
 
+import contextlib
 import ctypes
 import importlib.util
 import platform
@@ -51,7 +52,7 @@ def missing() -> str:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to end us if our parent ends without saying so. Elsewhere than on Linux, processes look themselves."""
+    """Ask the kernel to end us if our parent ends without saying so. Elsewhere than on Linux, workers look."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(KILL_WITH_PARENT, signal.SIGTERM)
 
@@ -87,10 +88,8 @@ def stop_leftover(path: Path) -> None:
     """A server of a supervisor that was killed still listens: its home is ours now."""
     if not path.exists():
         return
-    try:
+    with contextlib.suppress(redis.RedisError, OSError):
         redis.Redis(unix_socket_path=str(path), socket_timeout=1, retry=ONCE).shutdown(nosave=True)
-    except (redis.RedisError, OSError):
-        pass
 
 
 def wait_until_up(url: str, alive: Callable[[], bool] = lambda: True) -> None:

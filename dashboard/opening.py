@@ -44,7 +44,10 @@ spec:
   - port: 80
 """
 
-PATHS = {"Deployment": "/apis/apps/v1/namespaces/default/deployments", "Service": "/api/v1/namespaces/default/services"}
+PATHS = {
+    "Deployment": "/apis/apps/v1/namespaces/default/deployments",
+    "Service": "/api/v1/namespaces/default/services",
+}
 
 
 def ensure() -> None:

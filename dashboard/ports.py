@@ -20,7 +20,9 @@ def is_free(host: str, port: int) -> bool:
 def holder(port: int) -> str:
     """`python (pid 4711)`: the process that listens on `port`, as far as we may know."""
     try:
-        found = [c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"]
+        found = [
+            c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"
+        ]
         if found and found[0]:
             return f"{psutil.Process(found[0]).name()} (pid {found[0]})"
     except (psutil.Error, PermissionError):

@@ -19,10 +19,11 @@ from typing import Any
 from daphne.http_protocol import HTTPFactory
 from daphne.ws_protocol import WebSocketFactory
 from OpenSSL import crypto
-from twisted.internet import defer, reactor, ssl
+from twisted.internet import defer, ssl
+from twisted.internet import reactor as installed_reactor
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
 from twisted.internet.interfaces import IPushProducer
-from twisted.logger import globalLogBeginner
+from twisted.logger import ILogObserver, globalLogBeginner
 from zope.interface import implementer
 
 from dashboard import tls
@@ -30,6 +31,7 @@ from dashboard import tls
 CLOSE_PATIENCE = 30  # Seconds for a websocket's goodbye to arrive behind everything that is still on its way.
 LARGEST_MESSAGE = 16 * 1024 * 1024  # Of a websocket: `kubectl cp` sends what tar gives it.
 
+reactor: Any = installed_reactor  # Twisted's stubs know its interface, not what it is.
 log = logging.getLogger(__name__)
 
 
@@ -44,13 +46,13 @@ class Gate:
     async def passable(self) -> None:
         await self._free.wait()
 
-    def pauseProducing(self) -> None:  # noqa: N802
+    def pauseProducing(self) -> None:
         self._free.clear()
 
-    def resumeProducing(self) -> None:  # noqa: N802
+    def resumeProducing(self) -> None:
         self._free.set()
 
-    stopProducing = resumeProducing  # noqa: N815  The connection is gone: whoever waits must not wait for ever.
+    stopProducing = resumeProducing
 
 
 class Server(Daphne):  # type: ignore[misc]
@@ -83,7 +85,7 @@ class Server(Daphne):  # type: ignore[misc]
             maxMessagePayloadSize=self.websocket_max_message_size,
             maxFramePayloadSize=self.websocket_max_frame_size,
         )
-        globalLogBeginner.beginLoggingTo([lambda _: None], redirectStandardIO=False, discardBuffer=True)
+        globalLogBeginner.beginLoggingTo([_be_silent], redirectStandardIO=False, discardBuffer=True)
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)
         asyncio.set_event_loop(reactor._asyncioEventloop)
@@ -149,6 +151,11 @@ class Server(Daphne):  # type: ignore[misc]
         return ended.addErrback(lambda _: None) if ended is not None else None
 
 
+@implementer(ILogObserver)
+def _be_silent(event: Any) -> None:
+    """Twisted's own log: every connection that comes and goes."""
+
+
 def _tls_options() -> ssl.CertificateOptions:
     """Our certificate; clients may show one of ours, and need not."""
     place = tls.ensure()
@@ -165,16 +172,19 @@ def _tls_options() -> ssl.CertificateOptions:
 
 def _peer_of(protocol: Any) -> dict[str, Any] | None:
     """{user, groups} of a client that showed a certificate. Read once a connection."""
-    transport = getattr(protocol, "transport", None)
+    transport: Any = getattr(protocol, "transport", None)
     if not hasattr(transport, "getPeerCertificate"):
         return None
     if not hasattr(transport, "orrery_peer"):
         certificate = transport.getPeerCertificate()
         transport.orrery_peer = _subject(certificate) if certificate is not None else None
-    return transport.orrery_peer  # type: ignore[no-any-return, union-attr]
+    return transport.orrery_peer  # type: ignore[no-any-return]
 
 
 def _subject(certificate: crypto.X509) -> dict[str, Any]:
     parts = certificate.get_subject().get_components()
     common = [value.decode() for name, value in parts if name == b"CN"]
-    return {"user": common[0] if common else "", "groups": [value.decode() for name, value in parts if name == b"O"]}
+    return {
+        "user": common[0] if common else "",
+        "groups": [value.decode() for name, value in parts if name == b"O"],
+    }

@@ -126,7 +126,7 @@ def database() -> dict[str, Any]:
     """PostgreSQL if DATABASE_URL says so, else a SQLite file whose writers queue up instead of failing."""
     url = os.environ.get("DATABASE_URL") or f"sqlite:///{HOME / 'orrery.sqlite3'}"
     found = dict(dj_database_url.parse(url, conn_max_age=600))
-    if "sqlite3" in found["ENGINE"]:
+    if "sqlite3" in str(found["ENGINE"]):
         options = {"transaction_mode": "IMMEDIATE", "timeout": BUSY_TIMEOUT, "init_command": SQLITE_PRAGMAS}
         found |= {"OPTIONS": options, "TEST": {"NAME": HOME / "test.sqlite3"}}
     return found

@@ -4,7 +4,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class Storage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """`import … from "./x.js"` inside our modules is rewritten too. A file outside the manifest keeps its plain name."""
+    """`import … from "./x.js"` in our modules is rewritten too. A file outside the manifest keeps its plain name."""
 
     support_js_module_import_aggregation = True
     manifest_strict = False

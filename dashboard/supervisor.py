@@ -227,7 +227,10 @@ class Supervisor:
         if code == 0:
             self._mark("opened")
         else:
-            self._failed, self._stopping = "the first cluster could not be made; what went wrong stands above", True
+            self._failed, self._stopping = (
+                "the first cluster could not be made; what went wrong stands above",
+                True,
+            )
 
     def _restart(self, child: Child, code: int) -> None:
         if child.name == "daphne" and "listening" not in self._ready:
@@ -353,7 +356,10 @@ def greeting(seconds: float) -> str:
         "  stop      Ctrl-C",
     ]
     if settings.URL_TOKEN:
-        lines.insert(1, "  warning   everybody who can reach this machine and knows the address below can do everything")
+        lines.insert(
+            1,
+            "  warning   everybody who can reach this machine and knows the address below can do everything",
+        )
     return "\n".join(lines)
 
 

@@ -45,7 +45,12 @@ def _make(place: Path) -> None:
     alternatives = x509.SubjectAlternativeName([*_own_names()])
     server_key, admin_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     server = _certificate(
-        _name("kube-apiserver"), ca_name, server_key.public_key(), ca_key, ExtendedKeyUsageOID.SERVER_AUTH, [alternatives]
+        _name("kube-apiserver"),
+        ca_name,
+        server_key.public_key(),
+        ca_key,
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        [alternatives],
     )
     admin = _certificate(
         _name(ADMIN, ADMIN_GROUP), ca_name, admin_key.public_key(), ca_key, ExtendedKeyUsageOID.CLIENT_AUTH
@@ -138,7 +143,9 @@ def ca_pem() -> str:
 def kubeconfig(cluster: str) -> str:
     """What kubectl needs to reach `cluster`, with its certificates inside."""
     place = ensure()
-    data = {name: base64.b64encode((place / name).read_bytes()).decode() for name in ("ca.crt", "admin.crt", "admin.key")}
+    data = {
+        name: base64.b64encode((place / name).read_bytes()).decode() for name in ("ca.crt", "admin.crt", "admin.key")
+    }
     host = "127.0.0.1" if settings.HOST in ("0.0.0.0", "localhost", "") else settings.HOST
     prefix = f"/{settings.URL_TOKEN}" if settings.URL_TOKEN else ""
     context = f"orrery-{cluster}"

@@ -19,7 +19,9 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 def main(requirements: str) -> int:
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         found = ".".join(map(str, sys.version_info[:2]))
-        print(f"orrery: needs Python 3.11, 3.12 or 3.13; {sys.executable} is {found}. Name another: `make run PYTHON=…`")
+        print(
+            f"orrery: needs Python 3.11, 3.12 or 3.13; {sys.executable} is {found}. Name another: `make run PYTHON=…`"
+        )
         return 1
     stamp = VENV / f".installed-{Path(requirements).stem}"
     wanted = fingerprint(ROOT / requirements)

@@ -127,11 +127,18 @@ class Installation:
     def manage(self, *arguments: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
         """`python manage.py …` in a process of its own."""
         command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, input=stdin, check=False)
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, input=stdin, check=False
+        )
 
 
 def a_config_map(name: str, **data: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "default"}, "data": data}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "default"},
+        "data": data,
+    }
 
 
 def creation(manifest: dict[str, Any], plural: str, group: str = "api/v1") -> dict[str, Any]:
@@ -139,4 +146,11 @@ def creation(manifest: dict[str, Any], plural: str, group: str = "api/v1") -> di
     namespace = manifest["metadata"]["namespace"]
     headers = {"content-type": "application/json", "user-agent": "test"}
     path = f"/{group}/namespaces/{namespace}/{plural}"
-    return {"type": "api", "method": "POST", "path": path, "query": "", "headers": headers, "body": json.dumps(manifest)}
+    return {
+        "type": "api",
+        "method": "POST",
+        "path": path,
+        "query": "",
+        "headers": headers,
+        "body": json.dumps(manifest),
+    }

@@ -71,7 +71,11 @@ def assert_one_history(cluster: str) -> None:
     numbers = [identity & ((1 << REVISION_BITS) - 1) for identity, _, _ in log]
     assert numbers == list(range(row.first_revision + 1, row.revision + 1))
     assert log == sorted(log, key=lambda entry: (entry[1], entry[2], entry[0]))
-    inputs = list(Input.objects.filter(cluster=row, ordinal__lte=row.inputs).order_by("ordinal").values_list("ordinal", "epoch", "step"))
+    inputs = list(
+        Input.objects.filter(cluster=row, ordinal__lte=row.inputs)
+        .order_by("ordinal")
+        .values_list("ordinal", "epoch", "step")
+    )
     assert [ordinal for ordinal, _, _ in inputs] == list(range(1, row.inputs + 1))
     epochs = [epoch for _, epoch, _ in inputs]
     assert epochs == sorted(epochs), "two owners wrote by turns"

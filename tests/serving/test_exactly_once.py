@@ -24,7 +24,9 @@ def test_writes_survive_workers_that_are_killed_in_the_middle(orrery: Installati
     kills = 0
     while not ledger.is_finished and kills < 6:
         before = ledger.count(lambda status: status > 0)
-        eventually(lambda before=before: ledger.is_finished or ledger.count(lambda s: s > 0) > before + dice.randrange(20))
+        eventually(
+            lambda before=before: ledger.is_finished or ledger.count(lambda s: s > 0) > before + dice.randrange(20)
+        )
         owner = eventually(lambda: orrery.owner_of("default") or ledger.is_finished)
         if owner is not True:
             orrery.kill(owner)
@@ -38,33 +40,35 @@ def test_writes_survive_workers_that_are_killed_in_the_middle(orrery: Installati
 
 
 def test_a_worker_killed_between_its_commit_and_its_answer_has_its_answer_sent_by_the_next(orrery: Installation):
-    """The broker is stopped while a batch executes: it is committed then, and nobody can have been answered."""
     for attempt in range(5):
-        ledger = Ledger(orrery)
-        names = [f"batch-{attempt}-{number}" for number in range(40)]
-        owner = eventually(lambda: orrery.owner_of("default"))
-        worker, broker = orrery.pids()[owner], orrery.pids()["broker"]
-        os.kill(worker, signal.SIGSTOP)
-        threads = [threading.Thread(target=ledger.write, args=(name,)) for name in names]
-        for thread in threads:
-            thread.start()
-        eventually(lambda: inbox.bus().redis.llen(f"{inbox.PREFIX}in:default") == len(names))
-        proc = f"{inbox.PREFIX}proc:default"
-        os.kill(worker, signal.SIGCONT)
-        eventually(lambda proc=proc: inbox.bus().redis.llen(proc) == len(names) or ledger.count(bool))
-        os.kill(broker, signal.SIGSTOP)
-        eventually(lambda names=names: recorded(names) == len(names), what="the batch to be committed")
-        answered = ledger.count(bool)
-        os.kill(worker, signal.SIGKILL)
-        os.kill(broker, signal.SIGCONT)
-        for thread in threads:
-            thread.join(30)
+        ledger = kill_between_commit_and_answer(orrery, attempt)
 
-        eventually(lambda owner=owner, worker=worker: orrery.pids().get(owner, worker) != worker)
-        assert answered == 0, "the kill came too late to prove anything"
         assert set(ledger.told.values()) == {201}
         ledger.check()
     assert_one_history("default")
+
+
+def kill_between_commit_and_answer(orrery: Installation, attempt: int) -> Ledger:
+    """The broker is stopped while a batch executes: it is committed then, and nobody can have been answered."""
+    ledger, names = Ledger(orrery), [f"batch-{attempt}-{number}" for number in range(40)]
+    owner, redis = eventually(lambda: orrery.owner_of("default")), inbox.bus().redis
+    worker, broker = orrery.pids()[owner], orrery.pids()["broker"]
+    os.kill(worker, signal.SIGSTOP)
+    threads = [threading.Thread(target=ledger.write, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: redis.llen(f"{inbox.PREFIX}in:default") == len(names))
+    os.kill(worker, signal.SIGCONT)
+    eventually(lambda: redis.llen(f"{inbox.PREFIX}proc:default") == len(names) or ledger.count(bool))
+    os.kill(broker, signal.SIGSTOP)
+    eventually(lambda: recorded(names) == len(names), what="the batch to be committed")
+    assert ledger.count(bool) == 0, "the kill came too late to prove anything"
+    os.kill(worker, signal.SIGKILL)
+    os.kill(broker, signal.SIGCONT)
+    for thread in threads:
+        thread.join(30)
+    eventually(lambda: orrery.pids().get(owner, worker) != worker)
+    return ledger
 
 
 def recorded(names: list[str]) -> int:
@@ -139,7 +143,9 @@ def test_a_request_that_was_given_up_never_runs(orrery: Installation):
     assert "will not run" in answer.json()["message"]
     assert DeadInput.objects.filter(reason=inbox.GIVEN_UP).count() == 1
     assert orrery.ask(creation(a_config_map("in-time"), "configmaps")).status == 201
-    assert orrery.ask(creation(a_config_map("too-late"), "configmaps")).status == 201, "it had not run, so the name is free"
+    assert orrery.ask(creation(a_config_map("too-late"), "configmaps")).status == 201, (
+        "it had not run, so the name is free"
+    )
 
 
 def test_an_owner_that_was_replaced_can_not_commit(orrery: Installation):

@@ -1,8 +1,6 @@
 """One installation, from the first start to the second, and what a person meets who types something wrong."""
 
-import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +20,9 @@ def test_the_first_look_is_a_cluster_with_a_running_application(orrery: Installa
     assert f":{orrery.tls_port}/clusters/default" in (orrery.home / "kubeconfig").read_text()
 
 
-def test_ctrl_c_ends_every_process_and_a_second_start_finds_the_clusters_as_they_were(installed: Callable[..., Installation]):
+def test_ctrl_c_ends_every_process_and_a_second_start_finds_the_clusters_as_they_were(
+    installed: Callable[..., Installation],
+):
     first = installed()
     assert first.ask(creation(a_config_map("kept"), "configmaps")).status == 201
     processes = first.processes()
@@ -40,14 +40,21 @@ def test_a_supervisor_that_is_killed_takes_everything_with_it(orrery: Installati
 
     orrery.kill("supervisor")
 
-    eventually(lambda: not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE], 10, "all to end")
+    eventually(
+        lambda: not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE],
+        10,
+        "all to end",
+    )
 
 
 def test_every_process_that_dies_is_started_again(orrery: Installation):
     for name in ("worker-1", "worker-2", "daphne", "broker"):
         before = orrery.pids()[name]
         orrery.kill(name)
-        eventually(lambda name=name, before=before: orrery.pids().get(name, before) != before, what=f"{name} to be back")
+        eventually(
+            lambda name=name, before=before: orrery.pids().get(name, before) != before,
+            what=f"{name} to be back",
+        )
 
     assert orrery.ask(creation(a_config_map("after-all-that"), "configmaps")).status == 201
 
@@ -88,7 +95,9 @@ def test_without_any_broker_binary_the_message_has_the_one_command_to_run(tmp_pa
         "try:\n    broker.binary()\nexcept broker.NoBroker as error:\n    print(error)\n"
     )
     environment = {**os.environ, "PATH": str(tmp_path)}
-    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
     assert "no Redis-compatible server for this platform" in said.stdout
     assert "sudo apt-get install -y valkey-server" in said.stdout
@@ -98,7 +107,15 @@ def run_dashboard(**environment: str) -> "subprocess.CompletedProcess[str]":
     clean = {name: value for name, value in os.environ.items() if name not in ("PORT", "TLS_PORT")}
     clean["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
     command = [sys.executable, "-m", "dashboard"]
-    return subprocess.run(command, cwd=ROOT, env={**clean, **environment}, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
 
 
 def keys_of(row: Cluster, plural: str) -> list[str]:

@@ -41,7 +41,8 @@ class Command(commanding.Command):
 
     def say(self, answer: Any) -> str:
         if self.action == "skip":
-            return f"skipped {seconds(answer['until'] - answer['simTime'])}: {answer['text']}; now {seconds(answer['now'])}"
+            waited = seconds(answer["until"] - answer["simTime"])
+            return f"skipped {waited}: {answer['text']}; now {seconds(answer['now'])}"
         if self.action == "speed":
             return f"speed {answer['speed'] or 'max'}"
         return f"{self.action}: step {answer['step']} at {seconds(answer['now'])}"

@@ -61,7 +61,10 @@ class Command(commanding.Command):
         if self.action == "create":
             return f'cluster "{answer["cluster"]}" created with seed {answer["seed"]}'
         if self.action == "list":
-            lines = [f"{row['name']:<20} {row['nodes']:>5} {row['revision']:>9} {row['seed']:>12}  {row['state']}" for row in answer]
+            lines = [
+                f"{row['name']:<20} {row['nodes']:>5} {row['revision']:>9} {row['seed']:>12}  {row['state']}"
+                for row in answer
+            ]
             return "\n".join([f"{'NAME':<20} {'NODES':>5} {'REVISION':>9} {'SEED':>12}  STATE", *lines])
         if self.action == "delete":
             return f'cluster "{answer["cluster"]}" deleted'
@@ -105,9 +108,16 @@ def export(row: Cluster) -> dict[str, Any]:
 def digest(row: Cluster) -> dict[str, Any]:
     """Errors: Refused if the oldest revisions are gone."""
     if row.compacted > row.first_revision:
-        raise Refused(f"revisions up to {row.compacted} of cluster {row.name} were compacted, so there is no digest of all")
+        raise Refused(
+            f"revisions up to {row.compacted} of cluster {row.name} were compacted, so there is no digest of all"
+        )
     writes = commits.revisions(row.pk, row.first_revision, row.revision)
-    return {"digest": commits.digest(writes), "revision": row.revision, "step": row.step, "simTime": row.sim_now}
+    return {
+        "digest": commits.digest(writes),
+        "revision": row.revision,
+        "step": row.step,
+        "simTime": row.sim_now,
+    }
 
 
 def replayed(file: str, slice_steps: int) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class World:
         self.last_checkpoint = (row.get("last_checkpoint_step", 0), row.get("last_checkpoint_time", 0))
         self.switches: dict[str, Any] = {}  # What time controls changed this turn: `paused`, `speed`, `asleep`.
         self.checkpoints: list[tuple[int, int, int, bytes]] = []
+        self.compact_to = 0  # Revision up to which history is being forgotten, a portion a turn.
         self.steps_by_component: dict[str, int] = {}
 
     # --- building -----------------------------------------------------------------------------------------------
@@ -324,8 +325,11 @@ class World:
         else:
             row = {**self.counters(), **self.switches, "last_checkpoint_step": self.last_checkpoint[0]}
             row["last_checkpoint_time"] = self.last_checkpoint[1]
-            batch = commits.Batch(writes, changes, self.executed, self.events, checkpoint, row)
-            commits.commit(self.identity, self.owner_epoch, batch)
+            if checkpoint:
+                self.compact_to = commits.compaction_target(self.identity, self.clock.now, self.store.revision)
+            batch = commits.Batch(writes, changes, self.executed, self.events, checkpoint, row, self.compact_to)
+            if not commits.commit(self.identity, self.owner_epoch, batch):
+                self.compact_to = 0
         self.executed, self.events, self.switches = [], [], {}
 
     def checkpoint_body(self) -> bytes:

@@ -13,7 +13,7 @@ import orjson
 from cluster import ENGINE_VERSION
 from cluster.apiserver import registry
 from cluster.apiserver.registry import Resource
-from cluster.etcd import disk
+from cluster.etcd import compaction, disk
 from cluster.etcd.disk import Batch, EventRow, Fenced, InputRow, Withdrawn
 from cluster.etcd.store import Head, Store, Write
 from cluster.models import Cluster
@@ -45,6 +45,7 @@ checkpoint_before = disk.checkpoint_before
 take_ownership = disk.take_ownership
 forget = disk.forget
 load_cell = disk.load_cell
+compaction_target = compaction.target
 row_id = disk.row_id
 number_of = disk.number_of
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.db import connection, transaction
 
+from cluster.etcd import compaction
 from cluster.etcd.store import Write
 from cluster.models import REVISION_BITS, Checkpoint, Cluster, Container, DeadInput, Input, Machine, PhysicalEvent
 from cluster.models import Agenda as AgendaRow
@@ -71,6 +72,7 @@ class Batch:
     events: list[EventRow] = field(default_factory=list)
     checkpoint: tuple[int, int, int, bytes] | None = None  # step, sim_time, revision, plain JSON
     row: dict[str, Any] = field(default_factory=dict)
+    compact: int = 0  # Forget a portion of the history up to this revision; 0: nothing.
 
 
 def row_id(cluster: int, number: int) -> int:
@@ -82,8 +84,8 @@ def number_of(identity: int) -> int:
     return identity & ((1 << REVISION_BITS) - 1)
 
 
-def commit(cluster: int, owner_epoch: int, batch: Batch) -> None:
-    """Write all of `batch` in one transaction, or nothing. Errors: Fenced, Withdrawn, OperationalError."""
+def commit(cluster: int, owner_epoch: int, batch: Batch) -> bool:
+    """Write all of `batch` in one transaction, or nothing. True: there is more to compact. Errors: Fenced, Withdrawn, OperationalError."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         fields = {**batch.row}
         if "next_event" in fields:
@@ -111,6 +113,7 @@ def commit(cluster: int, owner_epoch: int, batch: Batch) -> None:
                 step=step,
                 defaults={"sim_time": sim_time, "revision": revision, "body": zlib.compress(body, 1)},
             )
+        return compaction.compact(cluster, batch.compact) if batch.compact else False
 
 
 def _refuse_withdrawn(inputs: list[InputRow]) -> None:

@@ -211,6 +211,8 @@ class Server:
         self._check_preconditions(resource, old, options)
         self._admit(Attributes("delete", resource, "", namespace, name, user, old, old, options.dry_run))
         new = self._marked(resource, old, options)
+        if not resource.graceful and not self._kept(resource, new):
+            return (old, True) if options.dry_run else (self.storage.remove(resource, old), True)
         if options.dry_run:
             return new, not self._kept(resource, new)
         if new is not old and (resource.graceful or self._kept(resource, new)):
@@ -229,7 +231,8 @@ class Server:
             if first and metadata.get("generation"):
                 metadata["generation"] += 1
             metadata["deletionTimestamp"] = times.rfc3339(self.clock.unix() + grace * SECOND)
-            metadata["deletionGracePeriodSeconds"] = grace
+            if resource.kind != "Namespace":  # Its end is its own controller's business.
+                metadata["deletionGracePeriodSeconds"] = grace
         if finalizers != metadata.get("finalizers", []):
             metadata["finalizers"] = finalizers
         if not finalizers:

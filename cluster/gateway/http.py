@@ -5,7 +5,9 @@ Read next: __init__.py for where requests go.
 
 import asyncio
 import gzip
+import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -116,6 +118,7 @@ class Request:
         """Status and headers. Nothing is sent before the first `write`, so streams write an empty one at once."""
         self.started = True
         sent = [(b"content-type", media.encode())] if media else []
+        sent += [(b"audit-id", str(uuid.uuid4()).encode()), (b"date", formatdate(usegmt=True).encode())]
         sent += [(name.lower().encode(), value.encode("latin1", "replace")) for name, value in headers]
         await self._send({"type": "http.response.start", "status": status, "headers": sent})
 

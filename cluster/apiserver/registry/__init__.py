@@ -85,9 +85,18 @@ def prepare_create(resource: Resource, obj: Manifest) -> Manifest:
     """What only the server may say of a new object: no status of the client's, generation 1."""
     entry = _stored(resource)
     new = entry.on_create(obj) if entry.on_create else obj
+    if any(new["metadata"].get(name) in ({}, []) for name in _OPTIONAL):
+        new = {**new, "metadata": _without_empty(new["metadata"])}
     if entry.generation:
         new = {**new, "metadata": {**new["metadata"], "generation": 1}}
     return new
+
+
+_OPTIONAL = ("labels", "annotations", "finalizers", "ownerReferences")  # Empty means not there, as in Go.
+
+
+def _without_empty(metadata: Manifest) -> Manifest:
+    return {name: value for name, value in metadata.items() if value or name not in _OPTIONAL}
 
 
 _IMMUTABLE = ("uid", "creationTimestamp", "namespace", "name", "generateName", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
@@ -103,9 +112,7 @@ def prepare_update(resource: Resource, old: Manifest, new: Manifest, subresource
         else:
             metadata.pop(name, None)
     metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
-    for empty in ("labels", "annotations", "finalizers", "ownerReferences"):
-        if empty in metadata and not metadata[empty]:
-            del metadata[empty]
+    metadata = _without_empty(metadata)
     if subresource == "status":
         kept = {k: v for k, v in old.items() if k != "status"}
         if "status" in new:

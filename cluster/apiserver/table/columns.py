@@ -6,7 +6,10 @@ from cluster.apiserver.descriptions import describe
 
 
 class Column(NamedTuple):
-    """`doc`: the field whose description explains the column; `text`: an explanation of its own."""
+    """`doc`: the field whose description explains the column; `text`: an explanation of its own.
+
+    `joint`: what stands where our source of descriptions sees the end of a paragraph, which may only be that of a line.
+    """
 
     name: str
     type: str = "string"
@@ -14,9 +17,10 @@ class Column(NamedTuple):
     text: str = ""
     wide: bool = False
     format: str = ""
+    joint: str = "\n\n"
 
     def definition(self) -> dict[str, Any]:
-        description = describe(self.doc) if self.doc else self.text
+        description = describe(self.doc).replace("\n\n", self.joint) if self.doc else self.text
         return {
             "name": self.name,
             "type": self.type,

@@ -25,7 +25,7 @@ COLUMNS = (
         ),
     ),
     AGE,
-    Column("IP", doc="core_v1.PodStatus.podIP", wide=True),
+    Column("IP", doc="core_v1.PodStatus.podIP", wide=True, joint=" "),
     Column("Node", doc="core_v1.PodSpec.nodeName", wide=True),
     Column("Nominated Node", doc="core_v1.PodStatus.nominatedNodeName", wide=True),
     Column("Readiness Gates", doc="core_v1.PodSpec.readinessGates", wide=True),

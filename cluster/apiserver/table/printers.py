@@ -63,8 +63,8 @@ NODE_COLUMNS = (
     Column("Roles", text="The roles of the node"),
     AGE,
     Column("Version", doc="core_v1.NodeSystemInfo.kubeletVersion"),
-    Column("Internal-IP", doc="core_v1.NodeStatus.addresses", wide=True),
-    Column("External-IP", doc="core_v1.NodeStatus.addresses", wide=True),
+    Column("Internal-IP", doc="core_v1.NodeStatus.addresses", wide=True, joint=" "),
+    Column("External-IP", doc="core_v1.NodeStatus.addresses", wide=True, joint=" "),
     Column("OS-Image", doc="core_v1.NodeSystemInfo.osImage", wide=True),
     Column("Kernel-Version", doc="core_v1.NodeSystemInfo.kernelVersion", wide=True),
     Column("Container-Runtime", doc="core_v1.NodeSystemInfo.containerRuntimeVersion", wide=True),
@@ -116,8 +116,8 @@ def _roles(obj: Manifest) -> list[str]:
 SERVICE_COLUMNS = (
     NAME,
     Column("Type", doc="core_v1.ServiceSpec.type"),
-    Column("Cluster-IP", doc="core_v1.ServiceSpec.clusterIP"),
-    Column("External-IP", doc="core_v1.ServiceSpec.externalIPs"),
+    Column("Cluster-IP", doc="core_v1.ServiceSpec.clusterIP", joint=" "),
+    Column("External-IP", doc="core_v1.ServiceSpec.externalIPs", joint="  "),
     Column("Port(s)", doc="core_v1.ServiceSpec.ports"),
     AGE,
     Column("Selector", doc="core_v1.ServiceSpec.selector", wide=True),
@@ -319,6 +319,19 @@ def _event_source(told: Manifest) -> str:
     return f"{component}, {instance}" if instance else component
 
 
+SCALE_COLUMNS = (
+    NAME._replace(format=""),
+    Column("Desired", "integer", "autoscaling_v1.ScaleSpec.replicas"),
+    Column("Available", "integer", "autoscaling_v1.ScaleStatus.replicas"),
+    AGE,
+)
+
+
+def scale(obj: Manifest, now: int) -> list[Any]:
+    desired, there = (obj.get("spec") or {}).get("replicas", 0), (obj.get("status") or {}).get("replicas", 0)
+    return [meta.name(obj), desired, there, _age(obj, now)]
+
+
 # --- the rest ---------------------------------------------------------------------------------------------------
 
 
@@ -363,10 +376,7 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     ("", "ServiceAccount"): _simple(),
     ("apps", "Deployment"): Printer(DEPLOYMENT_COLUMNS, deployment),
     ("apps", "ReplicaSet"): Printer(REPLICASET_COLUMNS, replicaset),
-    ("autoscaling", "Scale"): _simple(
-        (Column("Desired", "integer", "autoscaling_v1.ScaleSpec.replicas"), _field("spec.replicas", 0)),
-        (Column("Available", "integer", "autoscaling_v1.ScaleStatus.replicas"), _field("status.replicas", 0)),
-    ),
+    ("autoscaling", "Scale"): Printer(SCALE_COLUMNS, scale),
     ("coordination.k8s.io", "Lease"): _simple(
         (Column("Holder", doc="coordination_v1.LeaseSpec.holderIdentity"), _field("spec.holderIdentity"))
     ),

@@ -54,6 +54,7 @@ def test_a_watch_from_now_sees_what_happens_in_order(lab):
     assert seen(answer) == [("MODIFIED", "cm-00"), ("ADDED", "w1"), ("DELETED", "w1")]
     revisions = [int(f["object"]["metadata"]["resourceVersion"]) for f in answer.frames()]
     assert revisions == sorted(set(revisions))
+    assert "deletionTimestamp" not in answer.frames()[2]["object"]["metadata"]  # It never was marked, only deleted.
 
 
 def test_headers_leave_before_the_first_event(lab):
@@ -89,7 +90,7 @@ def test_without_a_revision_the_present_comes_first(lab, query):
 def test_initial_events_end_with_a_bookmark_that_says_so(lab):
     query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1"
 
-    answer = watched(lab, f"{MAPS}?{query}", (lambda: lab.config_map("later"), 3))
+    answer = watched(lab, f"{MAPS}?{query}", (lambda: None, 2), (lambda: lab.config_map("later"), 3))
 
     first, bookmark, later = answer.frames()[:3]
     assert first["type"] == "ADDED"
@@ -160,7 +161,7 @@ def test_one_name_is_watched_by_field_selector_or_by_path(lab):
 def test_a_table_watch_tells_its_columns_once(lab):
     lab.config_map("a")
     answer = watched(
-        lab, f"{MAPS}?watch=1&timeoutSeconds=1", (lambda: lab.config_map("b"), 3), accept=TABLE
+        lab, f"{MAPS}?watch=1&timeoutSeconds=1", (lambda: None, 2), (lambda: lab.config_map("b"), 3), accept=TABLE
     )
 
     tables = [frame["object"] for frame in answer.frames()]

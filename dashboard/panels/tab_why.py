@@ -87,8 +87,8 @@ def scored(row: explain.Row, names: list[str], most: int) -> dict[str, Any]:
         words = f"{score.plugin}: {score.score} × {score.weight} = {score.points}"
         bars.append(
             {
-                "x": round(x, 2),
-                "width": max(width - 0.6, 0),
+                "x": f"{x:.2f}",
+                "width": f"{max(width - 0.6, 0):.2f}",
                 "texture": texture(names, score.plugin),
                 "words": words,
             }

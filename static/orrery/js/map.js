@@ -117,7 +117,7 @@ export class Diagram {
     if (!row || (row.n && !card)) { chip?.remove(); this.chips.delete(key); return false; }
     if (!chip) {
       const [base, suffix] = shortName(row);
-      chip = h('button', { class: 'pod', 'data-object': `Pod/${key}`, 'aria-selected': 'false', tabindex: '-1' }, glyph(row.s), h('span', {}, h('i', {}, base), isSystem(row) ? null : h('u', {}, suffix)), h('small', {}));
+      chip = h('button', { class: 'pod', 'data-object': `Pod/${key}`, tabindex: '-1' }, glyph(row.s), h('span', {}, h('i', {}, base), isSystem(row) ? null : h('u', {}, suffix)), h('small', {}));
       this.chips.set(key, chip);
     }
     const home = row.n ? $('.pods', card) : this.queue;
@@ -135,7 +135,7 @@ export class Diagram {
     say($('small', chip), words);
     attribute(chip, 'aria-label', `${nameOf(key)}, ${t(`state.${row.s}`)}, ${words}`);
     attribute(chip, 'title', `${key}\n${words}`);
-    attribute(chip, 'aria-selected', String(this.selected === `Pod/${key}`));
+    attribute(chip, 'aria-pressed', String(this.selected === `Pod/${key}`));
     return false;
   }
 
@@ -210,11 +210,12 @@ export class Diagram {
 
   select(address) {
     this.selected = address;
-    for (const element of document.querySelectorAll('#stage [aria-selected="true"]')) element.setAttribute('aria-selected', 'false');
+    for (const element of document.querySelectorAll('#stage [data-selected]')) { delete element.dataset.selected; mark(element, false); }
     const chip = address.startsWith('Pod/') ? this.chips.get(address.slice(4)) : null;
     const card = address.startsWith('Node/') ? this.cards.get(address.slice(6)) : null;
     const box = address.startsWith('Component/') ? document.querySelector(`[data-object="${address}"]`) : null;
-    (chip ?? card ?? box)?.setAttribute('aria-selected', 'true');
+    const chosen = chip ?? card ?? box;
+    if (chosen) { chosen.dataset.selected = ''; mark(chosen, true); }
   }
 
   /** The map is one tab stop: arrows roam over boxes, nodes and pods. */
@@ -248,6 +249,12 @@ export class Diagram {
     best.chip.tabIndex = 0;
     best.chip.focus();
   }
+}
+
+/** Say to a screen reader which box is open; a node's card says it by its name. */
+function mark(element, on) {
+  const button = element.matches('button') ? element : element.querySelector('.name');
+  button?.setAttribute('aria-pressed', String(on));
 }
 
 /** The HTTP request behind a write: [method, path from the resource on]. */

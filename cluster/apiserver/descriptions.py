@@ -10,6 +10,7 @@ likely ended a paragraph: that is how paragraphs are found again.
 """
 
 import ast
+import itertools
 import re
 from functools import cache
 from importlib.util import find_spec
@@ -59,7 +60,7 @@ def _unwrapped(lines: list[str]) -> str:
     while lines and not lines[-1]:
         lines.pop()
     text = lines[0] if lines else ""
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in itertools.pairwise(lines):
         fitted = len(before) + 1 + len(line.split(" ", 1)[0]) < WIDTH
         text += ("\n\n" if fitted and before.endswith(SENTENCE_ENDS) else " ") + line
     return text

@@ -36,11 +36,26 @@ VERSION = {
 }
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 SERVER_ADDRESS = "10.0.0.10:6443"  # Only clients inside the cluster's network would use it.
-GROUPS = (
-    "apps events.k8s.io authentication.k8s.io authorization.k8s.io autoscaling batch certificates.k8s.io"
-    " networking.k8s.io policy rbac.authorization.k8s.io storage.k8s.io admissionregistration.k8s.io"
-    " apiextensions.k8s.io scheduling.k8s.io coordination.k8s.io node.k8s.io discovery.k8s.io resource.k8s.io"
-).split()  # In the order in which a real server lists them.
+GROUPS = [
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "resource.k8s.io",
+]  # In the order in which a real server lists them.
 
 
 class Document(NamedTuple):

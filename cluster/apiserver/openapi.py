@@ -8,7 +8,7 @@ kubectl reads it before it sends anything: `create` and `apply` ask the group's 
     /openapi/v2                 everything in one document, as JSON
 
 Mirrors:  k8s.io/kube-openapi (builder3, handler3), k8s.io/apiserver/pkg/endpoints/installer.go
-Left out: descriptions (`kubectl explain` is another issue), response codes, the protobuf form of v2 (kubectl before 1.29).
+Left out: descriptions (`kubectl explain` is another issue), response codes, the protobuf form of v2 (kubectl < 1.29).
 """
 
 import gzip
@@ -102,13 +102,21 @@ def _paths(resource: Resource) -> Iterator[tuple[str, Manifest]]:
     collection, item = f"{base}{scope}/{resource.plural}", f"{base}{scope}/{resource.plural}/{{name}}"
     if resource.namespaced:
         yield f"{base}/{resource.plural}", {"get": _operation(resource, "list", "ForAllNamespaces")}
-    yield collection, _operations(resource, {"get": "list", "post": "create", "delete": "deletecollection"}, resource.verbs)
-    yield item, _operations(resource, {"get": "get", "put": "update", "patch": "patch", "delete": "delete"}, resource.verbs)
+    yield (
+        collection,
+        _operations(resource, {"get": "list", "post": "create", "delete": "deletecollection"}, resource.verbs),
+    )
+    yield (
+        item,
+        _operations(resource, {"get": "get", "put": "update", "patch": "patch", "delete": "delete"}, resource.verbs),
+    )
     methods = {"get": "get", "put": "update", "patch": "patch", "post": "create"}
     for name, sub in resource.subresources.items():
         kind = (sub.group or resource.group, sub.version or resource.version, sub.kind or resource.kind)
         operations = {
-            method: _operation(resource, verb, name.title(), kind) for method, verb in methods.items() if verb in sub.verbs
+            method: _operation(resource, verb, name.title(), kind)
+            for method, verb in methods.items()
+            if verb in sub.verbs
         }
         if schema.name_of(*kind):
             yield f"{item}/{name}", {**operations, "parameters": _path_parameters(resource, True)}
@@ -128,13 +136,12 @@ def _operation(resource: Resource, verb: str, suffix: str = "", kind: tuple[str,
     group, version, name = kind or (resource.group, resource.version, resource.kind)
     title = "".join(part.title() for part in (resource.group.split(".")[0] or "core", resource.version))
     scoped = "Namespaced" if resource.namespaced and suffix != "ForAllNamespaces" else ""
-    short = resource.kind + (suffix if suffix != "ForAllNamespaces" else "")
     answered = f"{META}.Status" if verb.startswith("delete") else schema.name_of(group, version, name)
     if verb == "list":
         answered = schema.name_of(resource.group, resource.version, f"{resource.kind}List")
     made: Manifest = {
         "tags": [f"{resource.group.split('.')[0] or 'core'}_{resource.version}"],
-        "operationId": f"{_WORDS.get(verb, verb)}{title}{scoped}{short}{'ForAllNamespaces' if not scoped and suffix else ''}",
+        "operationId": f"{_WORDS.get(verb, verb)}{title}{scoped}{resource.kind}{suffix}",
         "parameters": [_parameter(query) for query in _QUERY.get(verb, ())],
     }
     body = _body(verb, answered)

@@ -53,7 +53,8 @@ def wire() -> Wire:
     table = orjson.loads(gzip.decompress(packed))
     messages = {
         name: {
-            int(number): Field(f["name"], f["kind"], f.get("shape", ""), f.get("rule", "")) for number, f in fields.items()
+            int(number): Field(f["name"], f["kind"], f.get("shape", ""), f.get("rule", ""))
+            for number, f in fields.items()
         }
         for name, fields in table["messages"].items()
     }
@@ -81,7 +82,9 @@ def decode(body: bytes) -> Manifest:
     message = wire().kinds.get(f"{api_version} {kind}")
     if message is None:
         # The real server tells the URL's kind apart later; without a message we can't read the bytes at all.
-        raise ValueError(f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"')
+        raise ValueError(
+            f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
+        )
     return {"kind": kind, "apiVersion": api_version, **_message(message, raw, 0)}
 
 
@@ -89,7 +92,8 @@ def _message(name: str, data: bytes, depth: int) -> Manifest:
     """The fields of one message under their JSON names."""
     if depth > MAX_DEPTH:
         raise ValueError(f"the body is nested more than {MAX_DEPTH} levels deep")
-    known, found = wire().messages[name], {}
+    known = wire().messages[name]
+    found: Manifest = {}
     for number, value in _fields(data):
         field = known.get(number)
         if field is None:
@@ -209,7 +213,7 @@ _SCALARS: dict[str, Callable[[int | bytes], Any]] = {
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(number, value) of each field of a message: a number for varints and fixed ones, else bytes. Errors: ValueError."""
+    """(number, value) of each field: a number for varints and fixed ones, else bytes. Errors: ValueError."""
     at, end = 0, len(data)
     while at < end:
         tag, at = _varint(data, at)

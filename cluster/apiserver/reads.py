@@ -125,9 +125,7 @@ class Reader:
         *cluster, value = rows[0]
         return Snapshot(*cluster), None if value is None else bytes(value)
 
-    def listing(
-        self, name: str, prefix: str, start: str = "", most: int = 0
-    ) -> tuple[Snapshot, list[Stored]] | None:
+    def listing(self, name: str, prefix: str, start: str = "", most: int = 0) -> tuple[Snapshot, list[Stored]] | None:
         """Living objects whose key starts with `prefix`, from key `start` on, in order; `most` of them, 0: all."""
         collate = self._collate()
         rows = self.rows(
@@ -165,7 +163,8 @@ class Reader:
         """The same at `revision`."""
         collate = self._collate()
         rows = self.rows(
-            "SELECT COUNT(*) FROM cluster_revision WHERE verb <> 'delete' AND id IN (SELECT MAX(id) FROM cluster_revision"
+            "SELECT COUNT(*) FROM cluster_revision WHERE verb <> 'delete' AND id IN ("
+            " SELECT MAX(id) FROM cluster_revision"
             f" WHERE cluster_id = %s AND key >= %s{collate} AND key < %s{collate} AND id <= %s GROUP BY key)",
             [cluster, start or prefix, end_of(prefix), (cluster << REVISION_BITS) + revision],
         )

@@ -30,7 +30,8 @@ from cluster.objects import Manifest
 POLL = 1.0  # Seconds between looks without being told.
 FOLLOWED = 1.5  # Seconds between telling the world that somebody looks.
 QUEUE = 10_000  # Changes that a watch may be behind.
-BATCH = 5_000
+BATCH = 5_000  # Changes read at once.
+INLINE = 50  # Changes that are read on the loop itself.
 
 log = logging.getLogger(__name__)
 
@@ -158,16 +159,21 @@ class Hub:
 
     async def _look(self) -> bool:
         """Hand out what is new. True if there may be more at once."""
-        found = await pool.in_thread(_changes, self.name, self.revision)
-        if found is None:
+        snapshot = pool.reader().cluster(self.name)
+        if snapshot is None:
             self._expire()
             return False
-        snapshot, changes = found
         identity = (snapshot.id, snapshot.first_revision)
         if identity != self._identity or self.revision < snapshot.compacted:
             self._expire()
             self._identity, self.revision = identity, snapshot.revision
             return False
+        if snapshot.revision <= self.revision:
+            return False
+        if snapshot.revision - self.revision <= INLINE:  # A thread would cost more than the read.
+            changes = pool.reader().changes(snapshot.id, self.revision)
+        else:
+            changes = await pool.in_thread(Reader.changes, snapshot.id, self.revision, BATCH)
         if changes:
             self._hand_out([Event(self, change, snapshot.epoch) for change in changes])
         return len(changes) == BATCH
@@ -185,13 +191,6 @@ class Hub:
         """The cluster is another one now, or forgot what we have not read: whoever watches must start again."""
         for subscription in list(self._subscriptions):
             subscription.end("expired")
-
-
-def _changes(reader: Reader, name: str, after: int) -> tuple[Snapshot, list[Change]] | None:
-    snapshot = reader.cluster(name)
-    if snapshot is None or snapshot.revision <= after:
-        return (snapshot, []) if snapshot else None
-    return snapshot, reader.changes(snapshot.id, after, BATCH)
 
 
 # --- one a cluster, and one ear for all -------------------------------------------------------------------------

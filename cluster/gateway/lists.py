@@ -133,9 +133,7 @@ async def listing(request: Request, resource: Resource, target: Target) -> Reply
             await asyncio.sleep(0.2)
 
 
-def _answer(
-    reader: Reader, cluster: str, resource: Resource, prefix: str, options: Options, form: Format
-) -> Reply:
+def _answer(reader: Reader, cluster: str, resource: Resource, prefix: str, options: Options, form: Format) -> Reply:
     """The whole answer, made in a thread: a large list takes a while."""
     page = page_of(reader, cluster, resource, prefix, options)
     metadata: Manifest = {"resourceVersion": str(page.revision)}
@@ -147,9 +145,7 @@ def _answer(
         return Reply(200, JSON, joined(resource, metadata, page.items))
     objects = [registry.present(resource, orjson.loads(value)) for value in page.items]
     if form.transform == "Table":
-        content = table.table(
-            resource.group, resource.kind, objects, page.now, metadata, options.include, form.version
-        )
+        content = table.table(resource.group, resource.kind, objects, page.now, metadata, options.include, form.version)
     elif form.transform:
         content = table.partial_list(objects, metadata, form.version)
     else:
@@ -214,7 +210,11 @@ def _rows(
     snapshot, rows = found
     if not most or len(rows) < most:
         return snapshot, rows, None
-    total = reader.count(snapshot.id, prefix, begin) if exact is None else reader.count_at(snapshot.id, prefix, exact, begin)
+    total = (
+        reader.count(snapshot.id, prefix, begin)
+        if exact is None
+        else reader.count_at(snapshot.id, prefix, exact, begin)
+    )
     return snapshot, rows, max(total - limit, 1)
 
 

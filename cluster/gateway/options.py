@@ -156,4 +156,6 @@ def revision_number(text: str, watch: bool) -> int | None:
 
 def names_one(request: Request) -> str:
     """The name that a field selector asks for; empty if it does not."""
-    return next((r.value for r in fields.parse(request.query("fieldSelector")) if r.path == "metadata.name" and r.equal), "")
+    return next(
+        (r.value for r in fields.parse(request.query("fieldSelector")) if r.path == "metadata.name" and r.equal), ""
+    )

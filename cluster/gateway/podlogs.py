@@ -94,9 +94,7 @@ async def _follow(
             return
 
 
-def _find(
-    reader: Reader, cluster: str, resource: Resource, target: Target, container: str, previous: bool
-) -> Found:
+def _find(reader: Reader, cluster: str, resource: Resource, target: Target, container: str, previous: bool) -> Found:
     snapshot, value = lists.read(reader, cluster, resource, target)
     pod = orjson.loads(value)
     records = reader.containers(snapshot.id, pod["metadata"]["uid"])

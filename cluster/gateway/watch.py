@@ -119,9 +119,7 @@ async def stream(request: Request, resource: Resource, target: Target) -> None:
     try:
         await request.start(200, JSON)
         await request.write(b"")  # Headers leave now, or a quiet watch would look like a server that hangs.
-        pump = asyncio.create_task(
-            _pump(request, Watch(resource, options, form), source, subscription, asked, seconds)
-        )
+        pump = asyncio.create_task(_pump(request, Watch(resource, options, form), source, subscription, asked, seconds))
         gone = asyncio.create_task(request.disconnected())
         await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
         client_left = gone.done()

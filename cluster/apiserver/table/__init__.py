@@ -22,12 +22,18 @@ INCLUDES = ("", "Metadata", "Object", "None")
 def check_include(include: str) -> None:
     """Errors: BadRequest if `includeObject` is none of the words we know."""
     if include not in INCLUDES:
-        problem = f'includeObject: Invalid value: "{include}": must be \'Metadata\', \'Object\', \'None\', or empty'
+        problem = f"includeObject: Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
         raise errors.BadRequest(f"Unable to convert to Table as requested: {problem}")
 
 
 def table(
-    group: str, kind: str, objects: Iterable[Manifest], now: int, metadata: Manifest, include: str = "", version: str = "v1"
+    group: str,
+    kind: str,
+    objects: Iterable[Manifest],
+    now: int,
+    metadata: Manifest,
+    include: str = "",
+    version: str = "v1",
 ) -> Manifest:
     """Objects of one kind as a Table. `now`: microseconds since 1970; `metadata`: the list's."""
     printer = printer_of(group, kind)

@@ -178,11 +178,15 @@ def _with_more(found: list[str]) -> str:
 
 def slice_ports(obj: Manifest) -> str:
     ports = obj.get("ports") or ()
-    return _with_more([str(p["port"]) if p.get("port") is not None else p.get("name") or "*" for p in ports]) or "<unset>"
+    return (
+        _with_more([str(p["port"]) if p.get("port") is not None else p.get("name") or "*" for p in ports]) or "<unset>"
+    )
 
 
 def slice_endpoints(obj: Manifest) -> str:
-    return _with_more([a for endpoint in obj.get("endpoints") or () for a in endpoint.get("addresses") or ()]) or "<unset>"
+    return (
+        _with_more([a for endpoint in obj.get("endpoints") or () for a in endpoint.get("addresses") or ()]) or "<unset>"
+    )
 
 
 # --- workloads --------------------------------------------------------------------------------------------------
@@ -395,7 +399,9 @@ PRINTERS: dict[tuple[str, str], Printer] = {
             _percent_or_number("spec.maxUnavailable"),
         ),
         (
-            Column("Allowed Disruptions", "integer", text="Calculated number of pods that may be disrupted at this time."),
+            Column(
+                "Allowed Disruptions", "integer", text="Calculated number of pods that may be disrupted at this time."
+            ),
             _field("status.disruptionsAllowed", 0),
         ),
     ),

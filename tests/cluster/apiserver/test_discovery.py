@@ -53,7 +53,7 @@ def test_the_aggregated_form_is_the_recorded_one(name):
 
 
 def test_the_version_is_that_of_the_recorded_server():
-    assert discovery.VERSION == recorded("version")
+    assert recorded("version") == discovery.VERSION
 
 
 V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -62,8 +62,15 @@ V2BETA1 = V2.replace("v=v2;", "v=v2beta1;")
 
 @pytest.mark.parametrize(
     ("accept", "aggregated"),
-    [(f"{V2},{V2BETA1},application/json", True), (V2, True), (f"{V2BETA1},application/json", False)]
-    + [("application/json", False), ("*/*", False), ("", False), (f"application/json,{V2}", False)],
+    [
+        (f"{V2},{V2BETA1},application/json", True),
+        (V2, True),
+        (f"{V2BETA1},application/json", False),
+        ("application/json", False),
+        ("*/*", False),
+        ("", False),
+        (f"application/json,{V2}", False),
+    ],
 )
 def test_the_aggregated_form_is_given_to_who_prefers_it(accept, aggregated):
     assert discovery.wants_aggregated(accept) is aggregated

@@ -58,7 +58,10 @@ def test_version_two_holds_every_type_in_its_own_words():
     two = orjson.loads(body)
 
     assert two["swagger"] == "2.0"
-    assert two["definitions"][DEPLOYMENT]["properties"]["spec"]["$ref"] == "#/definitions/io.k8s.api.apps.v1.DeploymentSpec"
+    assert (
+        two["definitions"][DEPLOYMENT]["properties"]["spec"]["$ref"]
+        == "#/definitions/io.k8s.api.apps.v1.DeploymentSpec"
+    )
     assert b"#/components/" not in body
     assert b'"allOf":[' not in body
 

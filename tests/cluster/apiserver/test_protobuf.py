@@ -36,7 +36,12 @@ def test_embedded_structs_are_inlined_as_in_json():
     source = {"name": "v", "configMap": {"name": "settings", "optional": False}}
     probe = {"httpGet": {"port": "http", "path": "/"}, "periodSeconds": 5}
     container = {"name": "c", "image": "i", "livenessProbe": probe}
-    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "spec": {"volumes": [source], "containers": [container]}}
+    pod = {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"name": "p"},
+        "spec": {"volumes": [source], "containers": [container]},
+    }
 
     decoded = protobuf.decode(wire.encoded(pod))["spec"]
 
@@ -48,7 +53,12 @@ def test_negative_numbers_bytes_and_percentages_survive():
     tolerations = [{"key": "k", "tolerationSeconds": -1}]
     pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {}, "spec": {"tolerations": tolerations}}
     secret = {"kind": "Secret", "apiVersion": "v1", "metadata": {}, "data": {"a": "AP8="}}
-    budget = {"kind": "PodDisruptionBudget", "apiVersion": "policy/v1", "metadata": {}, "spec": {"maxUnavailable": "25%"}}
+    budget = {
+        "kind": "PodDisruptionBudget",
+        "apiVersion": "policy/v1",
+        "metadata": {},
+        "spec": {"maxUnavailable": "25%"},
+    }
 
     assert protobuf.decode(wire.encoded(pod))["spec"]["tolerations"] == tolerations
     assert protobuf.decode(wire.encoded(secret))["data"] == {"a": "AP8="}
@@ -57,7 +67,12 @@ def test_negative_numbers_bytes_and_percentages_survive():
 
 @pytest.mark.parametrize("api_version", ["v1", "apps/v1", "meta.k8s.io/v1"])
 def test_delete_options_are_known_in_every_group(api_version):
-    options = {"kind": "DeleteOptions", "apiVersion": api_version, "gracePeriodSeconds": 0, "propagationPolicy": "Background"}
+    options = {
+        "kind": "DeleteOptions",
+        "apiVersion": api_version,
+        "gracePeriodSeconds": 0,
+        "propagationPolicy": "Background",
+    }
 
     assert protobuf.decode(wire.encoded(options, wire.META + "DeleteOptions")) == options
 
@@ -81,5 +96,9 @@ def test_a_kind_we_do_not_know_is_named():
 def without_zeros(value, name=""):
     """Empty messages and lists, and zeros that Go would leave out, say nothing."""
     if isinstance(value, dict):
-        return {k: v for k, v in ((k, without_zeros(v, k)) for k, v in value.items()) if v not in ({}, [], "", 0, None) or v is False}
+        return {
+            k: v
+            for k, v in ((k, without_zeros(v, k)) for k, v in value.items())
+            if v not in ({}, [], "", 0, None) or v is False
+        }
     return [without_zeros(v) for v in value] if isinstance(value, list) else value

@@ -12,11 +12,12 @@ Read next: world.py for what a step is; tasks.py for who calls this.
 """
 
 import logging
-import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 from redis import RedisError
@@ -31,7 +32,6 @@ from cluster.world import World
 BATCH = 64  # Inputs a turn.
 HORIZON_PERIOD = 0.1  # Wall seconds between commits of a followed world in which nothing happens.
 LAG = 0.5  # Wall seconds that a busy world may fall behind before the pace gives up catching up.
-SLEEP_AFTER = 600.0  # Wall seconds without page, watch, follow or write.
 ATTEMPTS = 3  # How often an input may kill its worker: once in a batch, and then alone.
 PATIENCE = 1.0  # Wall seconds before a world that failed is tried again.
 PAUSED = "this cluster's clock is paused"
@@ -42,6 +42,14 @@ Message = dict[str, Any]
 
 class Lost(Exception):
     """Somebody else has the cluster now, or it is gone: let go of it."""
+
+
+class Unexecutable(Exception):
+    """Executing an input failed by our own mistake: the world may be half changed; that input must not come again."""
+
+    def __init__(self, message: Message, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.message = message
 
 
 class Resident:
@@ -61,7 +69,8 @@ class Resident:
         self._speed = 1.0
         self._pace = Pace(0, 1.0, True)
         self._goal: tuple[int | None, str] | None = None  # (until, stop) of a skip or a step under way.
-        self._at_goal: list[tuple[str, bytes]] = []  # Answers that leave when it is reached.
+        self._at_goal: list[tuple[str, bytes]] = []  # Answers that leave when it is reached …
+        self._goal_set: list[tuple[str, bytes]] = []  # … and those whose input is not committed yet.
         self._revision = 0
         self._committed_at = self._used_at = monotonic()
         self._retry_at = 0.0
@@ -93,16 +102,23 @@ class Resident:
         self.recover()
 
     def discard(self) -> None:
-        self.world, self._goal = None, None
+        self.world, self._goal, self._goal_set = None, None, []
 
     def _anchor(self) -> None:
         """Start counting from here: whatever time was missed is not caught up."""
         assert self.world is not None
         self._pace = Pace(self.world.now, self._speed, self._paused or self._asleep)
 
-    def idle(self) -> bool:
+    def look(self, followed: bool) -> None:
+        """Does anybody follow? And the inbox may hold something whose knock was lost."""
+        self.followed = followed
+        if followed:
+            self._used_at = monotonic()
+        self.knocked = self.knocked or not self.trouble
+
+    def _is_idle(self) -> bool:
         """May this cluster fall asleep?"""
-        quiet = monotonic() - self._used_at > SLEEP_AFTER
+        quiet = monotonic() - self._used_at > settings.SLEEP_AFTER
         return quiet and not self.followed and not self._asleep and self.world is not None and self._goal is None
 
     @property
@@ -156,6 +172,11 @@ class Resident:
         except commits.Withdrawn:
             self.discard()  # The next turn begins with recovery, which leaves them out.
             self.knocked = True
+        except Unexecutable as error:
+            log.error("%s: an input can't be executed", self.name, exc_info=error.__cause__)
+            self.discard()
+            self._put_aside(error.message, str(error))
+            self.knocked = True
         except DatabaseError as error:
             self._database_failed(error)
         except (Lost, RedisError, OSError):
@@ -186,7 +207,10 @@ class Resident:
         assert world is not None
         if self._asleep:
             if self.followed:
-                self._wake()
+                self._switch("wake")
+            return
+        if self._is_idle():
+            self._switch("sleep")
             return
         if self._goal is None:
             horizon = self._pace.horizon()
@@ -207,15 +231,9 @@ class Resident:
             self._anchor()
         self._commit([])
 
-    def _wake(self) -> None:
-        self._execute({"id": inbox.new_id(), "request": {"type": "wake"}})
-        self._commit([])
-
-    def fall_asleep(self) -> None:
-        """Stop the clock of a world that nobody looks at; recorded, since it is an input."""
-        if self.world is None:
-            return
-        self._execute({"id": inbox.new_id(), "request": {"type": "sleep"}})
+    def _switch(self, kind: str) -> None:
+        """Stop the clock of a world that nobody looks at, or start it again; recorded, since it is an input."""
+        self._execute({"id": inbox.new_id(), "request": {"type": kind}})
         self._commit([])
 
     # --- inputs -------------------------------------------------------------------------------------------------
@@ -244,7 +262,7 @@ class Resident:
     def _execute_into(self, message: Message, replies: list[tuple[str, bytes]]) -> None:
         goal = self._goal
         reply = _reply(message, self._execute(message))
-        (self._at_goal if self._goal is not goal else replies).append(reply)
+        (self._goal_set if self._goal is not goal else replies).append(reply)
 
     def _execute(self, message: Message) -> Answer:
         """One input at the current moment, which is the horizon unless the world is behind."""
@@ -254,7 +272,10 @@ class Resident:
         if self._goal is None and horizon is not None and horizon > world.now and (due is None or due > horizon):
             world.run(horizon)
         request = message["request"]
-        response = world.execute(message["id"], request)
+        try:
+            response = world.execute(message["id"], request)
+        except Exception as error:
+            raise Unexecutable(message, error) from error
         if response.status < 400 and request.get("type") in ("clock", "sleep", "wake"):
             self._obey(orjson.loads(response.body))
         headers = dict(response.headers)
@@ -331,7 +352,7 @@ class Resident:
                 self._operate(message, place)
                 return
             elif int(bus().redis.hincrby(counts, identity, 1)) >= ATTEMPTS:
-                self._bury(message, f"it stopped its worker {ATTEMPTS} times")
+                self._put_aside(message, f"it stopped its worker {ATTEMPTS} times")
             elif not DeadInput.objects.filter(pk=identity).exists():
                 self._run_alone(message)
             bus().redis.hdel(counts, identity)
@@ -339,15 +360,10 @@ class Resident:
 
     def _run_alone(self, message: Message) -> None:
         replies: list[tuple[str, bytes]] = []
-        try:
-            self._execute_into(message, replies)
-        except Exception as error:
-            log.exception("%s: input %s can't be executed", self.name, message["id"])
-            self._bury(message, f"{type(error).__name__}: {error}")
-            raise
+        self._execute_into(message, replies)
         self._commit(replies, more=True)
 
-    def _bury(self, message: Message, reason: str) -> None:
+    def _put_aside(self, message: Message, reason: str) -> None:
         """An input that can't be executed must not stand in everybody's way for ever."""
         defaults = {"cluster_id": self._identity, "reason": reason[:200]}
         DeadInput.objects.get_or_create(id=message["id"], defaults=defaults)
@@ -361,6 +377,8 @@ class Resident:
         if self.world is not None:
             self.world.commit()
             self._committed_at = monotonic()
+            self._at_goal += self._goal_set
+            self._goal_set = []
         if self._goal is None and self._at_goal:
             replies, self._at_goal = replies + self._at_goal, []
         self._finish(replies, done=not more)
@@ -379,11 +397,14 @@ class Resident:
         """A failed or unclear commit: the world is gone, and what was taken is settled by the next recovery."""
         self.discard()
         self.knocked = False
+        bus().redis.delete(f"{inbox.PREFIX}attempts:{self.name}")  # No worker died of it.
         connection.close()
         self._failures += 1
         self._retry_at = monotonic() + PATIENCE
         self.trouble = f"the database can't be written: {error}"
         log.error("%s: %s", self.name, self.trouble)
+        with suppress(DatabaseError):  # It may have room for this at least.
+            Cluster.objects.filter(name=self.name, owner_epoch=self._epoch).update(stopped=self.trouble[:200])
         if self._failures > 1:
             self._refuse_all(507 if "full" in str(error) else 503)
 
@@ -395,7 +416,8 @@ class Resident:
         self._failures += 1
         self.trouble = f"the world failed: {type(error).__name__}: {error}"[:200]
         self._retry_at = monotonic() + PATIENCE if self._failures < ATTEMPTS else 0.0
-        Cluster.objects.filter(name=self.name, owner_epoch=self._epoch).update(stopped=self.trouble)
+        with suppress(DatabaseError):
+            Cluster.objects.filter(name=self.name, owner_epoch=self._epoch).update(stopped=self.trouble)
         if self._failures > 1:
             self._refuse_all(500)
 
@@ -417,7 +439,3 @@ def _known(identities: list[str]) -> dict[str, Answer]:
 def _reply(message: Message, answer: Answer) -> tuple[str, bytes]:
     """Channel and bytes of an answer. A message of our own has no one to answer to."""
     return message.get("reply", ""), inbox.encode_answer(message["id"], answer)
-
-
-def fresh_seed() -> int:
-    return secrets.randbits(31)

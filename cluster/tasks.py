@@ -15,6 +15,7 @@ Read next: driver.py for one world's turn; inbox.py for the protocol.
 import logging
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -92,7 +93,6 @@ class Worker:
         self.residents: dict[str, Resident] = {}
         self._wake = WakeList(name)
         self._renewed = -10.0
-        self._told = 0.0
         self._process = psutil.Process()
         self._parent = os.getppid()
 
@@ -100,9 +100,12 @@ class Worker:
         """Take `cluster` unless somebody else has it."""
         if cluster in self.residents:
             self.residents[cluster].knocked = True
-        elif bus().run("claim", cluster, self.name, LEASE):
-            self.residents[cluster] = Resident(cluster, self.name, self._wake.knocked)
-            self.residents[cluster].followed = bool(bus().redis.exists(f"{PREFIX}follow:{cluster}"))
+            return
+        with suppress(redis.RedisError, OSError):  # If the broker is away, the sweep will ask again.
+            if bus().run("claim", cluster, self.name, LEASE):
+                followed = bool(bus().redis.exists(f"{PREFIX}follow:{cluster}"))
+                self.residents[cluster] = Resident(cluster, self.name, self._wake.knocked)
+                self.residents[cluster].look(followed)
 
     def linger(self) -> None:
         """Let the worlds take their turns, until Celery has something for us or it is time to stop."""
@@ -113,10 +116,19 @@ class Worker:
                     return
             except (redis.RedisError, OSError) as error:
                 log.info("%s: the broker is away: %s", self.name, error)
-                self._wake.forget()
-                self._renewed = -10.0
+                self._begin_again()
                 time.sleep(0.05)
+            except Exception:
+                log.exception("%s stumbled", self.name)  # A worker that no longer lingers would serve nobody.
+                time.sleep(1)
         self.leave()
+
+    def _begin_again(self) -> None:
+        """The broker was away, and has perhaps forgotten us and what we sent through it."""
+        self._wake.forget()
+        self._renewed = -10.0
+        for resident in self.residents.values():
+            resident.sent = False
 
     def _round(self) -> bool:
         """One wait and one turn for everybody who wants one. True: Celery has something for us."""
@@ -157,7 +169,8 @@ class Worker:
             return
         resident.sent = False
         if resident.next_role() == role:
-            self._take_turn(resident, SLICE, role)
+            with suppress(redis.RedisError, OSError):  # `linger` will notice as well.
+                self._take_turn(resident, SLICE, role)
 
     def _let_go(self, name: str) -> None:
         """Give `name` back. If somebody knocked meanwhile it stays, and is opened anew."""
@@ -178,11 +191,8 @@ class Worker:
         for name in answer[:border]:
             self.residents.pop(name).discard()
         for name, resident in list(self.residents.items()):
-            resident.followed = name in followed
-            resident.knocked = resident.knocked or not resident.trouble  # A knock may have been lost with a broker.
-            if resident.idle():
-                resident.fall_asleep()
-            if resident.asleep and not resident.knocked:
+            resident.look(name in followed)
+            if resident.asleep:
                 self._let_go(name)
         self._tell()
 
@@ -207,7 +217,8 @@ class Worker:
         """Give everything back, in good order."""
         for name in list(self.residents):
             self.residents.pop(name).discard()
-        inbox.bury(self.name)
+        with suppress(redis.RedisError, OSError):
+            inbox.bury(self.name)
 
 
 _worker: Worker | None = None

@@ -7,6 +7,7 @@
     WORKERS        Celery workers (default 1)
     TURNS=tasks    every turn of a component is a Celery task of its own
     ORRERY_LAB=1   pods obey the annotations that the recordings' pods obey
+    ORRERY_SLEEP_AFTER, ORRERY_MAX_MB, ORRERY_BUSY_TIMEOUT    see below
 
 Nothing here imports Twisted: workers are forked from a process that has read this file, and need none of it.
 """
@@ -38,6 +39,7 @@ PORT = number_of("PORT", 8000, 1, 65_535 - 443)
 TLS_PORT = number_of("TLS_PORT", PORT + 443, 1, 65_535)
 WORKERS = number_of("WORKERS", 2, 1, 64)
 TURNS = os.environ.get("TURNS") or "drive"
+SLEEP_AFTER = number_of("ORRERY_SLEEP_AFTER", 600, 1, 10**9)  # Seconds without page, watch, follow or write.
 if TURNS not in ("drive", "tasks"):
     raise ValueError(f"TURNS is {TURNS!r}; it must be drive or tasks")
 
@@ -118,8 +120,14 @@ TEMPLATES = [
 
 # --- State -------------------------------------------------------------------------------------------------------
 
-BUSY_TIMEOUT = 10  # Seconds that a writer waits for another one.
-SQLITE_PRAGMAS = "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000"
+BUSY_TIMEOUT = number_of("ORRERY_BUSY_TIMEOUT", 10, 1, 600)  # Seconds that a writer waits for another one.
+DISK_LIMIT = number_of("ORRERY_MAX_MB", 0, 0, 1_000_000)  # Megabytes that the SQLite file may have; 0: the disk.
+PAGE = 16_384  # Bytes; must be said before the first table. 3.6 times less work per write than with 4,096.
+SQLITE_PRAGMAS = f"PRAGMA page_size={PAGE}; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000"
+
+
+if DISK_LIMIT:
+    SQLITE_PRAGMAS += f"; PRAGMA max_page_count={DISK_LIMIT * 1024 * 1024 // PAGE}"
 
 
 def database() -> dict[str, Any]:

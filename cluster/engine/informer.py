@@ -22,88 +22,105 @@ IndexFunction = Callable[[Manifest], list[str]]
 
 
 class Bucket:
-    """Objects by key, handed out in order of creation; sorted again only when one joined out of order."""
+    """Keys of objects in order of creation; sorted again only when one joined out of order."""
 
-    __slots__ = ("last", "objects", "ranks", "sorted")
+    __slots__ = ("keys", "last", "sorted")
 
     def __init__(self) -> None:
-        self.objects: dict[str, Manifest] = {}
-        self.ranks: dict[str, int] = {}
+        self.keys: dict[str, None] = {}
         self.last, self.sorted = -1, True
 
-    def put(self, key: str, obj: Manifest, rank: int) -> None:
-        if self.ranks.get(key) != rank:
-            if key in self.objects:
-                del self.objects[key]
-            self.sorted = self.sorted and rank > self.last
-            self.last = max(self.last, rank)
-            self.ranks[key] = rank
-        self.objects[key] = obj
+    def add(self, key: str, rank: int) -> None:
+        self.sorted = self.sorted and rank > self.last
+        self.last = max(self.last, rank)
+        self.keys[key] = None
 
-    def drop(self, key: str) -> None:
-        self.objects.pop(key, None)
-        self.ranks.pop(key, None)
-
-    def values(self) -> list[Manifest]:
+    def ordered(self, ranks: dict[str, int]) -> dict[str, None]:
         if not self.sorted:
-            ranks = self.ranks
-            self.objects = dict(sorted(self.objects.items(), key=lambda item: ranks[item[0]]))
+            self.keys = dict.fromkeys(sorted(self.keys, key=ranks.__getitem__))
             self.sorted = True
-        return list(self.objects.values())
+        return self.keys
 
 
 class KindCache:
-    """All objects of one kind, with indexes."""
+    """All objects of one kind, with indexes. An update that leaves an index's values alone leaves the index alone."""
 
     def __init__(self) -> None:
+        self.objects: dict[str, Manifest] = {}
+        self.ranks: dict[str, int] = {}  # Creation revisions: the order in which lists are handed out.
         self.all = Bucket()
         self.namespaces: dict[str, Bucket] = {}
         self.functions: dict[str, IndexFunction] = {}
         self.indexes: dict[str, dict[str, Bucket]] = {}
+        self.values: dict[str, dict[str, list[str]]] = {}  # Index -> key -> values it is found under.
         self.handlers: list[tuple[str, Handler]] = []
         self.routes: dict[str, dict[str, list[tuple[str, Handler]]]] = {}  # Index -> value -> handlers.
 
     def add_index(self, name: str, function: IndexFunction) -> None:
         if name in self.functions:
             return
-        self.functions[name] = function
-        self.indexes[name] = {}
-        for key, obj in self.all.objects.items():
-            self._index(name, key, None, obj, self.all.ranks[key])
+        self.functions[name], self.indexes[name], self.values[name] = function, {}, {}
+        for key, obj in self.objects.items():
+            self._index(name, key, function(obj), self.ranks[key])
 
-    def apply(self, key: str, old: Manifest | None, new: Manifest | None, rank: int) -> None:
+    def listed(self, bucket: Bucket | None) -> list[Manifest]:
+        """The objects of a bucket, oldest first."""
+        if bucket is None:
+            return []
+        objects = self.objects
+        return [objects[key] for key in bucket.ordered(self.ranks)]
+
+    def apply(self, key: str, new: Manifest | None, rank: int) -> None:
         if new is None:
-            self.all.drop(key)
-        else:
-            self.all.put(key, new, rank)
-        namespace = meta.namespace(new or old or {})
-        if namespace:
-            bucket = self.namespaces.get(namespace)
-            if bucket is None:
-                bucket = self.namespaces[namespace] = Bucket()
-            if new is None:
-                bucket.drop(key)
-                if not bucket.objects:
-                    del self.namespaces[namespace]
-            else:
-                bucket.put(key, new, rank)
-        for name in self.functions:
-            self._index(name, key, old, new, rank)
+            self._forget(key)
+            return
+        if self.ranks.get(key) != rank:
+            if key in self.objects:
+                self._forget(key)
+            self.ranks[key] = rank
+            self.all.add(key, rank)
+            namespace = new["metadata"].get("namespace")
+            if namespace:
+                self.namespaces.setdefault(namespace, Bucket()).add(key, rank)
+        self.objects[key] = new
+        for name, function in self.functions.items():
+            values = function(new)
+            if values != self.values[name].get(key, _NONE):
+                self._index(name, key, values, rank)
 
-    def _index(self, name: str, key: str, old: Manifest | None, new: Manifest | None, rank: int) -> None:
-        function, index = self.functions[name], self.indexes[name]
-        after = function(new) if new is not None else []
-        if old is not None:
-            for value in function(old):
-                if value not in after and value in index:
-                    index[value].drop(key)
-                    if not index[value].objects:
-                        del index[value]
-        for value in after:
-            bucket = index.get(value)
-            if bucket is None:
-                bucket = index[value] = Bucket()
-            bucket.put(key, new, rank)  # type: ignore[arg-type]
+    def _forget(self, key: str) -> None:
+        old = self.objects.pop(key, None)
+        if old is None:
+            return
+        for name in self.functions:
+            self._index(name, key, [], 0)
+        self.all.keys.pop(key, None)
+        namespace = old["metadata"].get("namespace")
+        if namespace:
+            self.namespaces[namespace].keys.pop(key, None)
+            if not self.namespaces[namespace].keys:
+                del self.namespaces[namespace]
+        del self.ranks[key]
+
+    def _index(self, name: str, key: str, values: list[str], rank: int) -> None:
+        index, known = self.indexes[name], self.values[name]
+        before = known.get(key, _NONE)
+        for value in before:
+            if value not in values:
+                bucket = index[value]
+                bucket.keys.pop(key, None)
+                if not bucket.keys:
+                    del index[value]
+        for value in values:
+            if value not in before:
+                index.setdefault(value, Bucket()).add(key, rank)
+        if values:
+            known[key] = values
+        else:
+            known.pop(key, None)
+
+
+_NONE: list[str] = []
 
 
 class Informers:
@@ -120,18 +137,15 @@ class Informers:
         return cache
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
-        return self.kind(kind).all.objects.get(f"{namespace}/{name}" if namespace else name)
+        return self.kind(kind).objects.get(f"{namespace}/{name}" if namespace else name)
 
     def by_key(self, kind: str, key: str) -> Manifest | None:
         """`key` is `namespace/name`, or `name` for kinds without namespace."""
-        return self.kind(kind).all.objects.get(key)
+        return self.kind(kind).objects.get(key)
 
     def list(self, kind: str, namespace: str | None = None) -> list[Manifest]:
         cache = self.kind(kind)
-        if namespace is None:
-            return cache.all.values()
-        bucket = cache.namespaces.get(namespace)
-        return bucket.values() if bucket else []
+        return cache.listed(cache.all if namespace is None else cache.namespaces.get(namespace))
 
     def kinds_in(self, namespace: str) -> builtins.list[str]:
         """Kinds that have objects in `namespace`, sorted."""
@@ -142,8 +156,8 @@ class Informers:
         self.kind(kind).add_index(name, function)
 
     def by_index(self, kind: str, index: str, value: str) -> builtins.list[Manifest]:
-        bucket = self.kind(kind).indexes[index].get(value)
-        return bucket.values() if bucket else []
+        cache = self.kind(kind)
+        return cache.listed(cache.indexes[index].get(value))
 
     def subscribe(self, kind: str, handler: Handler, component: str = "") -> None:
         """Call `handler(old, new)` at every change. It must only enqueue: it runs inside somebody else's write."""
@@ -166,25 +180,24 @@ class Informers:
 
     def load(self, kind: str, key: str, obj: Manifest, rank: int) -> None:
         """Fill the cache while a world is rebuilt: nobody is told, everybody knew it already."""
-        self.kind(kind).apply(key, None, obj, rank)
+        self.kind(kind).apply(key, obj, rank)
 
     def apply(self, kind: str, key: str, old: Manifest | None, new: Manifest | None, rank: int) -> None:
         """A committed-to-memory write: update the caches, then tell every handler. `rank`: creation revision."""
         cache = self.kind(kind)
-        cache.apply(key, old, new, rank)
+        before = [cache.values[index].get(key, _NONE) for index in cache.routes]
+        cache.apply(key, new, rank)
         stopped = self.stopped
         for component, handler in cache.handlers:
             if component not in stopped:
                 handler(old, new)
-        for index, routes in cache.routes.items():
-            function = cache.functions[index]
-            values = dict.fromkeys(function(old) if old is not None else ())
-            values |= dict.fromkeys(function(new) if new is not None else ())
-            for value in values:
+        for (index, routes), values in zip(cache.routes.items(), before, strict=True):
+            after = cache.values[index].get(key, _NONE)
+            for value in values if values == after else dict.fromkeys((*values, *after)):
                 for component, handler in routes.get(value, ()):
                     if component not in stopped:
                         handler(old, new)
 
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Everything, for a dump: kind to key to object."""
-        return {kind: dict(sorted(c.all.objects.items())) for kind, c in sorted(self._kinds.items()) if c.all.objects}
+        return {kind: dict(sorted(c.objects.items())) for kind, c in sorted(self._kinds.items()) if c.objects}

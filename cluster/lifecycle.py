@@ -22,6 +22,7 @@ from cluster.objects.names import is_dns_label
 
 MOST_NODES = 5_000
 OPERATIONS = ("create", "reset", "delete")
+REPLAYING = "its life is being lived again"
 ALREADY = " already"  # Ends the reason of a DeadInput that marks an operation which must not run twice.
 
 
@@ -70,6 +71,33 @@ def create(name: str, identity: str, request: dict[str, Any]) -> Answer:
         )
         _remember(row, identity, "created")
     return accepted(201, {"cluster": name, "seed": row.seed, "nodes": row.options.get("nodes", 3)})
+
+
+def restore(name: str, export: dict[str, Any]) -> Cluster:
+    """A row that an exported life can be lived into again. Errors: ValueError."""
+    if problem := problem_of(name, {"seed": export["seed"], "options": export["options"]}):
+        raise ValueError(problem)
+    if Cluster.objects.filter(name=name).exists():
+        raise ValueError(f'clusters "{name}" already exists')
+    first = export.get("first_revision", 0)
+    if FormerCluster.objects.filter(pk=name, revision__gt=first).exists():
+        raise ValueError(f'a cluster "{name}" lived here before, and its revisions must not go down; take another name')
+    return Cluster.objects.create(
+        name=name,
+        seed=export["seed"],
+        epoch=export["epoch"],
+        options=export["options"],
+        engine=ENGINE_VERSION,
+        stopped=REPLAYING,  # Nobody drives it meanwhile.
+        first_revision=first,
+        compacted=first,
+        revision=first,
+    )
+
+
+def restored(row: Cluster) -> None:
+    """The life was lived: the cluster stands paused at its end."""
+    Cluster.objects.filter(pk=row.pk).update(stopped="", paused=True)
 
 
 def reset(name: str, identity: str, request: dict[str, Any], owner_epoch: int) -> Answer:

@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from cluster import lifecycle
+from cluster import inbox, lifecycle
 from cluster.apiserver import commits
 from cluster.models import Cluster, Machine
 from cluster.world import World, replay
@@ -40,6 +40,7 @@ class Command(commanding.Command):
         again = actions.add_parser("replay", help="live an export again, in memory, and print its digest")
         again.add_argument("file", help="what `export` printed; - for standard input")
         again.add_argument("--slice", type=int, default=1_000, help="steps a turn; makes no difference")
+        again.add_argument("--into", metavar="NAME", help="keep it, as a new cluster that is paused at its end")
         common(again, cluster=False)
 
     def act(self, options: dict[str, Any]) -> Any:
@@ -53,7 +54,7 @@ class Command(commanding.Command):
             "kubeconfig": lambda: {"cluster": row_of(name).name, "kubeconfig": tls.kubeconfig(name)},
             "export": lambda: export(row_of(name)),
             "digest": lambda: digest(row_of(name)),
-            "replay": lambda: replayed(options["file"], options["slice"]),
+            "replay": lambda: replayed(options["file"], options["slice"], options["into"]),
         }
         return actions[self.action]()
 
@@ -120,11 +121,23 @@ def digest(row: Cluster) -> dict[str, Any]:
     }
 
 
-def replayed(file: str, slice_steps: int) -> dict[str, Any]:
+def live_again(recorded: dict[str, Any], slice_steps: int, into: str | None) -> World:
+    """In memory, or into the rows of a new cluster. Its inputs get ids of their own: the first life keeps its."""
+    if into is None:
+        return replay(recorded, slice_steps)
+    row, epoch = commits.take_ownership(lifecycle.restore(into, recorded).name, "replay")
+    inputs = [{**one, "id": inbox.new_id()} for one in recorded["inputs"]]
+    try:
+        return replay({**recorded, "inputs": inputs}, slice_steps, row.pk, epoch)
+    finally:
+        lifecycle.restored(row)
+
+
+def replayed(file: str, slice_steps: int, into: str | None) -> dict[str, Any]:
     """Errors: Refused for a file that is no export, or one of another engine version."""
     try:
         recorded = json.loads(Path("/dev/stdin" if file == "-" else file).read_text())
-        world: World = replay(recorded, slice_steps)
+        world = live_again(recorded, slice_steps, into)
     except OSError as error:
         raise Refused(f"{file} can't be read: {error.strerror}") from error
     except (KeyError, TypeError) as error:
@@ -133,7 +146,7 @@ def replayed(file: str, slice_steps: int) -> dict[str, Any]:
         raise Refused(f"{file}: {error}") from error
     clock = world.clock
     return {
-        "digest": commits.digest(world.revisions()),
+        "digest": commits.digest(w for w in world.revisions() if w.revision > recorded.get("first_revision", 0)),
         "revision": world.store.revision,
         "step": clock.step,
         "simTime": clock.now,

@@ -18,7 +18,7 @@ from cluster import inbox
 from cluster.apiserver import registry
 from cluster.models import Cluster
 from cluster.objects import Manifest, meta
-from dashboard import reads
+from dashboard import reads, stream
 from dashboard.panels.panel import View
 from dashboard.said import LINE, flag, object_path
 
@@ -32,13 +32,14 @@ Values = Mapping[str, str]
 
 @dataclass
 class Outcome:
-    """`text` for a toast; `lines` for the form that asked; `goto`: a page to open."""
+    """`text` for a toast, with a button that undoes it; `lines` for the form that asked; `goto`: a page to open."""
 
     ok: bool
     text: str = ""
     lines: tuple[str, ...] = ()
     goto: str = ""
     status: int = 200
+    undo: dict[str, str] | None = None
 
 
 def done(text: str = "", goto: str = "") -> Outcome:
@@ -55,6 +56,7 @@ def failed(text: str, form: bool = False) -> Outcome:
 def ask(cluster: Cluster, request: dict[str, Any]) -> tuple[bool, str]:
     """Put one request into the inbox and wait. (went well, what the cluster said)."""
     answer = inbox.call_sync(cluster.name, request)
+    stream.announce(cluster.name)
     if answer.status < 400:
         return True, ""
     try:
@@ -92,7 +94,12 @@ def outcome(result: tuple[bool, str], text: str = "") -> Outcome:
 
 def power_off(view: View, values: Values) -> Outcome:
     """Pull the plug. No API call: in real life nobody asks the API server either."""
-    return outcome(ask(view.cluster, {"type": "power-off", "node": values.get("node", "")}))
+    node = values.get("node", "")
+    result = outcome(ask(view.cluster, {"type": "power-off", "node": node}))
+    if result.ok:
+        result.text = _("%(node)s has no power. Nobody told the cluster.") % {"node": node}
+        result.undo = {"act": "power-on", "node": node, "label": _("Power on")}
+    return result
 
 
 def power_on(view: View, values: Values) -> Outcome:
@@ -121,9 +128,7 @@ def cordon(view: View, values: Values) -> Outcome:
 
 
 def uncordon(view: View, values: Values) -> Outcome:
-    return set_unschedulable(
-        view, values.get("node", ""), False, f"kubectl uncordon {values.get('node', '')}"
-    )
+    return set_unschedulable(view, values.get("node", ""), False, f"kubectl uncordon {values.get('node', '')}")
 
 
 def set_unschedulable(view: View, node: str, value: bool, line: str) -> Outcome:
@@ -162,9 +167,7 @@ def is_drained(pod: Manifest, node: str) -> bool:
 def evict(view: View, pod: Manifest, line: str) -> tuple[bool, str]:
     where = {"name": meta.name(pod), "namespace": meta.namespace(pod)}
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": where}
-    return api(
-        view.cluster, "POST", path_of("Pod", where["namespace"], where["name"], "eviction"), eviction, line
-    )
+    return api(view.cluster, "POST", path_of("Pod", where["namespace"], where["name"], "eviction"), eviction, line)
 
 
 # --- Objects -----------------------------------------------------------------------------------------------
@@ -182,9 +185,7 @@ def scale(view: View, values: Values) -> Outcome:
     kind, (namespace, name) = values.get("kind", "Deployment"), meta.split_key(values.get("key", ""))
     replicas, form = values.get("replicas", ""), "form" in values
     if not replicas.isdigit():
-        return failed(
-            _("Replicas must be a whole number of 0 or more; it is %(value)r.") % {"value": replicas}, form
-        )
+        return failed(_("Replicas must be a whole number of 0 or more; it is %(value)r.") % {"value": replicas}, form)
     line = f"kubectl scale {kind.lower()} {name} --replicas={replicas}{flag(namespace)}"
     patch = {"spec": {"replicas": int(replicas)}}
     ok, said = api(view.cluster, "PATCH", path_of(kind, namespace, name, "scale"), patch, line, MERGE)
@@ -214,19 +215,13 @@ def apply(view: View, values: Values) -> Outcome:
 def yaml_error(error: yaml.YAMLError) -> str:
     """One line with the place: line 4, column 7."""
     mark = getattr(error, "problem_mark", None)
-    where = (
-        _("line %(line)s, column %(column)s: ") % {"line": mark.line + 1, "column": mark.column + 1}
-        if mark
-        else ""
-    )
+    where = _("line %(line)s, column %(column)s: ") % {"line": mark.line + 1, "column": mark.column + 1} if mark else ""
     return f"{where}{getattr(error, 'problem', None) or error}"
 
 
 def apply_one(view: View, document: Any, number: int) -> tuple[bool, str]:
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
-        return False, _("Document %(n)s is no object: it needs apiVersion, kind and metadata.") % {
-            "n": number
-        }
+        return False, _("Document %(n)s is no object: it needs apiVersion, kind and metadata.") % {"n": number}
     kind, version = str(document.get("kind", "")), str(document.get("apiVersion", ""))
     found = next((r for r in registry.RESOURCES if r.kind == kind and r.api_version == version), None)
     if found is None:
@@ -281,9 +276,7 @@ def cluster_create(view: View, values: Values) -> Outcome:
         "options": {"nodes": int(nodes)},
     }
     answer = (
-        inbox.call_sync(name, request)
-        if name
-        else inbox.refusal(400, "BadRequest", _("The cluster needs a name."))
+        inbox.call_sync(name, request) if name else inbox.refusal(400, "BadRequest", _("The cluster needs a name."))
     )
     if answer.status >= 400:
         return failed(str(answer.json().get("message")), form=True)

@@ -16,9 +16,7 @@ from dashboard.stream import Follower, hub
 class ClusterStream(AsyncWebsocketConsumer):  # type: ignore[misc]
     """A pipe, not a brain."""
 
-    channel_layer_alias = (
-        ""  # None: nobody sends to a single browser, and a broker that restarts must not close it.
-    )
+    channel_layer_alias = ""  # None: nobody sends to a single browser, and a broker that restarts must not close it.
 
     async def connect(self) -> None:
         cluster = self.scope["url_route"]["kwargs"]["cluster"]

@@ -23,15 +23,11 @@ class Delta:
     clock: Row = field(default_factory=dict)
     pods: dict[str, Row | None] = field(default_factory=dict)
     nodes: dict[str, Row | None] = field(default_factory=dict)
-    beats: dict[str, int] = field(
-        default_factory=dict
-    )  # Node to the simulated time of its newest lease renewal.
+    beats: dict[str, int] = field(default_factory=dict)  # Node to the simulated time of its newest lease renewal.
     messages: list[Row] = field(default_factory=list)
     more: int = 0
     usage: dict[str, list[int]] = field(default_factory=dict)
-    touched: list[str] = field(
-        default_factory=list
-    )  # "Kind/ns/name" of other objects: panels refresh on them.
+    touched: list[str] = field(default_factory=list)  # "Kind/ns/name" of other objects: panels refresh on them.
 
     def fold(self, newer: "Delta") -> "Delta":
         """Both changes as one. Neither of the two is changed."""

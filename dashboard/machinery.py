@@ -55,7 +55,7 @@ def _worker(name: str, words: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cluster(row: Cluster, room: dict[str, dict[str, Any]], waiting: int) -> dict[str, Any]:
-    own = next((words["clusters"][row.name] for words in room.values() if row.name in words["clusters"]), {})
+    own = _account(row.name, room)
     state = _("asleep") if row.asleep else _("paused") if row.paused else _("running")
     return {
         "name": row.name,
@@ -68,10 +68,17 @@ def _cluster(row: Cluster, room: dict[str, dict[str, Any]], waiting: int) -> dic
     }
 
 
+def _account(name: str, room: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What the worker that holds cluster `name` says about it."""
+    for words in room.values():
+        if name in words["clusters"]:
+            return dict(words["clusters"][name])
+    return {}
+
+
 def _components(name: str, room: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Steps that each component took since its worker holds the cluster, and how many a second lately."""
-    own = next((words["clusters"][name] for words in room.values() if name in words["clusters"]), {})
-    steps: dict[str, int] = own.get("steps", {})
+    steps: dict[str, int] = _account(name, room).get("steps", {})
     now = time.monotonic()
     then, before = _looks.get(name, (now, steps))
     if now - then > FRESH:
@@ -79,7 +86,7 @@ def _components(name: str, room: dict[str, dict[str, Any]]) -> list[dict[str, An
     if now - then > 1.0 or name not in _looks:
         _looks[name] = (now, dict(steps))
     seconds = max(now - then, 1.0)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": component, "steps": count, "rate": f"{max(count - before.get(component, 0), 0) / seconds:.1f}"}
         for component, count in steps.items()
     ]

@@ -126,15 +126,11 @@ class Mirror:
             self._powered[identity.removeprefix(low)] = is_powered(orjson.loads(bytes(body)))
         wanted = [
             identity
-            for key, identity in StoredObject.objects.filter(id__gte=low, id__lt=high).values_list(
-                "id", "revision"
-            )
+            for key, identity in StoredObject.objects.filter(id__gte=low, id__lt=high).values_list("id", "revision")
             if key.removeprefix(low).startswith(ON_THE_MAP)
         ]
         for start in range(0, len(wanted), 500):
-            found = Revision.objects.filter(id__in=wanted[start : start + 500]).values_list(
-                "value", flat=True
-            )
+            found = Revision.objects.filter(id__in=wanted[start : start + 500]).values_list("value", flat=True)
             for value in found:
                 self._keep(orjson.loads(bytes(value)), gone=False, delta=None)
         for name in self._manifests:
@@ -148,9 +144,7 @@ class Mirror:
             cluster.pk << REVISION_BITS | cluster.revision,
         )
         fields = ("id", "verb", "value", "actor", "causes", "step", "sim_time")
-        new = (
-            Revision.objects.filter(id__gt=first, id__lte=last).order_by("id").values_list(*fields)[:AT_ONCE]
-        )
+        new = Revision.objects.filter(id__gt=first, id__lte=last).order_by("id").values_list(*fields)[:AT_ONCE]
         for identity, verb, value, actor, causes, step, sim_time in new:
             self._revision = identity & ((1 << REVISION_BITS) - 1)
             obj = orjson.loads(bytes(value))
@@ -202,11 +196,7 @@ class Mirror:
         """Power cuts and the like: they have no revision, yet somebody saw them happen."""
         first, last = cluster.pk << REVISION_BITS | self._event, (cluster.pk + 1) << REVISION_BITS
         fields = ("id", "kind", "subject", "step", "sim_time")
-        new = (
-            PhysicalEvent.objects.filter(id__gt=first, id__lt=last)
-            .order_by("-id")
-            .values_list(*fields)[:MESSAGES]
-        )
+        new = PhysicalEvent.objects.filter(id__gt=first, id__lt=last).order_by("-id").values_list(*fields)[:MESSAGES]
         for identity, kind, subject, step, sim_time in reversed(new):
             self._event = identity & ((1 << REVISION_BITS) - 1)
             delta.messages.append(
@@ -227,13 +217,9 @@ class Mirror:
             return
         new = Input.objects.filter(cluster=cluster, ordinal__gt=self._inputs, ordinal__lte=cluster.inputs)
         fields = ("ordinal", "step", "sim_time", "request", "status")
-        for ordinal, step, sim_time, request, status in reversed(
-            new.order_by("-ordinal").values_list(*fields)[:40]
-        ):
-            words = said.in_words(orjson.loads(bytes(request)))
-            delta.messages.append(
-                {"i": ordinal, "t": sim_time, "st": step, "a": "you", "ok": status < 400, **words}
-            )
+        for ordinal, step, sim_time, request, status in reversed(new.order_by("-ordinal").values_list(*fields)[:40]):
+            words = said.in_words(orjson.loads(bytes(request)), self.name)
+            delta.messages.append({"i": ordinal, "t": sim_time, "st": step, "a": "you", "ok": status < 400, **words})
         self._inputs = cluster.inputs
 
 

@@ -13,9 +13,7 @@ from cluster.models import Cluster, Container, Machine
 def records(cluster: Cluster, uid: str = "") -> list[Record]:
     """Container and sandbox records of one pod, or of all."""
     low = f"{cluster.pk}:{uid}"
-    rows = Container.objects.filter(pk__gte=low, pk__lt=low[:-1] + chr(ord(low[-1]) + 1)).values_list(
-        "body", flat=True
-    )
+    rows = Container.objects.filter(pk__gte=low, pk__lt=low[:-1] + chr(ord(low[-1]) + 1)).values_list("body", flat=True)
     return [orjson.loads(bytes(body)) for body in rows]
 
 
@@ -43,9 +41,7 @@ def usage_by_node(cluster: Cluster) -> dict[str, list[int]]:
     for record in committed.containers(records(cluster)):
         if record["started"] is not None and record["ended"] is None:
             found[record["node"]].append(record)
-    return {
-        node: list(committed.used(group, cluster.sim_now, cluster.epoch)) for node, group in found.items()
-    }
+    return {node: list(committed.used(group, cluster.sim_now, cluster.epoch)) for node, group in found.items()}
 
 
 def machine(cluster: Cluster, node: str) -> dict[str, Any]:

@@ -26,9 +26,7 @@ def get(cluster: Cluster, kind: str, namespace: str, name: str) -> Manifest | No
 def listing(cluster: Cluster, kind: str) -> Iterator[Manifest]:
     """All living objects of a kind, in order of their keys."""
     prefix = f"{cluster.pk}:{registry.by_kind(kind).storage_prefix()}"
-    keys = StoredObject.objects.filter(
-        pk__gte=prefix, pk__lt=prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    ).order_by("pk")
+    keys = StoredObject.objects.filter(pk__gte=prefix, pk__lt=prefix[:-1] + chr(ord(prefix[-1]) + 1)).order_by("pk")
     wanted = list(keys.values_list("revision", flat=True))
     for start in range(0, len(wanted), 500):
         rows = dict(Revision.objects.filter(pk__in=wanted[start : start + 500]).values_list("pk", "value"))

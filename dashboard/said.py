@@ -13,7 +13,7 @@ LINE = "x-orrery-line"
 METHODS = {"POST": "create", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}
 
 
-def in_words(request: dict[str, Any]) -> Words:
+def in_words(request: dict[str, Any], cluster: str = "default") -> Words:
     """`v` the line, `short` for the lane, `http` the request if there was one, `note` if the line is no
     command.
     """
@@ -21,6 +21,8 @@ def in_words(request: dict[str, Any]) -> Words:
     if kind == "api":
         return _api(request)
     line, short = _command(kind, request)
+    if cluster != "default" and not line.startswith("#"):
+        line += f" --cluster {cluster}"
     return {"v": line, "short": short, **({"note": True} if line.startswith("#") else {})}
 
 
@@ -49,16 +51,15 @@ def _command(kind: str, request: dict[str, Any]) -> tuple[str, str]:
         case "power-off" | "power-on":
             return f"{manage} node {kind} {node}", f"{kind.replace('-', ' ')} {node}"
         case "node-add":
-            flags = "".join(
-                f" --{name} {request[name]}" for name in ("cpu", "memory", "pods") if request.get(name)
-            )
+            flags = "".join(f" --{name} {request[name]}" for name in ("cpu", "memory", "pods") if request.get(name))
             return f"{manage} node add {node}{flags}", f"add {node}"
         case "node-remove":
             return f"{manage} node remove {node}", f"remove {node}"
         case "clock":
             operation = str(request.get("op", ""))
             value = request.get("value", request.get("by", request.get("seconds", "")))
-            return f"{manage} clock {operation} {value}".rstrip(), f"{operation} {value}".rstrip()
+            flag_by = "--by " if operation == "step" else ""
+            return f"{manage} clock {operation} {flag_by}{value}".rstrip(), f"{operation} {value}".rstrip()
         case _:
             return f"# {kind}", kind
 

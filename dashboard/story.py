@@ -33,9 +33,7 @@ FORMS = tuple(
         ),
         (
             r"The lease of (?P<node>\S+) was renewed at (?P<time>\S+) for the last time, and then no more\.",
-            gettext_noop(
-                "The lease of %(node)s was renewed at %(time)s for the last time, and then no more."
-            ),
+            gettext_noop("The lease of %(node)s was renewed at %(time)s for the last time, and then no more."),
         ),
         (
             r"The power of machine (?P<node>\S+) was cut\. Nobody told the cluster\.",
@@ -77,9 +75,7 @@ FORMS = tuple(
         (
             r"(?P<what>\S+) exists since revision (?P<first>\d+); "
             r"its newest revision is (?P<last>\d+), by (?P<who>.+)\.",
-            gettext_noop(
-                "%(what)s exists since revision %(first)s; its newest revision is %(last)s, by %(who)s."
-            ),
+            gettext_noop("%(what)s exists since revision %(first)s; its newest revision is %(last)s, by %(who)s."),
         ),
     )
 )

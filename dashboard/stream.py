@@ -1,10 +1,10 @@
 """The live stream: one hub per process and cluster looks at the database, and browsers follow it.
 
-A hub looks ten times a second while somebody follows, encodes each change once, and keeps the last frames
-in a ring. A follower is a position in that ring. It may have two frames in flight; until the browser says
-that it has drawn one, it gets nothing more, and then everything it missed folded into one frame. Daphne
-buffers without limit, so these acks are the only brake, and they serve slow machines, hidden tabs and lost
-connections alike.
+While somebody follows, a hub looks whenever a commit is announced, and ten times a second anyway; it encodes each
+change once and keeps the last frames in a ring. A follower is a position in that ring. It may have two frames in
+flight; until the browser says that it has drawn one, it gets nothing more, and then everything it missed folded into
+one frame. Daphne buffers without limit, so these acks are the only brake, and they serve slow machines, hidden tabs
+and lost connections alike.
 
 Read next: mirror.py (what a look is), frames.py (how frames fold), consumers.py (the socket).
 """
@@ -18,13 +18,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import redis
+import redis.asyncio
+from django.conf import settings
 from django.db import close_old_connections
 
 from cluster import inbox
 from dashboard.frames import Delta, encode, encode_delta
 from dashboard.mirror import Mirror
 
-PERIOD = 0.1  # Seconds between two looks. Faster buys nothing that an eye can see.
+PERIOD = 0.1  # Seconds between two looks when nobody announces anything.
+SHORTEST = 0.04  # Seconds between two looks however much is announced: more buys nothing that an eye can see.
 RING = 600  # Frames kept for those who come back: a minute at ten a second.
 IN_FLIGHT = 2
 PATIENCE = 60.0  # Seconds that a visible tab may stay silent.
@@ -34,9 +38,7 @@ log = logging.getLogger(__name__)
 Send = Callable[[str], Awaitable[None]]
 Close = Callable[[int], Awaitable[None]]
 
-_reader = ThreadPoolExecutor(
-    max_workers=1, thread_name_prefix="mirror"
-)  # One thread, one database connection.
+_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mirror")  # One thread, one database connection.
 _births = itertools.count(time.time_ns() // 1_000_000)
 _hubs: dict[str, "Hub"] = {}
 
@@ -64,6 +66,8 @@ class Hub:
         self._task: asyncio.Task[None] | None = None
         self._snapshot: tuple[int, str] = (-1, "")
         self._first_look = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def join(self, follower: "Follower") -> None:
         """Begin to serve `follower`: it continues where it was, or gets a snapshot."""
@@ -78,10 +82,38 @@ class Hub:
     def leave(self, follower: "Follower") -> None:
         self.followers.discard(follower)
 
+    def look_soon(self) -> None:
+        """Something was committed. May be called from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._news.set)
+
     async def _watch(self) -> None:
         """Look, pass on, rest; until the last follower has gone."""
+        self._loop = asyncio.get_running_loop()
+        listener = asyncio.create_task(self._listen())
+        try:
+            await self._rounds()
+        finally:
+            listener.cancel()
+            _hubs.pop(self.cluster, None)
+
+    async def _listen(self) -> None:
+        """Commits are announced through Redis. Without Redis there is still the period."""
+        while True:
+            with contextlib.suppress(redis.RedisError, OSError):
+                client = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_timeout=None)
+                async with client, client.pubsub() as channel:
+                    await channel.subscribe(inbox.revisions_channel(self.cluster))
+                    async for _ in channel.listen():
+                        self._news.set()
+            await asyncio.sleep(1)
+
+    async def _rounds(self) -> None:
         while self.followers:
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(SHORTEST)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), PERIOD - SHORTEST)
+            self._news.clear()
             try:
                 await self._look()
                 for follower in tuple(self.followers):
@@ -89,7 +121,6 @@ class Hub:
             except Exception:  # A locked database or a broken socket must not stop the others' stream.
                 log.exception("the stream of cluster %s stumbled", self.cluster)
                 await asyncio.sleep(1)
-        _hubs.pop(self.cluster, None)
 
     async def _look(self) -> None:
         clock, life = self.mirror.clock, self.mirror.life
@@ -177,6 +208,12 @@ class Follower:
         """The cluster was deleted."""
         self.hub.leave(self)
         await self._send(encode("gone", self.epoch, self.hub.seq, {}))
+
+
+def announce(cluster: str) -> None:
+    """A click was answered: whoever looks at `cluster` in this process should see it at once."""
+    if cluster in _hubs:
+        _hubs[cluster].look_soon()
 
 
 def hubs() -> tuple[Hub, ...]:

@@ -91,8 +91,7 @@ def script_json(value: Any) -> str:
 
 def speeds() -> list[dict[str, Any]]:
     found = [
-        {"value": f"{speed:g}", "label": f"{speed:g}×", "note": ""}
-        for speed in (0.1, 0.5, 1, 2, 5, 10, 60, 100, 1000)
+        {"value": f"{speed:g}", "label": f"{speed:g}×", "note": ""} for speed in (0.1, 0.5, 1, 2, 5, 10, 60, 100, 1000)
     ]
     found[2]["note"] = _("real time")
     return [*found, {"value": "max", "label": _("max"), "note": _("as fast as it can")}]
@@ -141,7 +140,7 @@ def answer(request: HttpRequest, outcome: actions.Outcome) -> HttpResponse:
     if outcome.lines:
         return render(request, "dashboard/_outcome.html", {"outcome": outcome}, status=outcome.status)
     if outcome.text:
-        events["orrery:toast"] = {"text": outcome.text, "bad": not outcome.ok}
+        events["orrery:toast"] = {"text": outcome.text, "bad": not outcome.ok, "undo": outcome.undo}
     if outcome.ok:
         events["orrery:done"] = {}
     if outcome.goto:

@@ -45,10 +45,7 @@ def copy_package(package: str, files: tuple[str, ...]) -> list[Path]:
     """Copy the named files and the licence; a package without a licence text stops the build."""
     folder = folder_of(package)
     folder.mkdir(parents=True, exist_ok=True)
-    return [
-        Path(shutil.copyfile(MODULES / package / file, folder / Path(file).name))
-        for file in (*files, "LICENSE")
-    ]
+    return [Path(shutil.copyfile(MODULES / package / file, folder / Path(file).name)) for file in (*files, "LICENSE")]
 
 
 def sprite() -> str:
@@ -60,9 +57,7 @@ def sprite() -> str:
 
 def symbol(name: str) -> str:
     drawing = (MODULES / "lucide-static" / "icons" / f"{name}.svg").read_text()
-    inside = re.sub(
-        r"\s+", " ", drawing.split(">", 2)[2] if drawing.startswith("<!--") else drawing.split(">", 1)[1]
-    )
+    inside = re.sub(r"\s+", " ", drawing.split(">", 2)[2] if drawing.startswith("<!--") else drawing.split(">", 1)[1])
     return f'<symbol id="i-{name}" viewBox="0 0 24 24">{inside.replace("</svg>", "").strip()}</symbol>'
 
 
@@ -73,10 +68,7 @@ def main() -> None:
     icons.mkdir()
     copied.append(Path(shutil.copyfile(MODULES / "lucide-static" / "LICENSE", icons / "LICENSE")))
     SPRITE.write_text(sprite())
-    lock = {
-        str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (*copied, SPRITE)
-    }
+    lock = {str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in (*copied, SPRITE)}
     (VENDOR / "vendor.lock.json").write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n")
     print(f"{len(lock)} files, {sum((ROOT / path).stat().st_size for path in lock):,} bytes")
 

@@ -29,9 +29,7 @@ def workloads(view: View) -> list[dict[str, Any]]:
         for kind in KINDS
         for obj in reads.listing(view.cluster, kind)
     ]
-    return sorted(
-        found, key=lambda row: (row["namespace"].startswith("kube-"), row["namespace"], row["name"])
-    )
+    return sorted(found, key=lambda row: (row["namespace"].startswith("kube-"), row["namespace"], row["name"]))
 
 
 PANEL = Panel("actions", context)

@@ -15,9 +15,7 @@ TOP = 12
 
 def context(view: View) -> dict[str, Any]:
     titles = (("cpu", _t("CPU per node"), _t("millicores")), ("memory", _t("Memory per node"), "MiB"))
-    charts = [
-        {"title": t, "unit": u, "src": reverse("chart", args=[view.cluster.name, n])} for n, t, u in titles
-    ]
+    charts = [{"title": t, "unit": u, "src": reverse("chart", args=[view.cluster.name, n])} for n, t, u in titles]
     return {"charts": charts, "top": top(view)}
 
 

@@ -39,18 +39,14 @@ def context(view: View, name: str) -> dict[str, Any]:
 def deeds(view: View, name: str) -> list[dict[str, Any]]:
     """The component's newest writes. Everybody's, for the API server: all of them went through it."""
     first = view.cluster.pk << REVISION_BITS | max(view.cluster.revision - LOOKED_AT, 0)
-    newest = Revision.objects.filter(id__gt=first, id__lt=(view.cluster.pk + 1) << REVISION_BITS).order_by(
-        "-id"
-    )
+    newest = Revision.objects.filter(id__gt=first, id__lt=(view.cluster.pk + 1) << REVISION_BITS).order_by("-id")
     found: list[dict[str, Any]] = []
     for verb, actor, value, sim_time in newest.values_list("verb", "actor", "value", "sim_time")[:LOOKED_AT]:
         if not belongs(actor, name):
             continue
         obj = orjson.loads(bytes(value))
         if obj["kind"] not in ("Lease", "Event"):
-            found.append(
-                {"at": sim_time, "actor": actor, "verb": verb, "kind": obj["kind"], "key": meta.key(obj)}
-            )
+            found.append({"at": sim_time, "actor": actor, "verb": verb, "kind": obj["kind"], "key": meta.key(obj)})
         if len(found) == MOST:
             break
     return found
@@ -61,7 +57,4 @@ def belongs(actor: str, component: str) -> bool:
         return True
     if component == "kube-scheduler":
         return "scheduler" in actor
-    return (
-        not actor.startswith(("kubelet/", "system:", "kube-proxy/", "you", "boot"))
-        and "scheduler" not in actor
-    )
+    return not actor.startswith(("kubelet/", "system:", "kube-proxy/", "you", "boot")) and "scheduler" not in actor

@@ -11,9 +11,7 @@ MOST = 60
 
 def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, Any]:
     namespace, name = meta.split_key(key)
-    about = [
-        event for event in reads.listing(view.cluster, "Event") if is_about(event, kind, namespace, name)
-    ]
+    about = [event for event in reads.listing(view.cluster, "Event") if is_about(event, kind, namespace, name)]
     rows = sorted((row(view, event) for event in about), key=lambda r: -r["at"])
     return {"events": rows[:MOST]}
 
@@ -21,9 +19,7 @@ def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, 
 def is_about(event: Manifest, kind: str, namespace: str, name: str) -> bool:
     regarding = event.get("involvedObject") or event.get("regarding") or {}
     return bool(
-        regarding.get("kind") == kind
-        and regarding.get("name") == name
-        and regarding.get("namespace", "") == namespace
+        regarding.get("kind") == kind and regarding.get("name") == name and regarding.get("namespace", "") == namespace
     )
 
 
@@ -31,10 +27,7 @@ def row(view: View, event: Manifest) -> dict[str, Any]:
     """`at`: simulated time of the newest occurrence."""
     series = event.get("series") or {}
     stamp = (
-        series.get("lastObservedTime")
-        or event.get("lastTimestamp")
-        or event.get("eventTime")
-        or meta.created_at(event)
+        series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or meta.created_at(event)
     )
     source = event.get("source") or {}
     return {

@@ -38,9 +38,7 @@ def link_row(link: dict[str, Any], newest: bool) -> dict[str, Any]:
         "long": story.sentence(link["text"]),
         "actor": story.actor(link["actor"]),
         "waited": link["waited"],
-        "object": thing
-        if thing.split("/")[0] in ("Pod", "Node", "ReplicaSet", "Deployment", "Service")
-        else "",
+        "object": thing if thing.split("/")[0] in ("Pod", "Node", "ReplicaSet", "Deployment", "Service") else "",
         "look": "bad" if bad else "now" if newest else "",
     }
 
@@ -49,9 +47,7 @@ def scheduling(view: View, obj: Manifest | None) -> dict[str, Any]:
     """What the scheduler thought of each node when it last looked at the pod; empty for everything else."""
     if obj is None or obj["kind"] != "Pod":
         return {}
-    body = (
-        Verdict.objects.filter(pk=f"{view.cluster.pk}:{meta.uid(obj)}").values_list("body", flat=True).first()
-    )
+    body = Verdict.objects.filter(pk=f"{view.cluster.pk}:{meta.uid(obj)}").values_list("body", flat=True).first()
     return {} if body is None else verdict_rows(orjson.loads(bytes(body)))
 
 
@@ -65,9 +61,7 @@ def verdict_rows(verdict: dict[str, Any]) -> dict[str, Any]:
     return {
         "scores": [scored(row, names, most) for row in found if row.fits],
         "rejected": [
-            {"node": row.node, "reason": ", ".join(row.reasons), "plugin": row.plugin}
-            for row in found
-            if not row.fits
+            {"node": row.node, "reason": ", ".join(row.reasons), "plugin": row.plugin} for row in found if not row.fits
         ],
         "unnamed": [
             {"count": count, "reason": reasons, "plugin": plugin}

@@ -31,9 +31,7 @@ def test_a_sample_is_applied_and_runs(orrery: Orrery, sight: Sight):
     ]
     said(sight, "kubectl apply -f web.yaml")
     page.keyboard.press("Escape")
-    running = (
-        "window.__orrery.state().pods.filter(p => p.k.startsWith('default/web-') && p.s === 'run').length"
-    )
+    running = "window.__orrery.state().pods.filter(p => p.k.startsWith('default/web-') && p.s === 'run').length"
     sight.until(f"{running} === 4", "four pods to run")
 
     page.click("#w-default-web [aria-label='One less']")

@@ -8,9 +8,7 @@ import pytest
 TOKENS = Path(__file__).resolve().parents[2] / "static" / "orrery" / "css" / "tokens.css"
 COLOURS = {
     name: (light, dark)
-    for name, light, dark in re.findall(
-        r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)", TOKENS.read_text()
-    )
+    for name, light, dark in re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)", TOKENS.read_text())
 }
 BEHIND = {
     "ink": ("surface", "bg", "raise", "run-soft", "accent-soft", "fail-soft", "pend-soft", "done-soft"),

@@ -72,9 +72,7 @@ def test_a_node_dies_and_its_pods_are_replaced_elsewhere(orrery: Orrery, sight: 
     assert "NodeStatusUnknown" in chain
     assert "for the last time" in chain
     assert f"The power of machine {victim} was cut." in chain
-    assert "Scheduled" in orrery.kubectl(
-        "get", "events", "--field-selector", f"involvedObject.name={replacement}"
-    )
+    assert "Scheduled" in orrery.kubectl("get", "events", "--field-selector", f"involvedObject.name={replacement}")
     orrery.kubectl("delete", "deployment,service", "shop")
     page.click(f".kill[data-node='{victim}']")
     sight.until(f"window.__orrery.state().nodes.find(n => n.k === '{victim}').p", "the power to come back")

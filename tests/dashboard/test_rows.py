@@ -5,9 +5,7 @@ import pytest
 from dashboard.rows import label, node_row, pod_row, pod_state, pod_status
 
 
-def a_pod_that(
-    phase: str = "Running", ready: bool = True, node: str = "worker-1", **container_state: dict
-) -> dict:
+def a_pod_that(phase: str = "Running", ready: bool = True, node: str = "worker-1", **container_state: dict) -> dict:
     status = {
         "phase": phase,
         "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],

@@ -39,3 +39,9 @@ def test_paths_are_those_of_the_real_api():
     assert object_path("v1", "pods", "shop", "a", "eviction") == "/api/v1/namespaces/shop/pods/a/eviction"
     assert object_path("apps/v1", "deployments", "shop", "") == "/apis/apps/v1/namespaces/shop/deployments"
     assert object_path("v1", "nodes", "", "worker-1") == "/api/v1/nodes/worker-1"
+
+
+def test_a_command_for_another_cluster_names_it():
+    assert in_words({"type": "clock", "op": "step", "by": "tick"}, "shop")["v"] == (
+        "python manage.py clock step --by tick --cluster shop"
+    )

@@ -18,14 +18,11 @@ def test_a_sentence_of_unknown_form_stays_as_it_is():
 
 def test_names_are_shown_without_kind_and_namespace():
     assert sentence("Pod/shop/cart-x was marked for deletion.") == "cart-x was marked for deletion."
-    assert sentence(
-        "The lease of worker-2 was renewed at 00:40.1 for the last time, and then no more."
-    ).startswith("The lease of worker-2")
+    assert sentence("The lease of worker-2 was renewed at 00:40.1 for the last time, and then no more.").startswith(
+        "The lease of worker-2"
+    )
 
 
 def test_a_click_on_this_page_was_you():
     assert actor("orrery-page") == "You"
-    assert (
-        sentence("orrery-page asked: PATCH /api/v1/nodes/worker-1.")
-        == "You asked: PATCH /api/v1/nodes/worker-1."
-    )
+    assert sentence("orrery-page asked: PATCH /api/v1/nodes/worker-1.") == "You asked: PATCH /api/v1/nodes/worker-1."

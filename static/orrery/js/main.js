@@ -34,6 +34,7 @@ const stream = new ClusterStream(
   (frame) => {
     if (frame.type === 'gone') { location.assign(boot.home); return; }
     pending.push(frame);
+    animate();
   },
   (connected) => { $('#offline').hidden = connected; },
 );
@@ -43,8 +44,15 @@ let fps = 0;
 let since = performance.now();
 let lastLanes = 0;
 
-function paint(at) {
+/** Keep drawing while time runs or frames wait; a clock that stands costs nothing. */
+let looping = false;
+function animate() {
+  if (looping) return;
+  looping = true;
   requestAnimationFrame(paint);
+}
+
+function paint(at) {
   frames += 1;
   if (at - since > 1000) { fps = Math.round((frames * 1000) / (at - since)); frames = 0; since = at; }
   const batch = pending.splice(0);
@@ -60,8 +68,10 @@ function paint(at) {
     painted = batch.at(-1).seq;
     stream.drawn(painted);
   }
+  looping = model.running() || pending.length > 0;
+  if (looping) requestAnimationFrame(paint);
 }
-requestAnimationFrame(paint);
+animate();
 
 function take(frame) {
   const change = model.apply(frame);
@@ -117,6 +127,7 @@ function style(mode) {
   if (mode === 'diagram') { diagram.update({ fresh: true, pods: [...model.pods], nodes: [...model.nodes], messages: [] }); diagram.select(address()); }
   if (mode === 'table') table.draw();
   heatmap.dirty = true;
+  animate();
 }
 
 // --- The inspector -----------------------------------------------------------------------------------------------------
@@ -145,7 +156,7 @@ function centre(name, query = '') {
     attribute(tab, 'aria-selected', String(on));
     tab.tabIndex = on ? 0 : -1;
   }
-  if (name === 'map') { wires.layout(); heatmap.dirty = true; return; }
+  if (name === 'map') { wires.layout(); heatmap.dirty = true; animate(); return; }
   htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerHTML' });
 }
 
@@ -276,10 +287,11 @@ function shortcut(event) {
 
 // --- Words: toasts, kubectl lines, the live region ------------------------------------------------------------------------
 
-function toast(text, bad = false) {
+function toast(text, bad = false, undo = null) {
   const element = h('div', { class: `toast ${bad ? 'bad' : ''}` }, h('span', {}, text));
+  if (undo) element.append(h('button', { 'data-act': undo.act, 'data-node': undo.node }, undo.label));
   $('#toasts').append(element);
-  setTimeout(() => element.remove(), bad ? 8000 : 4000);
+  setTimeout(() => element.remove(), bad ? 8000 : 5000);
   say($(bad ? '#alarm' : '#say'), text);
 }
 
@@ -329,7 +341,7 @@ function follow() {
     }
   }
 }
-document.body.addEventListener('orrery:toast', ({ detail }) => toast(detail.text ?? detail.value ?? '', detail.bad));
+document.body.addEventListener('orrery:toast', ({ detail }) => toast(detail.text ?? '', detail.bad, detail.undo));
 document.body.addEventListener('orrery:done', () => { if ($('#sheet').open) $('#sheet').close(); });
 document.body.addEventListener('htmx:error', () => toast(t('That did not arrive. Is the server there?'), true));
 
@@ -343,8 +355,8 @@ $('#theme').addEventListener('click', () => {
   recolour();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolour);
-function recolour() { forgetColours(); forgetCharts(); heatmap.dirty = true; lanes.draw(); refreshCharts(); }
-addEventListener('resize', () => { heatmap.dirty = true; lanes.draw(); });
+function recolour() { forgetColours(); forgetCharts(); heatmap.dirty = true; lanes.draw(); refreshCharts(); animate(); }
+addEventListener('resize', () => { heatmap.dirty = true; lanes.draw(); animate(); });
 document.fonts.ready.then(() => { wires.layout(); lanes.draw(); });
 
 const shown = $('#inspector [data-shown]')?.dataset.shown;

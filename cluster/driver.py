@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import IntegrityError, connection
 from redis import RedisError
 
 from cluster import inbox, lifecycle
@@ -176,6 +176,9 @@ class Resident:
             log.error("%s: an input can't be executed", self.name, exc_info=error.__cause__)
             self.discard()
             self._put_aside(error.message, str(error))
+            self.knocked = True
+        except IntegrityError:
+            self.discard()  # Asked twice under one id, around a broker's death: the record has the answer.
             self.knocked = True
         except DatabaseError as error:
             self._database_failed(error)

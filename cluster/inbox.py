@@ -374,19 +374,31 @@ class Postbox:
     async def ask(self, cluster: str, request: dict[str, Any], timeout: float) -> Answer:
         identity = new_id()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(BROKER_PATIENCE):
+                await self._listening.wait()
+        except TimeoutError:
+            return refusal(503, "ServiceUnavailable", UNREACHABLE, {"Retry-After": "1"})
         self.waiting[identity] = (future, cluster, request)
         try:
             async with asyncio.timeout(timeout):
-                await self._listening.wait()
-                if not await self.post(cluster, encode_message(identity, request, self.name)):
+                if not await self._post_surely(cluster, identity, request):
                     return refusal(429, "TooManyRequests", FULL, {"Retry-After": "1"})
                 return await future
         except TimeoutError:
-            if not self._listening.is_set():
-                return refusal(503, "ServiceUnavailable", UNREACHABLE, {"Retry-After": "1"})
             return await asyncio.to_thread(_given_up_in_thread, cluster, identity, timeout)
         finally:
             del self.waiting[identity]
+
+    async def _post_surely(self, cluster: str, identity: str, request: dict[str, Any]) -> bool:
+        """Post until the broker took it. False: the inbox is full."""
+        again = False
+        while True:
+            try:
+                return await self.post(cluster, encode_message(identity, request, self.name, again))
+            except (redis.RedisError, OSError):
+                await asyncio.sleep(0.05)
+                again = True
 
 
 _postboxes: dict[int, Postbox] = {}

@@ -16,16 +16,16 @@ class Ledger:
         self.told: dict[str, int] = {}
         self._threads: list[threading.Thread] = []
 
-    def write_in_background(self, writers: int, each: int) -> None:
+    def write_in_background(self, writers: int, each: int, prefix: str = "entry") -> None:
         """`writers` threads create `each` ConfigMaps, one after another."""
         for writer in range(writers):
-            thread = threading.Thread(target=self._write, args=(writer, each))
+            thread = threading.Thread(target=self._write, args=(writer, each, prefix))
             self._threads.append(thread)
             thread.start()
 
-    def _write(self, writer: int, each: int) -> None:
+    def _write(self, writer: int, each: int, prefix: str) -> None:
         for number in range(each):
-            self.write(f"entry-{writer}-{number}")
+            self.write(f"{prefix}-{writer}-{number}")
 
     def write(self, name: str) -> int:
         self.told[name] = 0

@@ -1,0 +1,26 @@
+"""`python -m bench` runs every bench; `python -m bench latency rollout` runs some."""
+
+import sys
+
+from bench import click, idle, latency, rollout, scheduler, start
+
+BENCHES = {
+    "start": start.main,
+    "latency": latency.main,
+    "rollout": rollout.main,
+    "idle": idle.main,
+    "click": click.main,
+    "scheduler": scheduler.main,
+}
+
+
+def main(names: list[str]) -> None:
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        sys.exit(f"no bench {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
+    for name in names or BENCHES:
+        BENCHES[name]()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -7,10 +7,11 @@ Mirrors:  kubernetes/pkg/registry/core/service (ipallocator, portallocator)
 Left out: IPv6, ServiceCIDR and IPAddress objects.
 """
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from typing import Any
 
 from cluster.apiserver.registry import Resource
+from cluster.apiserver.registry.metadata import is_ip
 from cluster.apiserver.storage import Storage
 from cluster.engine.dice import Dice
 from cluster.engine.informer import Informers
@@ -51,20 +52,21 @@ class Allocators:
         address = spec.get("clusterIP")
         if not address:
             address = self._free_address(meta.uid(new))
-        elif address != "None" and self._owner_of(address) not in (None, meta.uid(new)):
-            problem = {
-                "reason": "FieldValueInvalid",
-                "message": f'Invalid value: ["{address}"]: failed to allocate IP {address}: provided IP is already allocated',
-                "field": "spec.clusterIPs",
-            }
-            raise errors.Invalid("", "Service", meta.name(new), [problem])
+        elif problem := self._refusal(address, meta.uid(new)):
+            shown = f'["{address}"]: failed to allocate IP {address}: {problem}'
+            raise errors.Invalid("", "Service", meta.name(new), [_invalid("spec.clusterIPs", shown)])
         spec["clusterIP"], spec["clusterIPs"] = address, [address]
+
+    def _refusal(self, address: str, uid: str) -> str:
+        """Why a Service may not have the address it asks for; empty if it may, or if it is no address at all."""
+        if address == "None" or not is_ip(address):
+            return ""  # Validation has the word.
+        if ip_address(address) not in self.network:
+            return "the provided network does not match the current range"
+        return "" if self._taken().get(address) in (None, uid) else "provided IP is already allocated"
 
     def _taken(self) -> dict[str, str]:
         return {s["spec"]["clusterIP"]: meta.uid(s) for s in self.informers.list("Service") if s["spec"].get("clusterIP")}
-
-    def _owner_of(self, address: str) -> str | None:
-        return self._taken().get(address)
 
     def _free_address(self, uid: str) -> str:
         taken, size = self._taken(), self.network.num_addresses - 2
@@ -87,13 +89,9 @@ class Allocators:
         result = []
         for number, port in enumerate(ports):
             wanted = port.get("nodePort")
-            if wanted in taken:
-                problem = {
-                    "reason": "FieldValueInvalid",
-                    "message": f"Invalid value: {wanted}: provided port is already allocated",
-                    "field": f"spec.ports[{number}].nodePort",
-                }
-                raise errors.Invalid("", "Service", meta.name(service), [problem])
+            if wanted and (problem := _port_refusal(wanted, taken)):
+                where = f"spec.ports[{number}].nodePort"
+                raise errors.Invalid("", "Service", meta.name(service), [_invalid(where, f"{wanted}: {problem}")])
             if not wanted:
                 start = self.dice.roll("node-port", uid, number) % len(NODE_PORTS)
                 order = (NODE_PORTS[(start + step) % len(NODE_PORTS)] for step in range(len(NODE_PORTS)))
@@ -103,3 +101,14 @@ class Allocators:
             taken.add(wanted)
             result.append(port if port.get("nodePort") else {**port, "nodePort": wanted})
         return result
+
+
+def _port_refusal(port: int, taken: set[int]) -> str:
+    if port not in NODE_PORTS:
+        first, last = NODE_PORTS[0], NODE_PORTS[-1]
+        return f"provided port is not in the valid range. The range of valid ports is {first}-{last}"
+    return "provided port is already allocated" if port in taken else ""
+
+
+def _invalid(field: str, shown: str) -> Manifest:
+    return {"reason": "FieldValueInvalid", "message": f"Invalid value: {shown}", "field": field}

@@ -14,6 +14,7 @@ from cluster.apiserver.admission import (
     default_tolerations,
     namespace_lifecycle,
     priority,
+    runtime_class,
     service_account,
     taint_nodes_by_condition,
 )
@@ -27,7 +28,7 @@ _ALWAYS: tuple[Plugin, ...] = (namespace_lifecycle.admit,)
 ADMISSION: dict[str, tuple[Plugin, ...]] = {
     "": _ALWAYS,
     "Node": (*_ALWAYS, taint_nodes_by_condition.admit),
-    "Pod": (*_ALWAYS, service_account.admit, priority.admit, default_tolerations.admit),
+    "Pod": (*_ALWAYS, service_account.admit, priority.admit, default_tolerations.admit, runtime_class.admit),
 }
 
 __all__ = ["ADMISSION", "Attributes", "Plugin"]

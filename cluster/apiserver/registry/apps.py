@@ -3,9 +3,10 @@
 Mirrors:  kubernetes/pkg/registry/apps/*/strategy.go, pkg/apis/apps/v1/defaults.go, pkg/apis/apps/validation
 """
 
-from cluster.apiserver.registry import podspec
-from cluster.apiserver.registry.metadata import invalid, label_problems, not_supported, required
+from cluster.apiserver.registry import podrules, podspec
+from cluster.apiserver.registry.metadata import PERCENT, forbidden, invalid, label_problems, not_supported, raw_invalid, required
 from cluster.apiserver.registry.resource import SCALE, Problem, Resource, Subresource
+from cluster.apiserver.registry.selectors import selector_problems, shown
 from cluster.objects import Manifest, errors, labels
 
 NON_NEGATIVE = "must be greater than or equal to 0"
@@ -43,26 +44,25 @@ def _new_replicaset(replicaset: Manifest) -> Manifest:
 
 
 def _selector_problems(spec: Manifest) -> list[Problem]:
+    """The selector is well-formed, not empty, and chooses the template's own pods."""
     selector = spec.get("selector")
-    if selector is None:
-        return [required("spec.selector")]
-    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        return [invalid("spec.selector", "{}", "empty selector is invalid for deployment") | {
-            "message": "Invalid value: {}: empty selector is invalid for deployment"
-        }]
-    found = list(label_problems(selector.get("matchLabels") or {}, "spec.selector.matchLabels"))
     template = (spec.get("template") or {}).get("metadata", {}).get("labels") or {}
-    if not found and not labels.matches(selector, template):
-        shown = "{" + ",".join(f'"{key}":"{value}"' for key, value in sorted(template.items())) + "}"
-        message = f"Invalid value: {shown}: `selector` does not match template `labels`"
-        found.append({"reason": "FieldValueInvalid", "message": message, "field": "spec.template.metadata.labels"})
+    found = [required("spec.selector")] if selector is None else [*selector_problems(selector, "spec.selector")]
+    if found and selector is not None:
+        return [*found, raw_invalid("spec.selector", shown(selector), "invalid label selector")]
+    if selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        return [raw_invalid("spec.selector", "{}", "empty selector is invalid for deployment")]
+    if not labels.matches(selector, template):
+        message = "`selector` does not match template `labels`"
+        found.append(raw_invalid("spec.template.metadata.labels", shown(template), message))
     return found
 
 
 def _template_problems(spec: Manifest) -> list[Problem]:
     template = spec.get("template") or {}
-    pod_spec = template.get("spec") or {}
-    found = podspec.problems(pod_spec, "spec.template.spec", template=True)
+    pod_spec, metadata = template.get("spec") or {}, template.get("metadata") or {}
+    found = list(label_problems(metadata.get("labels") or {}, "spec.template.labels"))
+    found += podrules.problems(pod_spec, "spec.template.spec")
     if not found and pod_spec.get("restartPolicy") != "Always":
         found.append(not_supported("spec.template.spec.restartPolicy", pod_spec.get("restartPolicy", ""), ("Always",)))
     return found
@@ -99,16 +99,13 @@ def _strategy_problems(strategy: Manifest) -> list[Problem]:
     if kind == "Recreate":
         if rolling is None:
             return []
-        message = "Forbidden: may not be specified when strategy `type` is 'Recreate'"
-        return [{"reason": "FieldValueForbidden", "message": message, "field": "spec.strategy.rollingUpdate"}]
+        return [forbidden("spec.strategy.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'")]
     found: list[Problem] = []
     rolling = rolling or {}
     for name in ("maxUnavailable", "maxSurge"):
         found += _int_or_percent(rolling.get(name), f"spec.strategy.rollingUpdate.{name}")
     if not found and _zero(rolling.get("maxUnavailable")) and _zero(rolling.get("maxSurge")):
-        where = "spec.strategy.rollingUpdate.maxUnavailable"
-        problem = invalid(where, 0, "may not be 0 when `maxSurge` is 0")
-        found.append({**problem, "message": "Invalid value: 0: may not be 0 when `maxSurge` is 0"})
+        found.append(invalid("spec.strategy.rollingUpdate.maxUnavailable", 0, "may not be 0 when `maxSurge` is 0"))
     return found
 
 
@@ -117,8 +114,7 @@ def _int_or_percent(value: object, where: str) -> list[Problem]:
         return [invalid(where, value, NON_NEGATIVE)] if value < 0 else []
     text = str(value or "0%")
     if not text.endswith("%") or not text[:-1].isdigit():
-        message = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
-        return [invalid(where, text, message)]
+        return [invalid(where, text, PERCENT)]
     if where.endswith("maxUnavailable") and int(text[:-1]) > 100:
         return [invalid(where, text, "must not be greater than 100%")]
     return []
@@ -136,9 +132,7 @@ def _selector_is_fixed(old: Manifest, new: Manifest, subresource: str) -> list[P
     before, after = old["spec"].get("selector"), new.get("spec", {}).get("selector")
     if before == after:
         return []
-    inner = ",".join(f'"{k}":"{v}"' for k, v in sorted(((after or {}).get("matchLabels") or {}).items()))
-    message = f'Invalid value: {{"matchLabels":{{{inner}}}}}: field is immutable'
-    return [{"reason": "FieldValueInvalid", "message": message, "field": "spec.selector"}]
+    return [raw_invalid("spec.selector", shown(after or {}), "field is immutable")]
 
 
 DEPLOYMENT = Resource(

@@ -4,9 +4,22 @@ Mirrors:  kubernetes/pkg/registry/core/*/strategy.go, pkg/apis/core/v1/defaults.
 """
 
 from base64 import b64encode
+from collections.abc import Iterator
 
-from cluster.apiserver.registry import events, podspec
-from cluster.apiserver.registry.metadata import forbidden, invalid, name_problems, not_supported, required, too_long
+from cluster.apiserver.registry import events, podrules, podspec
+from cluster.apiserver.registry.metadata import (
+    IP_ADDRESS,
+    duplicate,
+    forbidden,
+    invalid,
+    is_ip,
+    label_problems,
+    name_problems,
+    not_supported,
+    raw_invalid,
+    required,
+    too_long,
+)
 from cluster.apiserver.registry.resource import ALL_VERBS, Problem, Resource, Subresource
 from cluster.objects import Manifest, pods
 
@@ -28,11 +41,11 @@ def _new_pod(pod: Manifest) -> Manifest:
 
 
 def _validate_pod(pod: Manifest) -> list[Problem]:
-    return podspec.problems(pod.get("spec") or {})
+    return podrules.problems(pod.get("spec") or {})
 
 
 def _validate_pod_update(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
-    return [] if subresource else podspec.update_problems(old["spec"], new["spec"])
+    return [] if subresource else podrules.update_problems(old["spec"], new["spec"])
 
 
 POD = Resource(
@@ -105,15 +118,14 @@ _NODE_INFO = {
 def _validate_node(node: Manifest) -> list[Problem]:
     found, seen = [], set()
     for number, taint in enumerate(node.get("spec", {}).get("taints") or []):
-        where = f"spec.taints[{number}]"
+        where = f"metadata.taints[{number}]"  # The real one says it like this, too.
         if not taint.get("key"):
             found.append(required(f"{where}.key"))
-        if taint.get("effect") not in podspec.EFFECTS:
-            found.append(not_supported(f"{where}.effect", taint.get("effect", ""), podspec.EFFECTS))
+        if taint.get("effect") not in podrules.EFFECTS:
+            found.append(not_supported(f"{where}.effect", taint.get("effect", ""), podrules.EFFECTS))
         pair = (taint.get("key"), taint.get("effect"))
         if pair in seen:
-            problem = invalid(where, "", "taints must be unique by key and effect pair")
-            found.append({**problem, "reason": "FieldValueDuplicate"})
+            found.append(duplicate(where, "taints must be unique by key and effect pair"))
         seen.add(pair)
     return found
 
@@ -147,10 +159,10 @@ def _data_problems(obj: Manifest) -> list[Problem]:
             elif key in (".", "..") or key.startswith(".."):
                 what = {"." : "must not be '.'", "..": "must not be '..'"}.get(key, "must not start with '..'")
                 found.append(invalid(field, key, what))
-            if part == "binaryData" and key in data:
-                found.append(invalid(f"binaryData[{key}]", key, "duplicate of key present in data"))
+            if part == "data" and key in binary:
+                found.append(invalid(field, key, "duplicate of key present in binaryData"))
     if sum(len(str(value)) for value in (*data.values(), *binary.values())) > MAX_DATA:
-        found.append(too_long("", MAX_DATA))
+        found.append(too_long("[]", MAX_DATA))
     return found
 
 
@@ -185,6 +197,7 @@ def _default_secret(secret: Manifest) -> Manifest:
     return secret if new == secret else new
 
 
+TOKEN_TYPE, TOKEN_OF = "kubernetes.io/service-account-token", "kubernetes.io/service-account.name"
 _REQUIRED_KEYS = {
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
@@ -196,6 +209,8 @@ _REQUIRED_KEYS = {
 def _validate_secret(secret: Manifest) -> list[Problem]:
     needed = _REQUIRED_KEYS.get(secret.get("type", ""), ())
     missing = [required(f"data[{key}]") for key in needed if key not in (secret.get("data") or {})]
+    if secret.get("type") == TOKEN_TYPE and not (secret["metadata"].get("annotations") or {}).get(TOKEN_OF):
+        missing.append(required(f"metadata.annotations[{TOKEN_OF}]"))
     return [*_data_problems(secret), *missing]
 
 
@@ -249,45 +264,63 @@ def _new_service(service: Manifest) -> Manifest:
 
 
 SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+AFFINITIES = ("ClientIP", "None")
 
 
 def _validate_service(service: Manifest) -> list[Problem]:
     spec = service.get("spec") or {}
+    kind, address, ports = spec.get("type", ""), spec.get("clusterIP", ""), spec.get("ports") or []
     found: list[Problem] = []
-    headless, external = spec.get("clusterIP") == "None", spec.get("type") == "ExternalName"
-    if not spec.get("ports") and not headless and not external:
+    if not ports and address != "None" and kind != "ExternalName":
         found.append(required("spec.ports"))
-    if external and not spec.get("externalName"):
+    if kind in ("NodePort", "LoadBalancer") and address == "None":
+        found.append(invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services"))
+    if kind == "ExternalName" and not spec.get("externalName"):
         found.append(required("spec.externalName"))
     names: set[str] = set()
-    pairs: set[tuple[object, object]] = set()
-    many = len(spec.get("ports") or []) > 1
-    for number, port in enumerate(spec.get("ports") or []):
-        where = f"spec.ports[{number}]"
-        name = port.get("name", "")
-        if not name and many:
-            found.append(required(f"{where}.name"))
-        elif name:
-            found += [invalid(f"{where}.name", name, problem) for problem in name_problems(name, "label")]
-            if name in names:
-                found.append({"reason": "FieldValueDuplicate", "message": f'Duplicate value: "{name}"', "field": f"{where}.name"})
-            names.add(name)
-        if not 1 <= (port.get("port") or 0) <= 65535:
-            found.append(invalid(f"{where}.port", port.get("port", 0), "must be between 1 and 65535, inclusive"))
-        if port.get("protocol") not in podspec.PROTOCOLS:
-            found.append(not_supported(f"{where}.protocol", port.get("protocol", ""), podspec.PROTOCOLS))
-        target = port.get("targetPort")
-        if isinstance(target, int) and not 1 <= target <= 65535:
-            found.append(invalid(f"{where}.targetPort", target, "must be between 1 and 65535, inclusive"))
+    for number, port in enumerate(ports):
+        found += _service_port(port, f"spec.ports[{number}]", names, many=len(ports) > 1)
+    found += label_problems(spec.get("selector") or {}, "spec.selector")
+    if spec.get("sessionAffinity") not in AFFINITIES:
+        found.append(not_supported("spec.sessionAffinity", spec.get("sessionAffinity", ""), AFFINITIES))
+    if kind not in SERVICE_TYPES:
+        found.append(not_supported("spec.type", kind, SERVICE_TYPES))
+    if address not in ("", "None") and not is_ip(address):
+        found.append(invalid("spec.clusterIPs[0]", address, IP_ADDRESS))
+    return found + _repeated_ports(ports, kind)
+
+
+def _service_port(port: Manifest, where: str, names: set[str], many: bool) -> Iterator[Problem]:
+    name, number, target = port.get("name", ""), port.get("port") or 0, port.get("targetPort")
+    if not name and many:
+        yield required(f"{where}.name")
+    elif name:
+        yield from (invalid(f"{where}.name", name, problem) for problem in name_problems(name, "label"))
+        if name in names:
+            yield duplicate(f"{where}.name", name)
+        names.add(name)
+    if problem := podrules.in_range(number, 1, podrules.MAX_PORT):
+        yield invalid(f"{where}.port", number, problem)
+    if port.get("protocol") not in podrules.PROTOCOLS:
+        yield not_supported(f"{where}.protocol", port.get("protocol", ""), podrules.PROTOCOLS)
+    if isinstance(target, int) and target != number and (problem := podrules.in_range(target, 1, podrules.MAX_PORT)):
+        yield invalid(f"{where}.targetPort", target, problem)
+    elif isinstance(target, str):
+        yield from (invalid(f"{where}.targetPort", target, problem) for problem in podrules.port_name_problems(target))
+
+
+def _repeated_ports(ports: list[Manifest], kind: str) -> list[Problem]:
+    """Two ports may share a number only with different protocols; node ports need a type that has them."""
+    found, pairs = [], set()
+    for number, port in enumerate(ports):
+        where, node_port = f"spec.ports[{number}]", port.get("nodePort")
+        if node_port and kind in ("ClusterIP", "ExternalName"):
+            found.append(forbidden(f"{where}.nodePort", f"may not be used when `type` is '{kind}'"))
         pair = (port.get("protocol"), port.get("port"))
         if pair in pairs:
-            shown = f'{{"{name}":""}}' if False else f"{port.get('port')}"
+            shown = f'{{"port":{pair[1]},"protocol":"{pair[0]}","targetPort":0}}'
             found.append({"reason": "FieldValueDuplicate", "message": f"Duplicate value: {shown}", "field": where})
         pairs.add(pair)
-    if spec.get("type") not in SERVICE_TYPES:
-        found.append(not_supported("spec.type", spec.get("type", ""), SERVICE_TYPES))
-    if spec.get("sessionAffinity") not in ("ClientIP", "None"):
-        found.append(not_supported("spec.sessionAffinity", spec.get("sessionAffinity", ""), ("ClientIP", "None")))
     return found
 
 
@@ -295,9 +328,8 @@ def _validate_service_update(old: Manifest, new: Manifest, subresource: str) -> 
     before, after = old["spec"], new["spec"]
     fixed = "ExternalName" not in (before.get("type"), after.get("type"))
     if fixed and before.get("clusterIP") and before["clusterIP"] != after.get("clusterIP"):
-        shown = '["' + after.get("clusterIP", "") + '"]'
-        message = f"Invalid value: {shown}: may not change once set"
-        return [{"reason": "FieldValueInvalid", "message": message, "field": "spec.clusterIPs[0]"}]
+        shown = f'["{after.get("clusterIP", "")}"]'
+        return [raw_invalid("spec.clusterIPs[0]", shown, "may not change once set")]
     return []
 
 

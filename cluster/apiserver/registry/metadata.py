@@ -3,8 +3,10 @@
 Mirrors:  k8s.io/apimachinery/pkg/api/validation/objectmeta.go, pkg/apis/meta/v1/validation
 """
 
+import json
 import re
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any
 
 from cluster.apiserver.registry.resource import Problem, Resource
@@ -27,7 +29,7 @@ QUALIFIED = (
     " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 QUALIFIED_FORM = (
-    "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric"
+    "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric"
     " character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
     " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
 )
@@ -36,6 +38,11 @@ VALUE = (
     " with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is"
     " '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+PERCENT = (
+    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for"
+    " validation is '[0-9]+%')"
+)
+IP_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NAME_PART = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
@@ -62,12 +69,21 @@ def required(field: str, message: str = "") -> Problem:
 
 
 def not_supported(field: str, value: Any, choices: tuple[str, ...]) -> Problem:
-    listed = ", ".join(f'"{choice}"' for choice in sorted(choices))
+    listed = ", ".join(f'"{choice}"' for choice in choices)
     return {
         "reason": "FieldValueNotSupported",
         "message": f"Unsupported value: {quoted(value)}: supported values: {listed}",
         "field": field,
     }
+
+
+def not_found(field: str, value: Any) -> Problem:
+    return {"reason": "FieldValueNotFound", "message": f"Not found: {quoted(value)}", "field": field}
+
+
+def raw_invalid(field: str, shown: str, message: str) -> Problem:
+    """Like `invalid`, for a value that Go shows as JSON."""
+    return {"reason": "FieldValueInvalid", "message": f"Invalid value: {shown}: {message}", "field": field}
 
 
 def duplicate(field: str, value: Any) -> Problem:
@@ -80,6 +96,14 @@ def forbidden(field: str, message: str) -> Problem:
 
 def too_long(field: str, limit: int, what: str = "bytes") -> Problem:
     return {"reason": "FieldValueTooLong", "message": f"Too long: may not be more than {limit} {what}", "field": field}
+
+
+def is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 @lru_cache(maxsize=4096)
@@ -95,7 +119,10 @@ def _name_problems(text: str, rule: str) -> list[str]:
             return [f"may not be '{text}'"]
         return [f"may not contain '{char}'" for char in ("/", "%") if char in text]
     found = [] if len(text) <= limit else [f"must be no more than {limit} characters"]
-    return found if pattern.fullmatch(text) else [*found, message]
+    if pattern.fullmatch(text):
+        return found
+    only_dots = rule == "label" and _SUBDOMAIN.fullmatch(text)
+    return [*found, "must not contain dots" if only_dots else message]
 
 
 def qualified_problems(text: str) -> list[str]:
@@ -184,16 +211,14 @@ def _shared(metadata: Manifest) -> list[Problem]:
 def _owner_problems(references: list[Manifest]) -> list[Problem]:
     found, controllers = [], []
     for number, reference in enumerate(references):
-        where = f"metadata.ownerReferences[{number}]"
-        if not reference.get("apiVersion"):
-            found.append(invalid(f"{where}.apiVersion", "", "version must not be empty"))
-        for part in ("kind", "name", "uid"):
+        for part in ("apiVersion", "kind", "name", "uid"):
             if not reference.get(part):
-                found.append(invalid(f"{where}.{part}", "", "must not be empty"))
+                found.append(required(f"metadata.ownerReferences[{number}].{part}", "must not be empty"))
         if reference.get("controller"):
-            controllers.append(reference.get("name", ""))
+            controllers.append(f"{reference.get('kind', '')}/{reference.get('name', '')}")
     if len(controllers) > 1:
-        shown = " and ".join(controllers[:2])
-        message = f"Only one reference can have Controller set to true. Found \"true\" in references for {shown}"
-        found.append(invalid("metadata.ownerReferences", "<value omitted>", message))
+        order = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+        shown = json.dumps([{k: r[k] for k in order if k in r} for r in references], separators=(",", ":"))
+        message = f'Only one reference can have Controller set to true. Found "true" in references for {" and ".join(controllers[:2])}'
+        found.append(raw_invalid("metadata.ownerReferences", shown, message))
     return found

@@ -3,9 +3,12 @@
 Mirrors:  kubernetes/pkg/registry/{coordination,discovery,policy,scheduling}/*/strategy.go
 """
 
+import json
+
 from cluster.apiserver.registry import events
-from cluster.apiserver.registry.metadata import forbidden, invalid, required
+from cluster.apiserver.registry.metadata import IP_ADDRESS, PERCENT, forbidden, invalid, is_ip, not_supported, raw_invalid, required
 from cluster.apiserver.registry.resource import Problem, Resource, Subresource
+from cluster.apiserver.registry.selectors import selector_problems
 from cluster.objects import Manifest
 
 # --- policy -----------------------------------------------------------------------------------------------------
@@ -18,19 +21,23 @@ def _new_budget(budget: Manifest) -> Manifest:
 
 def _validate_budget(budget: Manifest) -> list[Problem]:
     spec = budget.get("spec") or {}
-    if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
-        shown = "{" + f'"minAvailable":{spec["minAvailable"]},"maxUnavailable":{spec["maxUnavailable"]}' + "}"
-        message = f"Invalid value: {shown}: minAvailable and maxUnavailable cannot be both set"
-        return [{"reason": "FieldValueInvalid", "message": message, "field": "spec"}]
+    least, most, selector = spec.get("minAvailable"), spec.get("maxUnavailable"), spec.get("selector")
+    if least is not None and most is not None:
+        # The one place where the real server prints its internal struct, whose fields have capital letters.
+        parts = {"MinAvailable": least, "Selector": selector, "MaxUnavailable": most}
+        parts["UnhealthyPodEvictionPolicy"] = spec.get("unhealthyPodEvictionPolicy")
+        shown = json.dumps(parts, separators=(",", ":"))
+        return [raw_invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set")]
     found = []
     for name in ("minAvailable", "maxUnavailable"):
         value = spec.get(name)
         if isinstance(value, int) and value < 0:
             found.append(invalid(f"spec.{name}", value, "must be greater than or equal to 0"))
         elif isinstance(value, str) and not (value.endswith("%") and value[:-1].isdigit()):
-            message = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
-            found.append(invalid(f"spec.{name}", value, message))
-    return found
+            found.append(invalid(f"spec.{name}", value, PERCENT))
+        elif isinstance(value, str) and int(value[:-1]) > 100:
+            found.append(invalid(f"spec.{name}", value, "must not be greater than 100%"))
+    return [*found, *selector_problems(selector, "spec.selector")]
 
 
 BUDGET = Resource(
@@ -55,7 +62,8 @@ def _validate_priority_class(entry: Manifest) -> list[Problem]:
     if name.startswith("system-"):
         if name in ("system-node-critical", "system-cluster-critical"):
             return []
-        return [forbidden("metadata.name", "priority class names with 'system-' prefix are reserved for system use only")]
+        reserved = "priority class names with 'system-' prefix are reserved for system use only"
+        return [forbidden("metadata.name", f"{reserved}. error: {name} is not a known system priority class")]
     if entry.get("value", 0) > HIGHEST_USER_PRIORITY:
         return [forbidden("value", f"maximum allowed value of a user defined priority is {HIGHEST_USER_PRIORITY}")]
     return []
@@ -115,13 +123,34 @@ def _new_slice(piece: Manifest) -> Manifest:
     return {**piece, "endpoints": piece.get("endpoints"), "ports": piece.get("ports")}
 
 
+ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+
+
 def _validate_slice(piece: Manifest) -> list[Problem]:
-    return [] if piece.get("addressType") else [required("addressType")]
+    kind = piece.get("addressType", "")
+    if not kind:
+        return [required("addressType")]
+    if kind not in ADDRESS_TYPES:
+        return [not_supported("addressType", kind, ADDRESS_TYPES)]
+    found = []
+    for number, endpoint in enumerate(piece.get("endpoints") or []):
+        where = f"endpoints[{number}].addresses"
+        if not endpoint.get("addresses"):
+            found.append(required(where, "must contain at least 1 address"))
+        for place, address in enumerate(endpoint.get("addresses") or []):
+            if kind != "FQDN" and not is_ip(address):
+                found.append(invalid(f"{where}[{place}]", address, IP_ADDRESS))
+    return found
+
+
+def _same_address_type(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    before, after = old.get("addressType"), new.get("addressType", "")
+    return _validate_slice(new) if before == after else [invalid("addressType", after, "field is immutable")]
 
 
 ENDPOINT_SLICE = Resource(
     "discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", generation=True, spec_fields=("endpoints", "ports"),
-    default=_default_slice, on_create=_new_slice, validate=_validate_slice,
+    default=_default_slice, on_create=_new_slice, validate=_validate_slice, validate_update=_same_address_type,
 )  # fmt: skip
 
 NEW_EVENT = Resource(

@@ -4,16 +4,13 @@
 
 Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers/patch.go
 Left out: server-side apply (application/apply-patch+yaml).
-Read next: strategic.py.
+Read next: jsonpatch.py, strategic.py.
 """
 
 from typing import Any
 
-import jsonpatch
-import jsonpointer
-
 from cluster.apiserver import gojson, schema
-from cluster.apiserver.patches import strategic
+from cluster.apiserver.patches import jsonpatch, strategic
 from cluster.apiserver.registry.resource import Resource
 from cluster.objects import Manifest, errors
 
@@ -36,8 +33,7 @@ def apply(resource: Resource, current: Manifest, content_type: str, body: bytes)
     if content_type == JSON:
         return _json_patch(current, patch)
     if not isinstance(patch, dict):
-        kind = "array" if isinstance(patch, list) else "string" if isinstance(patch, str) else "number"
-        raise errors.BadRequest(f"error decoding patch: json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}")
+        raise errors.BadRequest(f"error decoding patch: {_mistyped(patch, 'map[string]interface {}')}")
     if content_type == MERGE:
         return merged(current, patch)  # type: ignore[no-any-return]
     kind_ = schema.type_of(resource.group, resource.version, resource.kind)
@@ -51,7 +47,7 @@ def _decoded(content_type: str, body: bytes) -> Any:
         raise errors.BadRequest(str(error)) from error
     except ValueError as error:
         if content_type == MERGE:
-            raise errors.BadRequest("invalid JSON patch" if False else f"error decoding patch: {error}") from error
+            raise errors.BadRequest("invalid JSON patch") from error
         raise errors.BadRequest(f"error decoding patch: {error}") from error
     return value
 
@@ -69,20 +65,18 @@ def merged(target: Any, patch: Any) -> Any:
     return result
 
 
-class Unprocessable(errors.ApiError):
-    """A JSON patch whose operation failed: the real server's generic 422."""
-
-    status, reason = 422, "Invalid"
-
-
 def _json_patch(current: Manifest, operations: Any) -> Manifest:
     if not isinstance(operations, list):
-        raise errors.BadRequest("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp")
+        raise errors.BadRequest(f"error decoding patch: {_mistyped(operations, '[]handlers.jsonPatchOp')}")
     if len(operations) > MAX_OPERATIONS:
         message = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
         raise errors.RequestEntityTooLarge(message)
-    try:
-        return jsonpatch.apply_patch(current, operations)  # type: ignore[no-any-return]
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError, IndexError):
-        message = "the server rejected our request due to an error in our request"
-        raise Unprocessable(message, {}) from None
+    patched = jsonpatch.apply(current, operations)
+    if not isinstance(patched, dict):
+        raise errors.BadRequest(_mistyped(patched, "map[string]interface {}"))
+    return patched
+
+
+def _mistyped(value: Any, wanted: str) -> str:
+    shown = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}.get(type(value), "number")
+    return f"json: cannot unmarshal {shown} into Go value of type {wanted}"

@@ -27,6 +27,7 @@ ON_THE_MAP = (
     registry.by_kind("Node").storage_prefix(),
     registry.by_kind("Lease").storage_prefix(rows.LEASES),
 )
+DEEDS = 24
 RECENT = 240  # Revisions read for the lanes of somebody who has just come.
 MEASURE_EVERY = 2.0  # Wall seconds.
 AT_ONCE = 4_000  # Revisions read in one look; the rest waits for the next one.
@@ -47,6 +48,7 @@ class Mirror:
         self._powered: dict[str, bool] = {}
         self._beats: dict[str, int] = {}
         self._recent: deque[Row] = deque(maxlen=MESSAGES)
+        self._deeds: deque[Row] = deque(maxlen=DEEDS)  # Clicks and power cuts: the lane called You goes further back.
         self._rhythm: deque[tuple[int, str]] = deque(maxlen=MESSAGES)
         self._paces: deque[tuple[float, int]] = deque(maxlen=24)
         self._revision = self._event = self._inputs = 0
@@ -73,6 +75,7 @@ class Mirror:
         self._read_inputs(cluster, delta)
         self._measure(cluster, delta)
         delta.messages.sort(key=lambda message: (message["t"], message.get("r", 0)))
+        self._deeds.extend(message for message in delta.messages if "r" not in message)
         delta.more = max(len(delta.messages) - MESSAGES, 0)
         delta.messages = delta.messages[-MESSAGES:]
         self._recent.extend(delta.messages)
@@ -86,7 +89,7 @@ class Mirror:
             "clock": self.clock,
             "pods": list(self.pods.values()),
             "nodes": list(self.nodes.values()),
-            "messages": list(self._recent),
+            "messages": [deed for deed in self._deeds if deed not in self._recent] + list(self._recent),
             "rhythm": list(self._rhythm),
             "usage": self.usage,
         }

@@ -57,7 +57,8 @@ def _command(kind: str, request: dict[str, Any]) -> tuple[str, str]:
             return f"{manage} node remove {node}", f"remove {node}"
         case "clock":
             operation = str(request.get("op", ""))
-            value = request.get("value", request.get("by", request.get("seconds", "")))
+            seconds = request.get("seconds")
+            value = request.get("value", request.get("by", "" if seconds is None else f"{seconds:g}"))
             flag_by = "--by " if operation == "step" else ""
             return f"{manage} clock {operation} {flag_by}{value}".rstrip(), f"{operation} {value}".rstrip()
         case _:

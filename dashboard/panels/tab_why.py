@@ -15,6 +15,7 @@ from dashboard import story
 from dashboard.panels.panel import View
 
 TEXTURES = 5
+BEST = 6  # Scored nodes that are shown at once; the others unfold.
 
 
 def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, Any]:
@@ -58,8 +59,10 @@ def verdict_rows(verdict: dict[str, Any]) -> dict[str, Any]:
     found = explain.rows(verdict)
     names = [name for name, _ in verdict["profile"]]
     most = max([row.total or 0 for row in found] or [0]) or 1
+    scores = [scored(row, names, most) for row in found if row.fits]
     return {
-        "scores": [scored(row, names, most) for row in found if row.fits],
+        "scores": scores[:BEST],
+        "further": scores[BEST:],
         "rejected": [
             {"node": row.node, "reason": ", ".join(row.reasons), "plugin": row.plugin} for row in found if not row.fits
         ],

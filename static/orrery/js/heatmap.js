@@ -70,19 +70,41 @@ export class Heatmap {
       c.beginPath(); c.moveTo(x + 3.5, y + 3.5); c.lineTo(x + w - 2.5, y + height - 2.5); c.moveTo(x + w - 2.5, y + 3.5); c.lineTo(x + 3.5, y + height - 2.5); c.stroke();
       return;
     }
-    const used = this.model.usage[node.k]?.[0] ?? pods.reduce((sum, pod) => sum + pod.c, 0);
-    const part = Math.max(Math.min(node.c ? used / node.c : 0, 1), pods.length ? 0.08 : 0.02);
+    const share = (amount) => Math.min(node.c ? amount / node.c : 0, 1);
+    const used = share(this.model.usage[node.k]?.[0] ?? 0);
+    const part = Math.max(share(pods.reduce((sum, pod) => sum + pod.c, 0)), used, pods.length ? 0.08 : 0.02);
     c.fillStyle = colour.raise;
     c.beginPath(); c.roundRect(x + 0.5, y + 0.5, w, height, 2); c.fill();
-    c.fillStyle = colour.run; c.globalAlpha = 0.3 + 0.7 * part;
+    c.fillStyle = colour.run; c.globalAlpha = 0.3 + 0.6 * part;
     c.beginPath(); c.roundRect(x + 0.5, y + 0.5 + height * (1 - part), w, height * part, 2); c.fill();
     c.globalAlpha = 1;
+    if (used > 0.01) c.fillRect(x + 0.5, y + 0.5 + height * (1 - used), 3, height * used);
+    if (w > 38 && height > 38) { this.inside(c, colour, node, pods, x, y, w); return; }
     const trouble = pods.find((pod) => pod.s === 'fail') ?? pods.find((pod) => pod.s === 'creating' || pod.s === 'notready' || pod.s === 'term');
     if (trouble) {
       c.fillStyle = colour.surface; c.lineWidth = 2;
       c.strokeStyle = { fail: colour.fail, creating: colour.accent, notready: colour.pend, term: colour.term }[trouble.s];
       c.beginPath(); c.arc(x + w / 2 + 0.5, y + height / 2 + 0.5, Math.min(3.4, w / 3, height / 3), 0, 7); c.fill(); c.stroke();
     }
+  }
+
+  /** Large cells have room for the node's name and its pods. */
+  inside(c, colour, node, pods, x, y, w) {
+    c.fillStyle = colour.ink; c.font = '600 11px Inter, sans-serif';
+    const fits = c.measureText(node.k).width < w - 6;
+    c.fillText(fits ? node.k : node.k.slice(node.k.lastIndexOf('-') + 1), x + 4, y + 13, w - 6);
+    const tones = { run: 'run', notready: 'run', creating: 'accent', pending: 'pend', fail: 'fail', term: 'term', done: 'done' };
+    const across = Math.floor((w - 6) / 9);
+    pods.slice(0, across * 2).forEach((pod, index) => {
+      const [px, py] = [x + 4 + (index % across) * 9, y + 19 + Math.floor(index / across) * 9];
+      c.fillStyle = c.strokeStyle = colour[tones[pod.s]]; c.lineWidth = 1.5;
+      c.beginPath();
+      if (pod.s === 'run') { c.roundRect(px, py, 6.5, 6.5, 2); c.fill(); }
+      else if (pod.s === 'fail') { c.moveTo(px + 3.2, py - 0.5); c.lineTo(px + 7, py + 3.2); c.lineTo(px + 3.2, py + 7); c.lineTo(px - 0.5, py + 3.2); c.fill(); }
+      else if (pod.s === 'term') { c.moveTo(px, py); c.lineTo(px + 6, py + 6); c.moveTo(px + 6, py); c.lineTo(px, py + 6); c.stroke(); }
+      else if (pod.s === 'notready') { c.rect(px + 0.7, py + 0.7, 5, 5); c.stroke(); c.fillRect(px + 0.7, py + 3.2, 5, 2.6); }
+      else { c.arc(px + 3.2, py + 3.2, 2.6, 0, pod.s === 'creating' ? 4.6 : 7); c.stroke(); }
+    });
   }
 
   at(event) {

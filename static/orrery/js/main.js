@@ -1,7 +1,7 @@
 // The page comes alive: one socket feeds the model, views draw what changed once per animation frame, then the ack goes
 // out. Everything that is a panel or a form is htmx: the server renders it, and this file only says when to fetch it.
 
-import { $, $$, attribute, boot, forgetColours, h, icon, say, t } from './dom.js';
+import { $, $$, attribute, boot, calm, forgetColours, h, icon, say, t } from './dom.js';
 import { ClusterStream } from './stream.js';
 import { Model } from './model.js';
 import { Diagram } from './map.js';
@@ -84,6 +84,7 @@ function take(frame) {
   if (frame.usage && mode === 'diagram') diagram.loads(null);
   diagram.boxes(change);
   time.update();
+  if (change.fresh && mode === 'diagram' && (calm() || !model.running())) wires.show(change.messages, 0);
   if (!change.fresh) {
     wires.show(change.messages, change.more);
     for (const node of Object.keys(frame.beats ?? {})) wires.beat(node);

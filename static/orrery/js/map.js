@@ -1,6 +1,6 @@
 // The diagram: boxes that stay, node cards and pod chips that come and go. Only what changed is touched.
 
-import { $, attribute, glyph, grouped, h, icon, say, t, toggle } from './dom.js';
+import { $, attribute, glyph, grouped, h, icon, phone, say, t, toggle } from './dom.js';
 import { isSystem, nameOf, shortName } from './model.js';
 
 export const STATES = ['run', 'notready', 'creating', 'pending', 'fail', 'term', 'done'];
@@ -152,6 +152,7 @@ export class Diagram {
     for (const [name, card] of this.cards) {
       if (names && !names.has(name) && !this.model.usage[name]) continue;
       const row = this.model.nodes.get(name);
+      toggle(card, 'tiny', (byNode.get(name) ?? []).length > this.named());
       const living = (byNode.get(name) ?? []).filter((pod) => pod.s !== 'done' && pod.s !== 'fail' );
       const asked = living.reduce((sum, pod) => [sum[0] + pod.c, sum[1] + pod.m], [0, 0]);
       const used = row.p ? this.model.usage[name] : null;
@@ -163,6 +164,13 @@ export class Diagram {
         say($(`.${id}-n`, card), !row.p ? '–' : `${Math.round(part(used ? used[index] : asked[index]) * 100)}%`);
       });
     }
+  }
+
+  /** How many pods of a card fit with their names; with more of them only their shapes are shown. */
+  named() {
+    if (phone()) return 60;
+    const count = this.cards.size;
+    return count > MANY ? 0 : count > 4 ? 4 : innerWidth >= 1500 ? 16 : 10;
   }
 
   waiting() {

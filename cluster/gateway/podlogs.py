@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from cluster import inbox
+from cluster.apiserver import registry
 from cluster.apiserver.reads import Reader
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target
@@ -44,8 +45,6 @@ async def serve(request: Request, resource: Resource, target: Target) -> None:
     if found.record is None:
         await request.reply(Reply(204, "", b""))
         return
-    if found.unreachable is not None:
-        raise found.unreachable
     lines = kubelet.read(found.record, found.horizon, found.epoch, options)
     if not request.flag("follow"):
         await request.reply(Reply(200, TEXT.split(";")[0], _text(lines)))
@@ -97,11 +96,17 @@ async def _follow(
 def _find(reader: Reader, cluster: str, resource: Resource, target: Target, container: str, previous: bool) -> Found:
     snapshot, value = lists.read(reader, cluster, resource, target)
     pod = orjson.loads(value)
-    records = reader.containers(snapshot.id, pod["metadata"]["uid"])
-    record = kubelet.choose(pod, records, container, previous)
-    machine = reader.machine(snapshot.id, pod["spec"].get("nodeName", ""))
-    name = record["name"] if record else container
-    return Found(pod, record, snapshot.sim_now, snapshot.epoch, kubelet.unreachable(pod, name, machine))
+    name, node = kubelet.container_name(pod, container), pod["spec"].get("nodeName", "")
+    if not node:
+        return Found(pod, None, snapshot.sim_now, snapshot.epoch, None)
+    here = reader.get(cluster, registry.by_kind("Node").storage_key("", node))
+    if here is None or here[1] is None:
+        raise errors.NotFound("", "pods", node)  # The node is called a pod in the real one's answer, too.
+    unreachable = kubelet.unreachable(pod, name, reader.machine(snapshot.id, node))
+    if unreachable is not None:
+        raise unreachable
+    record = kubelet.choose(pod, reader.containers(snapshot.id, pod["metadata"]["uid"]), container, previous)
+    return Found(pod, record, snapshot.sim_now, snapshot.epoch, None)
 
 
 def _find_attempt(

@@ -24,7 +24,7 @@ def parse(text: str) -> tuple[FieldRequirement, ...]:
                 found.append(FieldRequirement(path.strip(), operator != "!=", value.strip()))
                 break
         else:
-            raise errors.BadRequest(f'invalid selector: "{text}"; can\'t understand \'{term}\'')
+            raise errors.BadRequest(f"invalid selector: '{text}'; can't understand '{term}'")
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from cluster.objects import Manifest, errors
 
+_PUNCTUATION = ("==", "!=", "=", ",", "(", ")", "!", "<", ">")
 _TOKEN = re.compile(r"\s*(==|!=|=|,|\(|\)|!|<|>|[^\s=!,()<>]+)")
 
 
@@ -69,9 +70,10 @@ def parse(text: str) -> Selector:
 
 def _requirement(tokens: list[str], at: int, text: str) -> tuple[Requirement, int]:
     if tokens[at] == "!":
-        if at + 1 >= len(tokens):
-            raise _bad(text)
-        return Requirement(_key(tokens[at + 1]), "absent"), at + 2
+        found = tokens[at + 1] if at + 1 < len(tokens) else ""
+        if found in ("", *_PUNCTUATION):
+            raise errors.BadRequest(f"unable to parse requirement: found '{found}', expected: identifier")
+        return Requirement(_key(found), "absent"), at + 2
     key, at = _key(tokens[at]), at + 1
     if at == len(tokens) or tokens[at] == ",":
         return Requirement(key, "exists"), at
@@ -89,7 +91,7 @@ def _requirement(tokens: list[str], at: int, text: str) -> tuple[Requirement, in
             raise errors.BadRequest(f"unable to parse requirement: found '{found}' expected: '('")
         end = tokens.index(")", at) if ")" in tokens[at:] else -1
         if end < 0:
-            raise _bad(text)
+            raise errors.BadRequest("unable to parse requirement: found '', expected: ',', ')' or identifier")
         values = tuple(sorted({token for token in tokens[at + 1 : end] if token != ","}))
         return Requirement(key, operator, values or ("",)), end + 1
     raise errors.BadRequest(f"unable to parse requirement: found '{operator}', expected: in, notin, =, ==, !=, gt, lt")

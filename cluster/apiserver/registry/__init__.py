@@ -175,12 +175,10 @@ def field_selector(resource: Resource, text: str) -> Callable[[Manifest], bool]:
     allowed = ("metadata.name", *(("metadata.namespace",) if resource.namespaced else ()), *resource.selectable)
     for requirement in requirements:
         if requirement.path not in allowed:
-            raise errors.BadRequest(
-                f'Unable to find "{resource.group}/{resource.version}, Resource={resource.plural}" that match label selector "",'
-                f' field selector "{text}": field label not supported: {requirement.path}'
-                if False
-                else f"field label not supported: {requirement.path}"
-            )
+            if resource.selectable:  # Kinds with fields of their own have an own sentence for it.
+                raise errors.BadRequest(f"field label not supported: {requirement.path}")
+            known = '"metadata.name", "metadata.namespace"'
+            raise errors.BadRequest(f'"{requirement.path}" is not a known field selector: only {known}')
     if not requirements:
         return lambda obj: True
     return lambda obj: all((_field(obj, r.path) == r.value) == r.equal for r in requirements)

@@ -126,6 +126,10 @@ def test_a_token_that_is_none_is_refused(lab, token, message):
         ("resourceVersionMatch=Bogus&resourceVersion=1", 422, 'supported values: "Exact", "NotOlderThan", ""'),
         ("fieldSelector=spec.nope%3Dx", 400, "spec.nope"),
         ("labelSelector=a%20b", 400, "found 'b', expected: in, notin, =, ==, !=, gt, lt"),
+        ("labelSelector=a%20in%20(", 400, "found '', expected: ',', ')' or identifier"),
+        ("labelSelector=%21%21", 400, "found '!', expected: identifier"),
+        ("fieldSelector=metadata.name", 400, "invalid selector: 'metadata.name'; can't understand 'metadata.name'"),
+        ("continue=garbage", 400, r"invalid character '\u0081' looking for beginning of value"),
     ],
 )
 def test_bad_queries_are_refused_in_the_real_words(lab, query, status, message):
@@ -133,6 +137,13 @@ def test_bad_queries_are_refused_in_the_real_words(lab, query, status, message):
 
     assert answer.status == status
     assert message in answer.json()["message"]
+
+
+def test_a_kind_without_fields_of_its_own_knows_two(lab):
+    answer = fetch("/apis/apps/v1/deployments?fieldSelector=spec.replicas%3D1")
+
+    known = 'only "metadata.name", "metadata.namespace"'
+    assert answer.json()["message"] == f'"spec.replicas" is not a known field selector: {known}'
 
 
 @pytest.mark.parametrize(

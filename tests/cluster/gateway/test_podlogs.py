@@ -81,3 +81,9 @@ def test_the_log_of_a_dead_node_can_not_be_reached(ticking):
 
     assert answer.status == 500
     assert "connect: no route to host" in answer.json()["message"]
+
+
+def test_the_log_of_a_pod_on_a_node_that_never_was_is_not_found(lab):
+    lab.create(a_pod("stray", nodeName="ghost-node"))
+
+    assert fetch(f"{PODS}/stray/log").json()["message"] == 'pods "ghost-node" not found'

@@ -6,10 +6,12 @@ not read.
 Mirrors:  k8s.io/apimachinery/pkg/runtime/serializer (json, yaml, protobuf; recognizer)
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+import yaml.scanner
 
 from cluster.apiserver import gojson, protobuf
 from cluster.apiserver.registry import Resource
@@ -19,6 +21,10 @@ MAX_BYTES = 3 * 1024 * 1024
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 _SHOWN = 30  # Characters of a body that an error shows.
 _STRUCT = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+
+
+def too_large() -> errors.ApiError:
+    return errors.RequestEntityTooLarge(f"Request entity too large: limit is {MAX_BYTES}")
 
 
 @dataclass
@@ -32,7 +38,7 @@ class Body:
 def decode_body(content_type: str, body: bytes, expected: Resource) -> Body:
     """`body` as an object of `expected`'s kind. Errors: BadRequest, RequestEntityTooLarge, UnsupportedMediaType."""
     if len(body) > MAX_BYTES:
-        raise errors.RequestEntityTooLarge("limit is 3145728")
+        raise too_large()
     if content_type in ("", JSON):
         decoded = _json(body, expected)
     elif content_type == YAML:
@@ -43,17 +49,19 @@ def decode_body(content_type: str, body: bytes, expected: Resource) -> Body:
         raise errors.UnsupportedMediaType(
             f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}, {PROTOBUF}"
         )
-    return Body(_as_expected(decoded.obj, expected), decoded.duplicates)
+    return Body(as_expected(decoded.obj, expected), decoded.duplicates)
 
 
 def _json(body: bytes, expected: Resource) -> Body:
     try:
-        value, duplicates = gojson.loads(body.decode())
+        value, duplicates = gojson.loads(body.decode(errors="replace"))
     except gojson.TooDeep as error:
         raise errors.BadRequest(str(error)) from error
     except ValueError as error:
         problem = f"couldn't get version/kind; json parse error: {error}"
         raise errors.BadRequest(_unrecognized(problem, body, expected)) from error
+    if value is None:
+        return Body({})  # Go reads null into anything.
     if not isinstance(value, dict):
         problem = f"couldn't get version/kind; json parse error: json: cannot unmarshal {_go_type(value)} into Go value of type {_STRUCT}"
         raise errors.BadRequest(_unrecognized(problem, body, expected))
@@ -62,25 +70,39 @@ def _json(body: bytes, expected: Resource) -> Body:
 
 def _yaml(body: bytes, expected: Resource) -> Body:
     try:
-        value = yaml.load(body, Loader=_Loader)  # noqa: S506  (a safe loader without timestamps)
+        value = yaml.load(body.decode(errors="replace"), Loader=_Loader)  # noqa: S506  (a safe loader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line + 1}: " if mark else ""
-        problem = f"yaml: {line}{getattr(error, 'problem', None) or error}"
-        raise errors.BadRequest(_unrecognized(problem, body, expected)) from error
-    except RecursionError as error:
-        raise errors.BadRequest(f"the body is nested more than {gojson.MAX_DEPTH} levels deep") from error
+        raise errors.BadRequest(_unrecognized(_yaml_problem(error), body, expected)) from error
+    except (ValueError, RecursionError) as error:
+        raise errors.BadRequest(_unrecognized(f"yaml: {error}", body, expected)) from error
+    try:
+        value = gojson.plain(value, max(len(body), 1000))
+    except ValueError as error:
+        raise errors.BadRequest(str(error)) from error
     if not isinstance(value, dict):
         raise errors.BadRequest(_unrecognized("couldn't get version/kind; json parse error", body, expected))
     return Body(value)
 
 
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    """`yaml: line 3: …`, with Go's line: of the construct that is broken, else of where it was noticed."""
+    context, mark = getattr(error, "context_mark", None), getattr(error, "problem_mark", None)
+    place = context if context is not None and context.line else mark
+    line = place.line + isinstance(error, yaml.scanner.ScannerError) if place is not None else 0
+    return f"yaml: line {max(line, 1)}: {getattr(error, 'problem', None) or error}"
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as Kubernetes reads it: dates stay text, and only true and false are booleans."""
+    """YAML as Kubernetes reads it: dates stay text, and 22:30 is no number."""
 
 
+_OURS = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+|0|[1-9][0-9_]*)$"),
+    "tag:yaml.org,2002:float": re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"),
+}
+_NEVER = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, _OURS.get(tag, pattern)) for tag, pattern in resolvers if tag not in _NEVER]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -92,8 +114,12 @@ def _protobuf(body: bytes, expected: Resource) -> Manifest:
         raise errors.BadRequest(_unrecognized(str(error), body, expected)) from error
 
 
-def _as_expected(obj: Manifest, expected: Resource) -> Manifest:
+def as_expected(obj: Manifest, expected: Resource) -> Manifest:
     """A body without kind is taken for the URL's kind; another kind is a mistake."""
+    for name in ("apiVersion", "kind"):
+        if not isinstance(obj.get(name, ""), str | None):
+            problem = f"json: cannot unmarshal {_go_type(obj[name])} into Go struct field .{name} of type string"
+            raise errors.BadRequest(f"couldn't get version/kind; json parse error: {problem}")
     kind, version = obj.get("kind") or "", obj.get("apiVersion") or ""
     if expected.kind == "DeleteOptions":
         if kind not in ("", "DeleteOptions"):
@@ -137,4 +163,4 @@ def _glimpse(body: bytes) -> str:
 def _go_type(value: Any) -> str:
     if isinstance(value, bool):
         return "bool"
-    return {list: "array", str: "string", int: "number", float: "number"}.get(type(value), "null")
+    return {dict: "object", list: "array", str: "string", int: "number", float: "number"}.get(type(value), "null")

@@ -40,11 +40,51 @@ def loads(text: str) -> tuple[Any, list[str]]:
         value = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant)
     except ValueError:
         raise GoSyntaxError(explain(text)) from None
+    if "\\u" in text or "\\U" in text:
+        value = plain(value, len(text))
     return value, [_path_of(value, key) for key in duplicates]
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
+
+
+def plain(value: Any, most: int) -> Any:
+    """`value` as JSON can hold it: keys are text, halves of surrogate pairs become U+FFFD, as in Go.
+
+    `most`: how many values there may be, which stops YAML's aliases from multiplying. Errors: TooDeep, ValueError.
+    """
+    budget = [most]
+
+    def walk(value: Any, level: int) -> Any:
+        budget[0] -= 1
+        if budget[0] < 0:
+            raise ValueError("yaml: document contains excessive aliasing")
+        if level > MAX_DEPTH:
+            raise TooDeep(f"the body is nested more than {MAX_DEPTH} levels deep")
+        if isinstance(value, dict):
+            return {_key(key): walk(inner, level + 1) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [walk(inner, level + 1) for inner in value]
+        if isinstance(value, bytes):
+            return value.decode(errors="replace")
+        if isinstance(value, str):
+            return _whole(value)
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        raise ValueError(f"yaml: {type(value).__name__} is not a kind of value that JSON has")
+
+    return walk(value, 0)
+
+
+def _whole(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    return _whole(key) if isinstance(key, str) else "null" if key is None else str(key)
 
 
 def depth(text: str) -> int:
@@ -86,6 +126,13 @@ def _path_of(value: Any, key: str, prefix: str = "") -> str:
     return ""
 
 
+def _quoted(char: str) -> str:
+    """A character as Go shows it."""
+    if char.isprintable():
+        return {"'": "'\\''", '"': "'\"'"}.get(char, f"'{char}'")
+    return repr(char) if char < "\x80" else f"'\\u{ord(char):04x}'"
+
+
 def explain(text: str) -> str:
     """What Go's decoder says of `text`, which Python's refused."""
     scanner = _Scanner(text)
@@ -116,8 +163,7 @@ class _Scanner:
 
     def fail(self, context: str) -> None:
         char = self.peek()
-        shown = {"'": "'\\''", '"': "'\"'"}.get(char, f"'{char}'" if char.isprintable() else repr(char))
-        raise GoSyntaxError(f"invalid character {shown} {context}")
+        raise GoSyntaxError(f"invalid character {_quoted(char)} {context}")
 
     def value(self) -> None:
         self.skip()

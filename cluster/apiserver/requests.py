@@ -18,15 +18,14 @@ from urllib.parse import parse_qs
 import orjson
 
 from cluster.apiserver import patches, registry
-from cluster.apiserver.bodies import decode_body
+from cluster.apiserver.bodies import MAX_BYTES, as_expected, decode_body, too_large
+from cluster.apiserver.patches import strategic
 from cluster.apiserver.registry import Resource
-from cluster.apiserver.server import Options, Server
+from cluster.apiserver.options import Options, of_delete, of_write
+from cluster.apiserver.server import Server
 from cluster.apiserver.target import Target
 from cluster.apiserver.target import parse as parse_target
 from cluster.objects import Manifest, errors, labels, meta
-
-ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
-
 
 @dataclass
 class Response:
@@ -63,7 +62,7 @@ class Call:
     method: str
     target: Target
     resource: Resource
-    query: dict[str, str]
+    query: dict[str, list[str]]
     content_type: str
     body: bytes
     user: str
@@ -85,12 +84,13 @@ def _parsed(server: Server, request: dict[str, Any]) -> Call:
     resource = registry.by_path(target.group, target.version, target.plural)
     if resource is None:
         raise errors.PathNotFound()
-    query = {key: values[-1] for key, values in parse_qs(request.get("query", ""), keep_blank_values=True).items()}
-    body = b64decode(request["body64"]) if "body64" in request else request.get("body", "").encode()
+    query = parse_qs(request.get("query", ""), keep_blank_values=True)
+    body = b64decode(request["body64"]) if "body64" in request else request.get("body", "").encode(errors="replace")
+    if len(body) > MAX_BYTES:
+        raise too_large()
     content_type = request.get("headers", {}).get("content-type", "").split(";")[0].strip().lower()
-    options = Options(dry_run=query.get("dryRun") == "All")
     user = request.get("user", "system:admin")
-    return Call(server, request["method"], target, resource, query, content_type, body, user, options)
+    return Call(server, request["method"], target, resource, query, content_type, body, user, Options())
 
 
 def _route(call: Call) -> Response:
@@ -118,6 +118,7 @@ def _route(call: Call) -> Response:
 
 
 def _create(call: Call) -> Response:
+    call.options = of_write(call.method, call.query)
     obj, resource = _decoded(call), call.resource
     given = obj.get("metadata") or {}
     if given.get("resourceVersion"):
@@ -128,10 +129,9 @@ def _create(call: Call) -> Response:
 
 
 def _update(call: Call) -> Response:
+    call.options = of_write(call.method, call.query)
     obj, server, target = _decoded(call), call.server, call.target
-    if not meta_name(obj):
-        raise errors.BadRequest(f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided")
-    _same_name(meta_name(obj), target.name)
+    _named_as(obj, target)
     obj = _in_namespace(call, obj)
     _numeric_version(obj)
     if server.storage.get(call.resource, target.namespace, target.name) is None and call.resource.create_on_update:
@@ -142,25 +142,48 @@ def _update(call: Call) -> Response:
 
 
 def _patch(call: Call, subresource: str = "") -> Response:
+    """All patches but server-side apply: change the object as its URL shows it, then decode it like any body."""
     target, resource = call.target, call.resource
+    _check_patch(call)
 
     def change(current: Manifest) -> Manifest:
         shown = registry.present(resource, current)
         patched = patches.apply(resource, shown, call.content_type, call.body)
         if patched is shown:
             return current
-        decoded = _checked(call, registry.decode(resource, patched), patched)
-        if meta_name(decoded) != target.name:
-            _same_name(meta_name(decoded), target.name)
-        if resource.namespaced and meta.namespace(decoded) != target.namespace:
+        decoded = registry.decode(resource, as_expected(patched, resource))
+        if decoded.problems and call.options.field_validation == "Strict":
+            raise _strict_patch(call, patched, decoded.problems)
+        obj = _checked(call, decoded, patched)
+        _named_as(obj, target)
+        if meta.uid(obj) != meta.uid(current):
+            problem = {"reason": "FieldValueInvalid", "field": "metadata.uid"}
+            message = f'Invalid value: "{meta.uid(obj)}": field is immutable'
+            raise errors.Invalid(resource.group, resource.kind, target.name, [{**problem, "message": message}])
+        if resource.namespaced and meta.namespace(obj) != target.namespace:
             raise errors.BadRequest(_NAMESPACE_MISMATCH)
-        return registry.store_form(resource, decoded)
+        _numeric_version(obj)
+        return registry.store_form(resource, obj)
 
-    if call.content_type == patches.APPLY:
-        raise errors.UnsupportedMediaType("server-side apply is not served by this version of Orrery; use kubectl apply without --server-side")
-    patches.check_type(call.content_type, resource)
     updated = call.server.modify(resource, call.user, target.namespace, target.name, change, subresource, call.options)
     return Response.json(200, _shown(call, updated), call.options.warnings)
+
+
+def _check_patch(call: Call) -> None:
+    """The patch's type and its options. Errors: UnsupportedMediaType, Invalid."""
+    if call.content_type == patches.APPLY:
+        raise errors.UnsupportedMediaType(
+            "server-side apply is not served by this version of Orrery; use kubectl apply without --server-side"
+        )
+    patches.check_type(call.content_type, call.resource)
+    call.options = of_write(call.method, call.query)
+
+
+def _strict_patch(call: Call, patched: Manifest, problems: list[str]) -> errors.ApiError:
+    """A patch with unknown fields: the real server names neither kind nor object, and shows the whole of it."""
+    text = strategic.go_text(orjson.loads(call.body)) if call.content_type == patches.STRATEGIC else orjson.dumps(patched).decode()
+    message = f"Invalid value: {orjson.dumps(text).decode()}: strict decoding error: {', '.join(problems)}"
+    return errors.Invalid("", "", "", [{"reason": "FieldValueInvalid", "message": message, "field": "patch"}])
 
 
 def _delete(call: Call) -> Response:
@@ -178,8 +201,8 @@ def _delete_collection(call: Call) -> Response:
     if "deletecollection" not in call.resource.verbs:
         raise errors.MethodNotAllowed()
     options, resource, server = _delete_options(call), call.resource, call.server
-    chosen = labels.parse(call.query.get("labelSelector", ""))
-    fields = registry.field_selector(resource, call.query.get("fieldSelector", ""))
+    chosen = labels.parse(call.query.get("labelSelector", [""])[-1])
+    fields = registry.field_selector(resource, call.query.get("fieldSelector", [""])[-1])
     items = []
     for obj in server.informers.list(resource.kind, call.target.namespace or None):
         if not chosen.matches(meta.labels(obj)) or not fields(obj):
@@ -209,8 +232,9 @@ def _finalize(call: Call) -> Response:
 def _replace_part(call: Call, subresource: str) -> Response:
     if call.method != "PUT":
         raise errors.MethodNotAllowed()
+    call.options = of_write(call.method, call.query)
     obj, target = _decoded(call), call.target
-    _same_name(meta_name(obj), target.name)
+    _named_as(obj, target)
     obj = _in_namespace(call, obj)
     _numeric_version(obj)
     updated = call.server.modify(call.resource, call.user, target.namespace, target.name, lambda _: obj, subresource, call.options)
@@ -219,19 +243,25 @@ def _replace_part(call: Call, subresource: str) -> Response:
 
 def _scale(call: Call) -> Response:
     """autoscaling/v1 Scale: a window on `spec.replicas` that fits every workload alike."""
-    target, resource, server = call.target, call.resource, call.server
+    target, resource, server, kind = call.target, call.resource, call.server, registry.by_kind("Scale")
+    if call.method == "PATCH":
+        _check_patch(call)
+    elif call.method == "PUT":
+        call.options = of_write(call.method, call.query)
+    else:
+        raise errors.MethodNotAllowed()
 
     def change(current: Manifest) -> Manifest:
-        scale = registry.scale_of(resource, current)
+        shown = registry.scale_of(resource, current)
         if call.method == "PATCH":
-            asked = patches.apply(registry.by_kind("Scale"), scale, call.content_type, call.body)
+            patched = patches.apply(kind, shown, call.content_type, call.body)
+            asked = _checked(call, registry.decode(kind, as_expected(patched, kind)), patched)
         else:
-            asked = _decoded(call, registry.by_kind("Scale"))
-            _same_name(meta_name(asked), target.name)
+            asked = _decoded(call, kind)
+        _named_as(asked, target)
+        _numeric_version(asked)
         return registry.scaled(resource, current, asked)
 
-    if call.method not in ("PUT", "PATCH"):
-        raise errors.MethodNotAllowed()
     updated = server.modify(resource, call.user, target.namespace, target.name, change, "scale", call.options)
     return Response.json(200, registry.scale_of(resource, updated))
 
@@ -239,6 +269,7 @@ def _scale(call: Call) -> Response:
 def _binding(call: Call) -> Response:
     if call.method != "POST":
         raise errors.MethodNotAllowed()
+    call.options = of_write(call.method, call.query)
     binding, target = _decoded(call, registry.by_kind("Binding")), call.target
     node = (binding.get("target") or {}).get("name", "")
     if not node:
@@ -253,11 +284,11 @@ def _binding(call: Call) -> Response:
 def _eviction(call: Call) -> Response:
     if call.method != "POST":
         raise errors.MethodNotAllowed()
+    call.options = of_write(call.method, call.query)
     eviction, target = _decoded(call, registry.by_kind("Eviction")), call.target
     if meta_name(eviction) != target.name:
         raise errors.BadRequest("name in URL does not match name in Eviction object")
     eviction = {**eviction, "metadata": {**eviction["metadata"], "namespace": target.namespace}}
-    call.options.dry_run = call.options.dry_run or bool((eviction.get("deleteOptions") or {}).get("dryRun"))
     call.server.evict(call.user, eviction, call.options)
     return Response.json(201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
 
@@ -290,7 +321,7 @@ def _decoded(call: Call, resource: Resource | None = None) -> Manifest:
 
 def _checked(call: Call, decoded: Any, raw: Manifest) -> Manifest:
     """fieldValidation: Strict refuses, Warn (the default) says so, Ignore is silent."""
-    mode = call.query.get("fieldValidation") or "Warn"
+    mode = call.options.field_validation
     if decoded.problems and mode == "Strict":
         kind, version = raw.get("kind", call.resource.kind), raw.get("apiVersion", call.resource.api_version)
         details = ", ".join(decoded.problems)
@@ -314,7 +345,11 @@ def _in_namespace(call: Call, obj: Manifest) -> Manifest:
     return {**obj, "metadata": {**metadata, "namespace": call.target.namespace}}
 
 
-def _same_name(given: str, expected: str) -> None:
+def _named_as(obj: Manifest, target: Target) -> None:
+    """The body's name must be the URL's. Errors: BadRequest."""
+    given, expected = meta_name(obj), target.name
+    if not given:
+        raise errors.BadRequest(f"the name of the object ({expected} based on URL) was undeterminable: name must be provided")
     if given != expected:
         raise errors.BadRequest(f"the name of the object ({given}) does not match the name on the URL ({expected})")
 
@@ -326,35 +361,12 @@ def _numeric_version(obj: Manifest) -> None:
 
 
 def _delete_options(call: Call) -> Options:
-    """From the body (DeleteOptions) or, if there is none, from the query."""
-    query, options = call.query, call.options
+    """From the body (DeleteOptions) and the query."""
     given: Manifest = {}
     if call.body.strip():
-        given = decode_body(call.content_type or "application/json", call.body, registry.by_kind("DeleteOptions")).obj
-    preconditions = given.get("preconditions") or {}
-    grace = given.get("gracePeriodSeconds", _integer(query, "gracePeriodSeconds"))
-    options.grace = grace
-    options.propagation = given.get("propagationPolicy") or query.get("propagationPolicy") or None
-    orphan = given.get("orphanDependents")
-    options.orphan = orphan if orphan is not None else _boolean(query, "orphanDependents")
-    options.uid = preconditions.get("uid")
-    options.resource_version = preconditions.get("resourceVersion")
-    options.dry_run = options.dry_run or "All" in (given.get("dryRun") or [])
-    return options
-
-
-def _integer(query: dict[str, str], name: str) -> int | None:
-    text = query.get(name, "")
-    if not text:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise errors.BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
-
-
-def _boolean(query: dict[str, str], name: str) -> bool | None:
-    return None if name not in query else query[name] in ("", "true", "1")
+        kind = registry.by_kind("DeleteOptions")
+        given = registry.decode(kind, decode_body(call.content_type or "application/json", call.body, kind).obj).obj
+    return of_delete(call.query, given)
 
 
 def _shown(call: Call, obj: Manifest) -> Manifest:

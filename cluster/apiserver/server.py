@@ -1,4 +1,4 @@
-"""kube-apiserver: the only door to the cluster's state. Read `Server.create` and `Server.handle` first.
+"""kube-apiserver: the only door to the cluster's state. Read `Server.create_as` and `Server.modify` first.
 
 A write's way, the same for a controller's call and for kubectl's bytes:
 
@@ -10,16 +10,16 @@ returns a new dict or the very one it got.
 
 Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers (create.go, update.go, patch.go, delete.go)
 Left out: RBAC (everybody who may connect is cluster-admin), server-side apply and managedFields, webhooks.
-Read next: storage.py, then registry/ for what a kind is.
+Read next: requests.py for the bytes around it, storage.py, then registry/ for what a kind is.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.apiserver import disruption, registry
-from cluster.apiserver.admission import ADMISSION, Attributes
+from cluster.apiserver import disruption, patches, registry
+from cluster.apiserver.admission import ADMISSION, Attributes, namespace_lifecycle
 from cluster.apiserver.allocators import Allocators
+from cluster.apiserver.options import Options, of_delete
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.storage import Storage
 from cluster.engine.agenda import Agenda
@@ -27,22 +27,9 @@ from cluster.engine.clock import SECOND, Clock
 from cluster.engine.dice import Dice
 from cluster.engine.informer import Informers
 from cluster.etcd.store import Store
-from cluster.objects import Manifest, errors, meta, times
+from cluster.objects import Manifest, conditions, errors, meta, times
 
 NAME_ATTEMPTS = 8  # How often generateName tries another suffix, as in the real one.
-
-
-@dataclass
-class Options:
-    """What a request asks besides its object."""
-
-    dry_run: bool = False
-    grace: int | None = None
-    propagation: str | None = None
-    uid: str | None = None
-    resource_version: str | None = None
-    orphan: bool | None = None
-    warnings: list[str] = field(default_factory=list)
 
 
 class Server:
@@ -84,8 +71,9 @@ class Server:
         new = registry.prepare_create(resource, registry.default(resource, new))
         attributes = Attributes("create", resource, "", namespace, name, user, new, None, options.dry_run)
         new = self._admit(attributes)
-        if self.storage.get(resource, namespace, name) is not None:
-            raise errors.AlreadyExists(resource.group, resource.plural, name)
+        existing = self.storage.get(resource, namespace, name)
+        if existing is not None:
+            raise errors.AlreadyExists(resource.group, resource.plural, name, deleting=meta.is_deleting(existing))
         new = self.allocators.on_create(resource, new)
         problems = registry.validate_create(resource, new)
         if problems:
@@ -96,6 +84,19 @@ class Server:
             new = {**new, "metadata": {**new["metadata"]}}
         return self.storage.put(resource, None, new)
 
+    def record(self, event: Manifest) -> Manifest:
+        """Create an Event of one of our own recorders: complete and valid as it is, so only its namespace is asked for.
+
+        More than half of all writes of a rollout are events.
+        """
+        resource, given = registry.by_kind("Event"), event["metadata"]
+        namespace, name = given["namespace"], given["name"]
+        namespace_lifecycle.admit(self, Attributes("create", resource, "", namespace, name, "", event, None, False))
+        uid = self.dice.uuid("uid", self.storage.next_revision())
+        metadata = {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": ""}
+        metadata["creationTimestamp"] = self.clock.stamp()
+        return self.storage.put(resource, None, {**event, "metadata": metadata})
+
     def update(self, user: str, obj: Manifest, subresource: str = "") -> Manifest:
         """Replace the living object (or its `subresource`). Errors: NotFound, Conflict, Invalid."""
         resource = registry.by_kind(obj["kind"], obj["apiVersion"])
@@ -105,8 +106,9 @@ class Server:
     def merge(self, user: str, kind: str, namespace: str, name: str, patch: Manifest, subresource: str) -> Manifest:
         """Apply a merge patch (RFC 7386) given as a dict."""
         resource = registry.by_kind(kind)
-        change: Callable[[Manifest], Manifest] = lambda current: merged(current, patch)  # noqa: E731
-        return self.modify(resource, user, namespace, name, change, subresource, Options())
+        return self.modify(
+            resource, user, namespace, name, lambda current: patches.merged(current, patch), subresource, Options()
+        )
 
     def modify(
         self,
@@ -126,7 +128,7 @@ class Server:
         if asked is old:
             return old
         self._check_version(resource, old, asked)
-        if subresource not in _PARTIAL and asked.get("spec") is not old.get("spec"):
+        if subresource not in _PARTIAL and any(asked[part] is not old.get(part) for part in asked.keys() - _ENVELOPE):
             asked = registry.default(resource, asked)  # What was stored has its defaults already.
         new = registry.prepare_update(resource, old, asked, subresource)
         operation = "update" if not subresource else f"update/{subresource}"
@@ -156,7 +158,7 @@ class Server:
             raise errors.NotFound("", "pods", name)
         problem = None
         if uid and uid != meta.uid(old):
-            problem = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(old)}"
+            problem = self._other_uid(resource, old, uid)
         elif meta.is_deleting(old):
             problem = f"pod {name} is being deleted, cannot be assigned to a host"
         elif old["spec"].get("nodeName"):
@@ -165,16 +167,6 @@ class Server:
             problem = f"pod {name} has non-empty .spec.schedulingGates"
         if problem:
             raise errors.Conflict("", "pods/binding", name, problem)
-        status = old.get("status", {})
-        scheduled = {"type": "PodScheduled", "status": "True"}
-        if "generation" in old["metadata"]:
-            scheduled["observedGeneration"] = old["metadata"]["generation"]
-        scheduled |= {"lastProbeTime": None, "lastTransitionTime": self.clock.stamp()}  # type: ignore[dict-item]
-        before = [c for c in status.get("conditions", ()) if c["type"] == "PodScheduled"]
-        if before and before[0]["status"] == "True":
-            scheduled["lastTransitionTime"] = before[0]["lastTransitionTime"]
-        scheduled.pop("observedGeneration", None)
-        conditions = [c for c in status.get("conditions", ()) if c["type"] != "PodScheduled"]
         metadata = {**old["metadata"]}
         if annotations:
             metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
@@ -182,7 +174,7 @@ class Server:
             **old,
             "metadata": metadata,
             "spec": {**old["spec"], "nodeName": node},
-            "status": {**status, "conditions": [*conditions, scheduled]},
+            "status": _scheduled(old.get("status", {}), self.clock.stamp()),
         }
         return new if options.dry_run else self.storage.put(resource, old, new)
 
@@ -191,14 +183,7 @@ class Server:
     def delete(self, user: str, kind: str, namespace: str, name: str, options: Manifest) -> Manifest | None:
         """Delete as DeleteOptions ask. None: gone now; else the object, which is waiting for something."""
         resource = registry.by_kind(kind)
-        parsed = Options(
-            grace=options.get("gracePeriodSeconds"),
-            propagation=options.get("propagationPolicy"),
-            uid=(options.get("preconditions") or {}).get("uid"),
-            resource_version=(options.get("preconditions") or {}).get("resourceVersion"),
-            orphan=options.get("orphanDependents"),
-        )
-        left, gone = self.delete_as(resource, user, namespace, name, parsed)
+        left, gone = self.delete_as(resource, user, namespace, name, of_delete({}, options))
         return None if gone else left
 
     def delete_as(
@@ -250,7 +235,7 @@ class Server:
         if terminal or not old["spec"].get("nodeName"):
             return 0
         if options.grace is not None:
-            return max(options.grace, 0)
+            return 1 if options.grace < 0 else options.grace
         if "deletionGracePeriodSeconds" in old["metadata"]:
             return int(old["metadata"]["deletionGracePeriodSeconds"])
         return int(old["spec"].get("terminationGracePeriodSeconds", 30))
@@ -265,29 +250,33 @@ class Server:
         return bool(metadata.get("deletionGracePeriodSeconds", 0))
 
     def _check_preconditions(self, resource: Resource, old: Manifest, options: Options) -> None:
-        problem = ""
-        if options.uid and options.uid != meta.uid(old):
-            problem = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {meta.uid(old)}"
-        version = old["metadata"]["resourceVersion"]
-        if options.resource_version and options.resource_version != version:
+        """Errors: Conflict, if the object is not the one that the caller has seen."""
+        uid, version, problem = meta.uid(old), old["metadata"]["resourceVersion"], ""
+        if options.uid and options.uid != uid:
             problem = (
-                f"Precondition failed: ResourceVersion in precondition: {options.resource_version},"
-                f" ResourceVersion in object meta: {version}"
+                f"the UID in the precondition ({options.uid}) does not match the UID in record ({uid})."
+                " The object might have been deleted and then recreated"
+            )
+        elif options.resource_version and options.resource_version != version:
+            problem = (
+                f"the ResourceVersion in the precondition ({options.resource_version}) does not match the"
+                f" ResourceVersion in record ({version}). The object might have been modified"
             )
         if problem:
-            raise errors.Conflict(resource.group, resource.plural, meta.name(old), problem)
+            raise errors.Conflict(resource.group, resource.kind, meta.name(old), problem)
 
     def evict(self, user: str, eviction: Manifest, options: Options) -> Manifest:
         """POST pods/eviction: a deletion that asks the PodDisruptionBudgets first."""
-        from_options = eviction.get("deleteOptions") or {}
-        options.grace = from_options.get("gracePeriodSeconds", options.grace)
+        deletion = of_delete({}, eviction.get("deleteOptions") or {})
+        deletion.dry_run = deletion.dry_run or options.dry_run
         namespace, name = meta.namespace(eviction), meta.name(eviction)
         resource = registry.by_kind("Pod")
         pod = self.storage.get(resource, namespace, name)
         if pod is None:
             raise errors.NotFound("", "pods", name)
-        disruption.check(self.storage, self.informers, self.clock, pod, options.dry_run)
-        self.delete_as(resource, user, namespace, name, options)
+        self._check_preconditions(resource, pod, deletion)
+        disruption.check(self.storage, self.informers, self.clock, pod, deletion.dry_run)
+        self.delete_as(resource, user, namespace, name, deletion)
         return pod
 
     # --- shared stages ------------------------------------------------------------------------------------------
@@ -327,28 +316,31 @@ class Server:
             raise errors.Conflict(resource.group, resource.plural, meta.name(old), errors.MODIFIED)
         uid = asked.get("metadata", {}).get("uid")
         if uid and uid != meta.uid(old):
-            problem = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(old)}"
-            raise errors.Conflict(resource.group, resource.plural, meta.name(old), problem)
+            raise errors.Conflict(resource.group, resource.plural, meta.name(old), self._other_uid(resource, old, uid))
+
+    def _other_uid(self, resource: Resource, old: Manifest, uid: str) -> str:
+        """etcd's own words: the real server lets this pass up to the client."""
+        key = resource.storage_key(meta.namespace(old), meta.name(old))
+        return (
+            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg:"
+            f" Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(old)}"
+        )
 
 
 _PARTIAL = frozenset(("status", "finalize"))
+_ENVELOPE = frozenset(("kind", "apiVersion", "metadata", "status"))  # What no default depends on.
 _SERVER_OWNED = frozenset(
-    ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation")
+    ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 )
 
 
-def merged(target: Any, patch: Any) -> Any:
-    """RFC 7386 on shared data: parts that the patch does not touch are the very same objects."""
-    if not isinstance(patch, dict):
-        return patch
-    base = target if isinstance(target, dict) else {}
-    result = dict(base)
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(base.get(key), value)
-    return result
+def _scheduled(status: Manifest, now: str) -> Manifest:
+    """The status of a pod that has just been given a node: scheduled, and no node held free for it any more."""
+    before = next((c for c in status.get("conditions", ()) if c["type"] == "PodScheduled"), None)
+    since = before["lastTransitionTime"] if before and before["status"] == "True" else now
+    scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": since}
+    rest = {name: value for name, value in status.items() if name != "nominatedNodeName"}
+    return {**rest, "conditions": conditions.put(status.get("conditions"), scheduled)}
 
 
 def _finalizers_for(current: list[str], options: Options) -> list[str]:

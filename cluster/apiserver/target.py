@@ -21,7 +21,7 @@ class Target(NamedTuple):
 
 def parse(path: str) -> Target | None:
     """The parts of an API path without the cluster's prefix; None if it is not under /api or /apis."""
-    parts = [unquote(part) for part in path.strip("/").split("/")]
+    parts = unquote(path.encode(errors="replace").decode()).strip("/").split("/")
     if parts[0] == "api" and len(parts) >= 2:
         group, version, parts = "", parts[1], parts[2:]
     elif parts[0] == "apis" and len(parts) >= 3:

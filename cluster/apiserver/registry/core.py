@@ -303,7 +303,7 @@ def _service_port(port: Manifest, where: str, names: set[str], many: bool) -> It
         yield invalid(f"{where}.port", number, problem)
     if port.get("protocol") not in podrules.PROTOCOLS:
         yield not_supported(f"{where}.protocol", port.get("protocol", ""), podrules.PROTOCOLS)
-    if isinstance(target, int) and target != number and (problem := podrules.in_range(target, 1, podrules.MAX_PORT)):
+    if isinstance(target, int) and (problem := podrules.in_range(target, 1, podrules.MAX_PORT)):
         yield invalid(f"{where}.targetPort", target, problem)
     elif isinstance(target, str):
         yield from (invalid(f"{where}.targetPort", target, problem) for problem in podrules.port_name_problems(target))

@@ -128,7 +128,7 @@ class Server:
         if asked is old:
             return old
         self._check_version(resource, old, asked)
-        if subresource not in _PARTIAL and any(asked[part] is not old.get(part) for part in asked.keys() - _ENVELOPE):
+        if subresource not in _PARTIAL and registry.is_touched(old, asked):
             asked = registry.default(resource, asked)  # What was stored has its defaults already.
         new = registry.prepare_update(resource, old, asked, subresource)
         operation = "update" if not subresource else f"update/{subresource}"
@@ -328,7 +328,6 @@ class Server:
 
 
 _PARTIAL = frozenset(("status", "finalize"))
-_ENVELOPE = frozenset(("kind", "apiVersion", "metadata", "status"))  # What no default depends on.
 _SERVER_OWNED = frozenset(
     ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 )

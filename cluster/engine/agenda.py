@@ -48,7 +48,8 @@ class Agenda:
         entries = [(slot, entry) for slot, entry in cells.data.items() if slot.split("|", 2)[1] in ("r", "t")]
         self._heap = [(entry[0], entry[1], slot) for slot, entry in entries]
         heapify(self._heap)
-        self._noted = {slot: entry[0] for slot, entry in entries if entry[3]}  # Derived: timers people wait for.
+        self._noted = [(entry[0], entry[1], slot) for slot, entry in entries if entry[3]]  # Those people wait for.
+        heapify(self._noted)
 
     def queue(self, component: str, reaction: int) -> "WorkQueue":
         return WorkQueue(self, component, reaction)
@@ -58,7 +59,7 @@ class Agenda:
         self.cells[slot] = [due, self.sequence, causes, note]
         heappush(self._heap, (due, self.sequence, slot))
         if note:
-            self._noted[slot] = due
+            heappush(self._noted, (due, self.sequence, slot))
 
     def _skip_stale(self) -> None:
         heap, data = self._heap, self.cells.data
@@ -88,13 +89,14 @@ class Agenda:
 
     def next_noted(self) -> tuple[int, str] | None:
         """The next entry worth waiting for: (due, note). Housekeeping has no note."""
-        data = self.cells.data
-        for slot in [slot for slot in self._noted if slot not in data or not data[slot][3]]:
-            del self._noted[slot]
-        if not self._noted:
-            return None
-        due, slot = min((data[slot][0], slot) for slot in self._noted)
-        return due, data[slot][3]
+        noted, data = self._noted, self.cells.data
+        while noted:
+            due, sequence, slot = noted[0]
+            entry = data.get(slot)
+            if entry is not None and entry[1] == sequence:
+                return due, entry[3]
+            heappop(noted)
+        return None
 
     def forget_component(self, component: str) -> None:
         """Drop all that `component` had planned: it died. Timers and queues do not survive a process."""

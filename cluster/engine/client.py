@@ -18,6 +18,7 @@ class ApiServer(Protocol):
     """What the client needs of the API server; `cluster.apiserver.server.Server` is one."""
 
     def create(self, user: str, obj: Manifest, subresource: str = "") -> Manifest: ...
+    def record(self, event: Manifest) -> Manifest: ...
     def update(self, user: str, obj: Manifest, subresource: str = "") -> Manifest: ...
     def merge(self, user: str, kind: str, namespace: str, name: str, patch: Manifest, subresource: str) -> Manifest: ...
     def delete(self, user: str, kind: str, namespace: str, name: str, options: Manifest) -> Manifest | None: ...
@@ -33,6 +34,10 @@ class Client:
 
     def create(self, obj: Manifest) -> Manifest:
         return self._server.create(self.user, obj)
+
+    def record(self, event: Manifest) -> Manifest:
+        """Create an Event that a recorder made. Errors: NotFound and Forbidden, about its namespace."""
+        return self._server.record(event)
 
     def update(self, obj: Manifest) -> Manifest:
         """Replace everything but status. Conflict if `obj` has an old resourceVersion."""

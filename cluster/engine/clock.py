@@ -44,7 +44,8 @@ class Clock:
     def micro_stamp(self) -> str:
         """`2026-11-24T02:20:00.000000Z`: metav1.MicroTime of now."""
         if self.now != self._micro_at:
-            self._micro_at, self._micro = self.now, times.rfc3339_micro(self.epoch + self.now)
+            fraction = (self.epoch + self.now) % SECOND
+            self._micro_at, self._micro = self.now, f"{self.stamp()[:-1]}.{fraction:06d}Z"
         return self._micro
 
 
@@ -69,9 +70,12 @@ class Pace:
         self.speed, self.paused = speed, paused
 
     def horizon(self) -> int | None:
-        """The simulated time up to which steps may be taken now; None: no ceiling."""
+        """The simulated time up to which steps may be taken now; None: no ceiling.
+
+        While paused nothing may be, not even the rest of an instant whose first item was just taken by hand.
+        """
         if self.paused:
-            return self.anchor_sim
+            return self.anchor_sim - 1
         if self.speed == 0:
             return None
         return self.anchor_sim + int((monotonic() - self.anchor_wall) * self.speed * SECOND)
@@ -79,7 +83,7 @@ class Pace:
     def seconds_until(self, due: int) -> float | None:
         """Wall seconds until simulated time `due` may be reached; None: never, the clock stands still."""
         if self.paused:
-            return None if due > self.anchor_sim else 0.0
+            return None
         if self.speed == 0:
             return 0.0
         return max(0.0, (due - self.anchor_sim) / SECOND / self.speed - (monotonic() - self.anchor_wall))

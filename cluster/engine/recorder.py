@@ -113,7 +113,7 @@ class Recorder:
         metadata = {"name": name, "namespace": namespace}
         event = {"kind": "Event", "apiVersion": "v1", "metadata": metadata, "involvedObject": involved, **body}
         try:
-            self._client.create(event)
+            self._client.record(event)
         except ApiError:  # A namespace that is being emptied takes no events; what is said there is lost.
             return
 

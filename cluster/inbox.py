@@ -192,8 +192,8 @@ class Bus:
     It never tries again by itself: whoever asked must know that the broker was away, and may have forgotten.
     """
 
-    def __init__(self) -> None:
-        self.redis = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=None, retry=Retry(NoBackoff(), 0))
+    def __init__(self, patience: float | None = None) -> None:
+        self.redis = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=patience, retry=Retry(NoBackoff(), 0))
         self._scripts = {name: self.redis.register_script(_CHOOSE + text) for name, text in SCRIPTS.items()}
 
     def run(self, script: str, *arguments: Any) -> Any:
@@ -211,10 +211,10 @@ def bus() -> Bus:
     return _bus
 
 
-def forget_connections() -> None:
-    """After a fork: the parent's sockets are not ours."""
+def forget_connections(patience: float | None = None) -> None:
+    """After a fork: the parent's sockets are not ours. `patience`: seconds to wait for the broker; None: for ever."""
     global _bus, _local
-    _bus, _local = None, threading.local()
+    _bus, _local = Bus(patience) if patience else None, threading.local()
 
 
 def send_drive(cluster: str, worker: str) -> None:

@@ -48,6 +48,7 @@ from dashboard.celery import app as celery_app
 SWEEP_EVERY = 0.25  # Deaths are told at once; this is for messages that were lost.
 DUE_EVERY = 1.0
 QUICK_DEATH = 2.0  # Seconds: who dies sooner than this is started again a little later, not at once.
+BROKER_PATIENCE = 1.0  # Seconds: a broker that hangs must not keep us from ending.
 GRACE = 5.0  # Seconds that processes get to end by themselves.
 LISTENING = b"L"
 
@@ -95,6 +96,7 @@ class Supervisor:
         return 1 if self._failed else 0
 
     def _start(self) -> None:
+        inbox.forget_connections(BROKER_PATIENCE)
         broker.wait_until_up(settings.REDIS_URL)
         gc.collect()
         gc.freeze()

@@ -11,8 +11,8 @@ from tests.serving.installation import Installation, a_config_map, creation
 class Ledger:
     """`told`: the status each name's creation was answered with. 0: asked and not answered yet."""
 
-    def __init__(self, installation: Installation, cluster: str = "default") -> None:
-        self.installation, self.cluster = installation, cluster
+    def __init__(self, installation: Installation, cluster: str = "default", size: int = 0) -> None:
+        self.installation, self.cluster, self._text = installation, cluster, "x" * size
         self.told: dict[str, int] = {}
         self._threads: list[threading.Thread] = []
 
@@ -29,7 +29,7 @@ class Ledger:
 
     def write(self, name: str) -> int:
         self.told[name] = 0
-        answer = self.installation.ask(creation(a_config_map(name), "configmaps"), self.cluster)
+        answer = self.installation.ask(creation(a_config_map(name, text=self._text), "configmaps"), self.cluster)
         self.told[name] = answer.status
         return answer.status
 

@@ -5,14 +5,15 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
 from cluster import inbox
-from cluster.models import Cluster, DeadInput, Input
+from cluster.models import Cluster, DeadInput
 from tests.serving.installation import Installation, a_config_map, creation, eventually
-from tests.serving.ledger import Ledger, assert_one_history, pause
+from tests.serving.ledger import Ledger, assert_one_history, creations, pause
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -40,17 +41,25 @@ def test_writes_survive_workers_that_are_killed_in_the_middle(orrery: Installati
 
 
 def test_a_worker_killed_between_its_commit_and_its_answer_has_its_answer_sent_by_the_next(orrery: Installation):
-    for attempt in range(5):
-        ledger = kill_between_commit_and_answer(orrery, attempt)
+    proven = 0
+    for attempt in range(20):
+        ledger, was_between = kill_between_commit_and_answer(orrery, attempt)
+        proven += was_between
 
         assert set(ledger.told.values()) == {201}
         ledger.check()
+        if proven == 5:
+            break
+    assert proven == 5
     assert_one_history("default")
 
 
-def kill_between_commit_and_answer(orrery: Installation, attempt: int) -> Ledger:
-    """The broker is stopped while a batch executes: it is committed then, and nobody can have been answered."""
-    ledger, names = Ledger(orrery), [f"batch-{attempt}-{number}" for number in range(40)]
+def kill_between_commit_and_answer(orrery: Installation, attempt: int) -> tuple[Ledger, bool]:
+    """The broker is stopped while a batch executes, so that it is committed then and nobody can be told; then the kill.
+
+    Returns the ledger of the batch, and whether the broker was stopped in time (it can't be done but by being quick).
+    """
+    ledger, names = Ledger(orrery, size=2_000), [f"batch-{attempt}-{number}" for number in range(40)]
     owner, redis = eventually(lambda: orrery.owner_of("default")), inbox.bus().redis
     worker, broker = orrery.pids()[owner], orrery.pids()["broker"]
     os.kill(worker, signal.SIGSTOP)
@@ -59,22 +68,29 @@ def kill_between_commit_and_answer(orrery: Installation, attempt: int) -> Ledger
         thread.start()
     eventually(lambda: redis.llen(f"{inbox.PREFIX}in:default") >= len(names))
     os.kill(worker, signal.SIGCONT)
-    eventually(lambda: redis.llen(f"{inbox.PREFIX}proc:default") >= len(names) or ledger.count(bool))
+    while redis.llen(f"{inbox.PREFIX}proc:default") < len(names) and not ledger.count(bool):
+        pass  # Every millisecond counts: the batch takes some twenty.
+    threading.Event().wait(0.002)  # The worker must have got it.
     os.kill(broker, signal.SIGSTOP)
-    eventually(lambda: recorded(names) == len(names), what="the batch to be committed")
-    assert ledger.count(bool) == 0, "the kill came too late to prove anything"
-    os.kill(worker, signal.SIGKILL)
-    os.kill(broker, signal.SIGCONT)
+    try:
+        was_between = is_committed(names, within=1.0) and not ledger.count(bool)
+        os.kill(worker, signal.SIGKILL)
+    finally:
+        os.kill(broker, signal.SIGCONT)
     for thread in threads:
         thread.join(30)
     eventually(lambda: orrery.pids().get(owner, worker) != worker)
-    return ledger
+    return ledger, was_between
 
 
-def recorded(names: list[str]) -> int:
-    """How many of these creations are committed."""
-    requests = Input.objects.order_by("-ordinal").values_list("request", flat=True)[:100]
-    return sum(1 for request in requests if any(f'\\"{name}\\"' in bytes(request).decode() for name in names))
+def is_committed(names: list[str], within: float) -> bool:
+    """Are these creations all in the log, `within` seconds from now?"""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        log = creations("default")
+        if all(name in log for name in names):
+            return True
+    return False
 
 
 def test_a_broker_that_is_killed_loses_no_acknowledged_write(orrery: Installation):

@@ -71,16 +71,23 @@ class Reader:
         self._django: Any = None
 
     def rows(self, sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
-        """The rows of one statement, with `%s` for parameters. Errors: django.db.DatabaseError and the driver's own."""
-        if self._connection is None:
+        """The rows of one statement, with `%s` for parameters. Errors: django.db.DatabaseError."""
+        fresh = self._connection is None
+        if fresh:
             self._connect()
+        try:
+            return self._rows(sql, parameters)
+        except self._django.Database.Error as error:
+            self.close()
+            if fresh:
+                raise DatabaseError(str(error)) from error
+        return self.rows(sql, parameters)  # The old connection had broken; a new one may do.
+
+    def _rows(self, sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
         cursor = self._connection.cursor()
         try:
             cursor.execute(sql.replace("%s", "?") if self._sqlite else sql, parameters)
             return list(cursor.fetchall())
-        except Exception:
-            self.close()  # Perhaps the connection broke: the next question gets a new one.
-            raise
         finally:
             cursor.close()
 

@@ -93,7 +93,7 @@ class Request:
     def user(self) -> str:
         """Who asks: the name in the client certificate; over plain http everybody is the cluster's administrator."""
         peer = (self.scope.get("extensions") or {}).get("tls") or {}
-        return str(peer.get("user") or peer.get("cn") or peer.get("CN") or "system:admin")
+        return str(peer.get("user") or "system:admin")
 
     async def body(self) -> bytes:
         """The request's body. Errors: RequestEntityTooLarge."""

@@ -99,7 +99,10 @@ def _without_empty(metadata: Manifest) -> Manifest:
     return {name: value for name, value in metadata.items() if value or name not in _OPTIONAL}
 
 
-_IMMUTABLE = ("uid", "creationTimestamp", "namespace", "name", "generateName", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+_IMMUTABLE = (
+    "uid", "creationTimestamp", "namespace", "name", "generateName", "deletionTimestamp", "deletionGracePeriodSeconds",
+    "generation",
+)  # fmt: skip
 
 
 def prepare_update(resource: Resource, old: Manifest, new: Manifest, subresource: str) -> Manifest:
@@ -117,12 +120,12 @@ def prepare_update(resource: Resource, old: Manifest, new: Manifest, subresource
         kept = {k: v for k, v in old.items() if k != "status"}
         if "status" in new:
             kept["status"] = new["status"]
-        if entry.kind == "Namespace":
-            kept["spec"] = old["spec"]
-        kept["metadata"] = _status_metadata(old["metadata"], metadata, entry)
-        return kept
+        if entry.kind == "Pod":  # A kubelet may report, but not relabel.
+            metadata = {**old["metadata"]}
+        return {**kept, "metadata": metadata}
     if subresource == "finalize":
-        return {**old, "metadata": old["metadata"], "spec": {**old.get("spec", {}), "finalizers": new.get("spec", {}).get("finalizers", [])}}
+        finalizers = (new.get("spec") or {}).get("finalizers", [])
+        return {**old, "spec": {**old.get("spec", {}), "finalizers": finalizers}}
     result = {**new, "metadata": metadata}
     if entry.has_status:
         if "status" in old:
@@ -134,13 +137,6 @@ def prepare_update(resource: Resource, old: Manifest, new: Manifest, subresource
     if entry.generation and any(result.get(name) != old.get(name) for name in entry.spec_fields):
         metadata["generation"] = old["metadata"].get("generation", 0) + 1
     return result
-
-
-def _status_metadata(old: Manifest, new: Manifest, entry: Resource) -> Manifest:
-    """A status update may touch labels and annotations of nothing but nodes and the like."""
-    if entry.kind in ("Node", "Pod"):
-        return {**new} if entry.kind == "Node" else {**old, "resourceVersion": new["resourceVersion"]}
-    return {**new}
 
 
 _validated = IdentityMemo(1024)
@@ -164,9 +160,19 @@ def validate_update(resource: Resource, old: Manifest, new: Manifest, subresourc
     problems = [] if new["metadata"] is old["metadata"] else validate_metadata_update(entry, old, new)
     if entry.validate_update is not None:
         problems = problems + entry.validate_update(old, new, subresource)
-    if entry.validate is not None and subresource not in ("status", "finalize") and new.get("spec") is not old.get("spec"):
+    if entry.validate is not None and subresource not in ("status", "finalize") and is_touched(old, new):
         problems = problems + entry.validate(new)
+    if entry.immutable is not None and not subresource:
+        problems = problems + entry.immutable(old, new, subresource)
     return problems
+
+
+_ENVELOPE = frozenset(("kind", "apiVersion", "metadata", "status"))
+
+
+def is_touched(old: Manifest, new: Manifest) -> bool:
+    """Is any part that defaults and validation look at another object than before? (Components hand parts on as they are.)"""
+    return any(new[part] is not old.get(part) for part in new.keys() - _ENVELOPE) or len(new) < len(old)
 
 
 def field_selector(resource: Resource, text: str) -> Callable[[Manifest], bool]:

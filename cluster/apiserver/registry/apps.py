@@ -46,13 +46,13 @@ def _new_replicaset(replicaset: Manifest) -> Manifest:
 def _selector_problems(spec: Manifest) -> list[Problem]:
     """The selector is well-formed, not empty, and chooses the template's own pods."""
     selector = spec.get("selector")
-    template = (spec.get("template") or {}).get("metadata", {}).get("labels") or {}
+    template = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     found = [required("spec.selector")] if selector is None else [*selector_problems(selector, "spec.selector")]
     if found and selector is not None:
         return [*found, raw_invalid("spec.selector", shown(selector), "invalid label selector")]
     if selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions"):
         return [raw_invalid("spec.selector", "{}", "empty selector is invalid for deployment")]
-    if not labels.matches(selector, template):
+    if not labels.matches(selector, template or {}):
         message = "`selector` does not match template `labels`"
         found.append(raw_invalid("spec.template.metadata.labels", shown(template), message))
     return found
@@ -125,26 +125,20 @@ def _zero(value: object) -> bool:
 
 
 def _selector_is_fixed(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
-    if subresource:
-        if subresource == "scale" and new["spec"].get("replicas", 0) < 0:
-            return [invalid("spec.replicas", new["spec"]["replicas"], NON_NEGATIVE)]
-        return []
-    before, after = old["spec"].get("selector"), new.get("spec", {}).get("selector")
-    if before == after:
-        return []
-    return [raw_invalid("spec.selector", shown(after or {}), "field is immutable")]
+    before, after = old["spec"].get("selector"), (new.get("spec") or {}).get("selector")
+    return [] if before == after else [raw_invalid("spec.selector", shown(after), "field is immutable")]
 
 
 DEPLOYMENT = Resource(
     "apps", "v1", "Deployment", "deployments", short_names=("deploy",), categories=("all",), generation=True, has_status=True,
     subresources={**SCALE, "status": Subresource("Deployment")},
-    default=_default_deployment, on_create=_no_status, validate=_validate_deployment, validate_update=_selector_is_fixed,
+    default=_default_deployment, on_create=_no_status, validate=_validate_deployment, immutable=_selector_is_fixed,
 )  # fmt: skip
 
 REPLICASET = Resource(
     "apps", "v1", "ReplicaSet", "replicasets", short_names=("rs",), categories=("all",), generation=True, has_status=True,
     subresources={**SCALE, "status": Subresource("ReplicaSet")}, selectable=("status.replicas",),
-    default=_default_replicaset, on_create=_new_replicaset, validate=_validate_replicaset, validate_update=_selector_is_fixed,
+    default=_default_replicaset, on_create=_new_replicaset, validate=_validate_replicaset, immutable=_selector_is_fixed,
 )  # fmt: skip
 
 RESOURCES = (DEPLOYMENT, REPLICASET)

@@ -180,7 +180,7 @@ def _immutable_data(old: Manifest, new: Manifest, subresource: str) -> list[Prob
         for part in ("data", "binaryData"):
             if old.get(part) != new.get(part):
                 found.append(forbidden(part, "field is immutable when `immutable` is set"))
-    return found + (_data_problems(new) if new.get("data") is not old.get("data") else [])
+    return found
 
 
 CONFIG_MAP = Resource(

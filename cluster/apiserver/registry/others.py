@@ -145,7 +145,7 @@ def _validate_slice(piece: Manifest) -> list[Problem]:
 
 def _same_address_type(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
     before, after = old.get("addressType"), new.get("addressType", "")
-    return _validate_slice(new) if before == after else [invalid("addressType", after, "field is immutable")]
+    return [] if before == after else [invalid("addressType", after, "field is immutable")]
 
 
 ENDPOINT_SLICE = Resource(

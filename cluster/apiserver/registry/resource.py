@@ -48,6 +48,7 @@ class Resource:
     has_status: bool = False
     validate: Check | None = None
     validate_update: UpdateCheck | None = None
+    immutable: UpdateCheck | None = None  # Like validate_update, but its problems come last.
     name_rule: str = "subdomain"  # subdomain | label | path
     graceful: bool = False  # Is a deletion given a grace period? (pods)
     create_on_update: bool = False  # Does PUT create what is missing? (leases, events …)

@@ -36,8 +36,8 @@ def _expression_problems(expression: Manifest, where: str) -> Iterator[Problem]:
     yield from (invalid(f"{where}.key", key, problem) for problem in qualified_problems(key))
 
 
-def shown(selector: Manifest) -> str:
-    """The selector as Go prints it in an error."""
+def shown(selector: Manifest | None) -> str:
+    """The selector (or a map of labels) as Go prints it in an error."""
     return json.dumps(_ordered(selector), separators=(",", ":"), ensure_ascii=False)
 
 

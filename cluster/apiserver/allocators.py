@@ -66,7 +66,9 @@ class Allocators:
         return "" if self._taken().get(address) in (None, uid) else "provided IP is already allocated"
 
     def _taken(self) -> dict[str, str]:
-        return {s["spec"]["clusterIP"]: meta.uid(s) for s in self.informers.list("Service") if s["spec"].get("clusterIP")}
+        return {
+            s["spec"]["clusterIP"]: meta.uid(s) for s in self.informers.list("Service") if s["spec"].get("clusterIP")
+        }
 
     def _free_address(self, uid: str) -> str:
         taken, size = self._taken(), self.network.num_addresses - 2

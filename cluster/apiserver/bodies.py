@@ -47,7 +47,8 @@ def decode_body(content_type: str, body: bytes, expected: Resource) -> Body:
         decoded = Body(_protobuf(body, expected))
     else:
         raise errors.UnsupportedMediaType(
-            f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}, {PROTOBUF}"
+            "the body of the request was in an unknown format - accepted media types include:"
+            f" {JSON}, {YAML}, {PROTOBUF}"
         )
     return Body(as_expected(decoded.obj, expected), decoded.duplicates)
 
@@ -63,14 +64,15 @@ def _json(body: bytes, expected: Resource) -> Body:
     if value is None:
         return Body({})  # Go reads null into anything.
     if not isinstance(value, dict):
-        problem = f"couldn't get version/kind; json parse error: json: cannot unmarshal {_go_type(value)} into Go value of type {_STRUCT}"
+        found = f"json: cannot unmarshal {_go_type(value)} into Go value of type {_STRUCT}"
+        problem = f"couldn't get version/kind; json parse error: {found}"
         raise errors.BadRequest(_unrecognized(problem, body, expected))
     return Body(value, duplicates)
 
 
 def _yaml(body: bytes, expected: Resource) -> Body:
     try:
-        value = yaml.load(body.decode(errors="replace"), Loader=_Loader)  # noqa: S506  (a safe loader)
+        value = yaml.load(body.decode(errors="replace"), Loader=_Loader)
     except yaml.YAMLError as error:
         raise errors.BadRequest(_unrecognized(_yaml_problem(error), body, expected)) from error
     except (ValueError, RecursionError) as error:
@@ -98,7 +100,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 _OURS = {
     "tag:yaml.org,2002:int": re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+|0|[1-9][0-9_]*)$"),
-    "tag:yaml.org,2002:float": re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+    ),
 }
 _NEVER = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")
 _Loader.yaml_implicit_resolvers = {
@@ -123,7 +127,9 @@ def as_expected(obj: Manifest, expected: Resource) -> Manifest:
     kind, version = obj.get("kind") or "", obj.get("apiVersion") or ""
     if expected.kind == "DeleteOptions":
         if kind not in ("", "DeleteOptions"):
-            raise errors.BadRequest(f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"')
+            raise errors.BadRequest(
+                f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
+            )
         return obj
     if not kind and not version:
         return {"kind": expected.kind, "apiVersion": expected.api_version, **obj}
@@ -135,12 +141,17 @@ def as_expected(obj: Manifest, expected: Resource) -> Manifest:
     if kind == expected.kind and from_group not in ("", expected.group):
         if from_group == "extensions":
             raise errors.BadRequest(
-                f"the API version in the data ({version}) does not match the expected API version ({expected.api_version})"
+                f"the API version in the data ({version}) does not match the expected API version"
+                f" ({expected.api_version})"
             )
-        raise errors.BadRequest(f'{before}no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"')
+        raise errors.BadRequest(
+            f'{before}no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
+        )
     if expected.is_known(kind, version):
         raise errors.BadRequest(f"{before}converting ({short}.{kind}) to (core.{expected.kind}): unknown conversion")
-    raise errors.BadRequest(f'{before}no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"')
+    raise errors.BadRequest(
+        f'{before}no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
+    )
 
 
 def _unrecognized(problem: str, body: bytes, expected: Resource) -> str:

@@ -13,7 +13,9 @@ NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "default")
 CRITICAL = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
 DESCRIPTIONS = {
     "system-node-critical": "Used for system critical pods that must not be moved from their current node.",
-    "system-cluster-critical": "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    "system-cluster-critical": (
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
+    ),
 }
 
 
@@ -57,7 +59,9 @@ class Bootstrap(Component):
                 "kind": "Endpoints",
                 "apiVersion": "v1",
                 "metadata": {**where, "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
-                "subsets": [{"addresses": [{"ip": host}], "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}]}],
+                "subsets": [
+                    {"addresses": [{"ip": host}], "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}]}
+                ],
             },
             {
                 "kind": "EndpointSlice",

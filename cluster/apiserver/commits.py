@@ -84,8 +84,8 @@ def digest(writes: Iterable[Write]) -> str:
     """SHA-256 over revision, step, simulated time, actor, causes, key and bytes of every revision."""
     total = sha256()
     for w in writes:
-        line = f"{w.revision}\x1f{w.step}\x1f{w.sim_time}\x1f{w.actor}\x1f{' '.join(w.causes)}\x1f{w.verb}\x1f{w.key}\x1f"
-        total.update(line.encode())
+        parts = (w.revision, w.step, w.sim_time, w.actor, " ".join(w.causes), w.verb, w.key, "")
+        total.update("\x1f".join(map(str, parts)).encode())
         total.update(w.value)
         total.update(b"\x1e")
     return total.hexdigest()

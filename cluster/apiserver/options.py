@@ -1,4 +1,4 @@
-"""What a request asks besides its object: dry run, grace, preconditions, field validation. From query and body, checked.
+"""What a request asks besides its object: dry run, grace, preconditions, field validation; from query and body.
 
 Every verb has its own kind of options in the real API (CreateOptions, UpdateOptions, PatchOptions, DeleteOptions), and
 a mistake in them is answered as an invalid object of that kind.
@@ -49,7 +49,7 @@ def of_write(method: str, query: Query) -> Options:
 
 
 def of_delete(query: Query, given: Manifest) -> Options:
-    """Options of a DELETE: those of the body (`given`, a DeleteOptions) win over the query's. Errors: Invalid, BadRequest."""
+    """Options of a DELETE: the body's (`given`, a DeleteOptions) win over the query's. Errors: Invalid, BadRequest."""
     preconditions = given.get("preconditions") or {}
     options = Options(
         grace=given.get("gracePeriodSeconds", _integer(query, "gracePeriodSeconds")),

@@ -19,13 +19,14 @@ import orjson
 
 from cluster.apiserver import patches, registry
 from cluster.apiserver.bodies import MAX_BYTES, as_expected, decode_body, too_large
+from cluster.apiserver.options import Options, of_delete, of_write
 from cluster.apiserver.patches import strategic
 from cluster.apiserver.registry import Resource
-from cluster.apiserver.options import Options, of_delete, of_write
 from cluster.apiserver.server import Server
 from cluster.apiserver.target import Target
 from cluster.apiserver.target import parse as parse_target
 from cluster.objects import Manifest, errors, labels, meta
+
 
 @dataclass
 class Response:
@@ -99,7 +100,9 @@ def _route(call: Call) -> Response:
     if resource.namespaced and not target.namespace:
         raise errors.MethodNotAllowed()
     if target.subresource:
-        handler = _SUBRESOURCES.get((resource.plural, target.subresource)) or _SUBRESOURCES.get(("", target.subresource))
+        handler = _SUBRESOURCES.get((resource.plural, target.subresource)) or _SUBRESOURCES.get(
+            ("", target.subresource)
+        )
         if handler is None or target.subresource not in resource.subresources:
             raise errors.PathNotFound()
         return handler(call)
@@ -136,7 +139,9 @@ def _update(call: Call) -> Response:
     _numeric_version(obj)
     if server.storage.get(call.resource, target.namespace, target.name) is None and call.resource.create_on_update:
         obj = {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}}
-        return Response.json(201, _shown(call, server.create_as(call.resource, call.user, obj, call.options)), call.options.warnings)
+        return Response.json(
+            201, _shown(call, server.create_as(call.resource, call.user, obj, call.options)), call.options.warnings
+        )
     updated = server.modify(call.resource, call.user, target.namespace, target.name, lambda _: obj, "", call.options)
     return Response.json(200, _shown(call, updated), call.options.warnings)
 
@@ -181,7 +186,11 @@ def _check_patch(call: Call) -> None:
 
 def _strict_patch(call: Call, patched: Manifest, problems: list[str]) -> errors.ApiError:
     """A patch with unknown fields: the real server names neither kind nor object, and shows the whole of it."""
-    text = strategic.go_text(orjson.loads(call.body)) if call.content_type == patches.STRATEGIC else orjson.dumps(patched).decode()
+    text = (
+        strategic.go_text(orjson.loads(call.body))
+        if call.content_type == patches.STRATEGIC
+        else orjson.dumps(patched).decode()
+    )
     message = f"Invalid value: {orjson.dumps(text).decode()}: strict decoding error: {', '.join(problems)}"
     return errors.Invalid("", "", "", [{"reason": "FieldValueInvalid", "message": message, "field": "patch"}])
 
@@ -194,7 +203,9 @@ def _delete(call: Call) -> Response:
         return Response.json(200, _shown(call, left))
     details = {"name": target.name, "group": resource.group, "kind": resource.plural, "uid": meta.uid(left)}
     details = {key: value for key, value in details.items() if value}
-    return Response.json(200, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+    return Response.json(
+        200, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+    )
 
 
 def _delete_collection(call: Call) -> Response:
@@ -210,7 +221,11 @@ def _delete_collection(call: Call) -> Response:
         left, _ = server.delete_as(resource, call.user, meta.namespace(obj), meta.name(obj), options)
         items.append({k: v for k, v in _shown(call, left).items() if k not in ("kind", "apiVersion")})
     revision = str(server.storage.store.revision)
-    listed = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": {"resourceVersion": revision}}
+    listed = {
+        "kind": f"{resource.kind}List",
+        "apiVersion": resource.api_version,
+        "metadata": {"resourceVersion": revision},
+    }
     return Response.json(200, {**listed, "items": items})
 
 
@@ -237,7 +252,9 @@ def _replace_part(call: Call, subresource: str) -> Response:
     _named_as(obj, target)
     obj = _in_namespace(call, obj)
     _numeric_version(obj)
-    updated = call.server.modify(call.resource, call.user, target.namespace, target.name, lambda _: obj, subresource, call.options)
+    updated = call.server.modify(
+        call.resource, call.user, target.namespace, target.name, lambda _: obj, subresource, call.options
+    )
     return Response.json(200, _shown(call, updated), call.options.warnings)
 
 
@@ -276,7 +293,13 @@ def _binding(call: Call) -> Response:
         raise errors.InternalError("target.name: Required value")
     given = binding.get("metadata") or {}
     call.server.bind_to(
-        call.user, target.namespace, target.name, node, given.get("uid", ""), given.get("annotations") or {}, call.options
+        call.user,
+        target.namespace,
+        target.name,
+        node,
+        given.get("uid", ""),
+        given.get("annotations") or {},
+        call.options,
     )
     return Response.json(201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
 
@@ -349,7 +372,9 @@ def _named_as(obj: Manifest, target: Target) -> None:
     """The body's name must be the URL's. Errors: BadRequest."""
     given, expected = meta_name(obj), target.name
     if not given:
-        raise errors.BadRequest(f"the name of the object ({expected} based on URL) was undeterminable: name must be provided")
+        raise errors.BadRequest(
+            f"the name of the object ({expected} based on URL) was undeterminable: name must be provided"
+        )
     if given != expected:
         raise errors.BadRequest(f"the name of the object ({given}) does not match the name on the URL ({expected})")
 

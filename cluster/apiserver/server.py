@@ -132,7 +132,8 @@ class Server:
             asked = registry.default(resource, asked)  # What was stored has its defaults already.
         new = registry.prepare_update(resource, old, asked, subresource)
         operation = "update" if not subresource else f"update/{subresource}"
-        new = self._admit(Attributes(operation, resource, subresource, namespace, name, user, new, old, options.dry_run))
+        dry_run = options.dry_run
+        new = self._admit(Attributes(operation, resource, subresource, namespace, name, user, new, old, dry_run))
         new = self.allocators.on_update(resource, old, new)
         problems = registry.validate_update(resource, old, new, subresource)
         if problems:

@@ -1,10 +1,11 @@
-"""Storage: between a registry entry and etcd. Gives a write its revision, its bytes, its causes, and tells the watchers.
+"""Storage: between a registry entry and etcd. A write gets its revision, its bytes and its causes; watchers hear of it.
 
 The API server's cache of living objects is the informers' cache: one dict per object, shared by everybody, replaced at
 every write and never changed. What goes to etcd is the JSON of that dict, with its own revision inside, so that a GET
 or a LIST can pass stored bytes on without parsing them.
 
 Mirrors:  k8s.io/apiserver/pkg/registry/generic/registry (store.go)
+Read next: cluster/etcd/store.py.
 """
 
 from typing import Any

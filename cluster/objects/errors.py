@@ -89,7 +89,9 @@ class Invalid(ApiError):
     def __init__(self, group: str, kind: str, name: str, problems: list[Manifest]) -> None:
         texts = [f"{p['field']}: {p['message']}" for p in problems]
         listed = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
-        super().__init__(f'{qualified(group, kind)} "{name}" is invalid: {listed}', _details(group, kind, name, problems))
+        super().__init__(
+            f'{qualified(group, kind)} "{name}" is invalid: {listed}', _details(group, kind, name, problems)
+        )
 
 
 class Forbidden(ApiError):

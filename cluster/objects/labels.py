@@ -61,7 +61,9 @@ def parse(text: str) -> Selector:
         requirements.append(requirement)
         if at < len(tokens):
             if tokens[at] != ",":
-                raise errors.BadRequest(f"unable to parse requirement: found '{tokens[at]}', expected: ',' or 'end of string'")
+                raise errors.BadRequest(
+                    f"unable to parse requirement: found '{tokens[at]}', expected: ',' or 'end of string'"
+                )
             at += 1
             if at == len(tokens):
                 raise errors.BadRequest("unable to parse requirement: found '', expected: identifier after ','")
@@ -109,7 +111,7 @@ def _key(token: str) -> str:
 
 
 def _bad(text: str) -> errors.BadRequest:
-    return errors.BadRequest(f"unable to parse requirement: couldn't parse the selector string \"{text}\"")
+    return errors.BadRequest(f'unable to parse requirement: couldn\'t parse the selector string "{text}"')
 
 
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent", "Gt": "gt", "Lt": "lt"}

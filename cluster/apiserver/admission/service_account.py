@@ -27,9 +27,7 @@ def admit(server: Any, attributes: Attributes) -> Manifest:
     name = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
     account = server.informers.get("ServiceAccount", attributes.namespace, name)
     if account is None:
-        message = (
-            f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
-        )
+        message = f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
         raise errors.Forbidden("", "pods", attributes.name, message)
     wanted = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True))
     owner = meta.controller_of(pod)

@@ -16,7 +16,7 @@ from cluster.apiserver.registry.resource import ALL_VERBS, Problem, Resource, Su
 from cluster.objects import Manifest, errors, fields
 from cluster.objects.memo import IdentityMemo
 
-__all__ = ["ALL_VERBS", "Problem", "Resource", "Subresource", "RESOURCES", "BODIES"]
+__all__ = ["ALL_VERBS", "BODIES", "RESOURCES", "Problem", "Resource", "Subresource"]
 
 RESOURCES: tuple[Resource, ...] = (*core.RESOURCES, *apps.RESOURCES, *others.RESOURCES)
 BODIES: tuple[Resource, ...] = others.BODIES  # Kinds that only ever travel in a request: Binding, Scale …
@@ -171,7 +171,10 @@ _ENVELOPE = frozenset(("kind", "apiVersion", "metadata", "status"))
 
 
 def is_touched(old: Manifest, new: Manifest) -> bool:
-    """Is any part that defaults and validation look at another object than before? (Components hand parts on as they are.)"""
+    """Is any part that defaults and validation look at another object than before?
+
+    Components hand on as it is what they do not change, so identity tells at no cost.
+    """
     return any(new[part] is not old.get(part) for part in new.keys() - _ENVELOPE) or len(new) < len(old)
 
 

@@ -4,7 +4,15 @@ Mirrors:  kubernetes/pkg/registry/apps/*/strategy.go, pkg/apis/apps/v1/defaults.
 """
 
 from cluster.apiserver.registry import podrules, podspec
-from cluster.apiserver.registry.metadata import PERCENT, forbidden, invalid, label_problems, not_supported, raw_invalid, required
+from cluster.apiserver.registry.metadata import (
+    PERCENT,
+    forbidden,
+    invalid,
+    label_problems,
+    not_supported,
+    raw_invalid,
+    required,
+)
 from cluster.apiserver.registry.resource import SCALE, Problem, Resource, Subresource
 from cluster.apiserver.registry.selectors import selector_problems, shown
 from cluster.objects import Manifest, errors, labels
@@ -26,9 +34,15 @@ def _default_deployment(deployment: Manifest) -> Manifest:
     spec = deployment.get("spec") or {}
     strategy = {"type": "RollingUpdate", **(spec.get("strategy") or {})}
     if strategy["type"] == "RollingUpdate":
-        strategy["rollingUpdate"] = {"maxUnavailable": "25%", "maxSurge": "25%", **(strategy.get("rollingUpdate") or {})}
+        strategy["rollingUpdate"] = {
+            "maxUnavailable": "25%",
+            "maxSurge": "25%",
+            **(strategy.get("rollingUpdate") or {}),
+        }
     done = _with_template(deployment, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600)
-    return done if done["spec"].get("strategy") == strategy else {**done, "spec": {**done["spec"], "strategy": strategy}}
+    return (
+        done if done["spec"].get("strategy") == strategy else {**done, "spec": {**done["spec"], "strategy": strategy}}
+    )
 
 
 def _default_replicaset(replicaset: Manifest) -> Manifest:
@@ -130,14 +144,15 @@ def _selector_is_fixed(old: Manifest, new: Manifest, subresource: str) -> list[P
 
 
 DEPLOYMENT = Resource(
-    "apps", "v1", "Deployment", "deployments", short_names=("deploy",), categories=("all",), generation=True, has_status=True,
-    subresources={**SCALE, "status": Subresource("Deployment")},
+    "apps", "v1", "Deployment", "deployments", short_names=("deploy",), categories=("all",),
+    generation=True, has_status=True, subresources={**SCALE, "status": Subresource("Deployment")},
     default=_default_deployment, on_create=_no_status, validate=_validate_deployment, immutable=_selector_is_fixed,
 )  # fmt: skip
 
 REPLICASET = Resource(
-    "apps", "v1", "ReplicaSet", "replicasets", short_names=("rs",), categories=("all",), generation=True, has_status=True,
-    subresources={**SCALE, "status": Subresource("ReplicaSet")}, selectable=("status.replicas",),
+    "apps", "v1", "ReplicaSet", "replicasets", short_names=("rs",), categories=("all",),
+    generation=True, has_status=True, subresources={**SCALE, "status": Subresource("ReplicaSet")},
+    selectable=("status.replicas",),
     default=_default_replicaset, on_create=_new_replicaset, validate=_validate_replicaset, immutable=_selector_is_fixed,
 )  # fmt: skip
 
@@ -168,7 +183,9 @@ def _selector_text(selector: Manifest) -> str:
     for expression in selector.get("matchExpressions") or []:
         operator, key = expression["operator"], expression["key"]
         values = ",".join(sorted(expression.get("values") or []))
-        parts.append({"Exists": key, "DoesNotExist": f"!{key}"}.get(operator, f"{key} {words.get(operator, '')} ({values})"))
+        parts.append(
+            {"Exists": key, "DoesNotExist": f"!{key}"}.get(operator, f"{key} {words.get(operator, '')} ({values})")
+        )
     return ",".join(parts)
 
 

@@ -24,6 +24,7 @@ from cluster.apiserver.registry.resource import ALL_VERBS, Problem, Resource, Su
 from cluster.objects import Manifest, pods
 
 MAX_DATA = 1024 * 1024
+PROXIED = ("create", "delete", "get", "patch", "update")  # A proxy passes every method on.
 
 
 # --- pods -------------------------------------------------------------------------------------------------------
@@ -59,7 +60,7 @@ POD = Resource(
         "exec": Subresource("PodExecOptions", ("create", "get")),
         "log": Subresource("Pod", ("get",)),
         "portforward": Subresource("PodPortForwardOptions", ("create", "get")),
-        "proxy": Subresource("PodProxyOptions", ("create", "delete", "get", "patch", "update")),
+        "proxy": Subresource("PodProxyOptions", PROXIED),
         "resize": Subresource("Pod"),
         "status": Subresource("Pod"),
     },
@@ -106,13 +107,13 @@ def _default_node(node: Manifest) -> Manifest:
     return {**node, "spec": node.get("spec") or {}, "status": status}
 
 
-_NODE_INFO = {
-    name: ""
-    for name in (
+_NODE_INFO = dict.fromkeys(
+    (
         "machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion",
         "kubeProxyVersion", "operatingSystem", "architecture",
-    )
-}  # fmt: skip
+    ),
+    "",
+)  # fmt: skip
 
 
 def _validate_node(node: Manifest) -> list[Problem]:
@@ -133,13 +134,13 @@ def _validate_node(node: Manifest) -> list[Problem]:
 def _validate_node_update(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
     before, after = old.get("spec", {}).get("podCIDR"), new.get("spec", {}).get("podCIDR")
     if before and before != after:
-        return [forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid")]
+        return [forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')]
     return []
 
 
 NODE = Resource(
     "", "v1", "Node", "nodes", namespaced=False, short_names=("no",), has_status=True,
-    subresources={"proxy": Subresource("NodeProxyOptions", ("create", "delete", "get", "patch", "update")), "status": Subresource("Node")},
+    subresources={"proxy": Subresource("NodeProxyOptions", PROXIED), "status": Subresource("Node")},
     storage="minions", selectable=("spec.unschedulable",),
     default=_default_node, validate=_validate_node, validate_update=_validate_node_update,
 )  # fmt: skip
@@ -157,7 +158,7 @@ def _data_problems(obj: Manifest) -> list[Problem]:
             if not key or len(key) > 253 or not all(char.isalnum() or char in "-_." for char in key):
                 found.append(invalid(field, key, _CONFIG_KEY))
             elif key in (".", "..") or key.startswith(".."):
-                what = {"." : "must not be '.'", "..": "must not be '..'"}.get(key, "must not start with '..'")
+                what = {".": "must not be '.'", "..": "must not be '..'"}.get(key, "must not start with '..'")
                 found.append(invalid(field, key, what))
             if part == "data" and key in binary:
                 found.append(invalid(field, key, "duplicate of key present in binaryData"))
@@ -334,10 +335,11 @@ def _validate_service_update(old: Manifest, new: Manifest, subresource: str) -> 
 
 
 SERVICE = Resource(
-    "", "v1", "Service", "services", short_names=("svc",), categories=("all",), has_status=True, storage="services/specs",
-    name_rule="label", returns_deleted=True, selectable=("spec.clusterIP", "spec.type"),
-    subresources={"proxy": Subresource("ServiceProxyOptions", ("create", "delete", "get", "patch", "update")), "status": Subresource("Service")},
-    default=_default_service, on_create=_new_service, validate=_validate_service, validate_update=_validate_service_update,
+    "", "v1", "Service", "services", short_names=("svc",), categories=("all",), has_status=True,
+    storage="services/specs", name_rule="label", returns_deleted=True, selectable=("spec.clusterIP", "spec.type"),
+    subresources={"proxy": Subresource("ServiceProxyOptions", PROXIED), "status": Subresource("Service")},
+    default=_default_service, on_create=_new_service, validate=_validate_service,
+    validate_update=_validate_service_update,
 )  # fmt: skip
 
 
@@ -346,7 +348,9 @@ def _default_endpoints(endpoints: Manifest) -> Manifest:
     if all(port.get("protocol") for subset in subsets for port in subset.get("ports") or []):
         return endpoints
     done = [
-        {**s, "ports": [{**port, "protocol": port.get("protocol") or "TCP"} for port in s.get("ports") or []]} if "ports" in s else s
+        {**s, "ports": [{**port, "protocol": port.get("protocol") or "TCP"} for port in s.get("ports") or []]}
+        if "ports" in s
+        else s
         for s in subsets
     ]
     return {**endpoints, "subsets": done}

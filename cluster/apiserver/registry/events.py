@@ -31,7 +31,7 @@ _BACK = {core: new for new, core in _RENAMED.items()}
 
 def default(event: Manifest) -> Manifest:
     """Fields that Go writes even when they are empty."""
-    missing = {
+    missing: Manifest = {
         name: value
         for name, value in (
             ("source", {}), ("firstTimestamp", None), ("lastTimestamp", None), ("eventTime", None),
@@ -46,14 +46,20 @@ def validate(event: Manifest) -> list[Problem]:
     namespace = event["metadata"].get("namespace", "")
     involved = event.get("involvedObject") or {}
     found = []
-    if involved.get("namespace", "") not in ("", namespace) or (not involved.get("namespace") and namespace != "default"):
-        found.append(invalid("involvedObject.namespace", involved.get("namespace", ""), "does not match event.namespace"))
+    if involved.get("namespace", "") not in ("", namespace) or (
+        not involved.get("namespace") and namespace != "default"
+    ):
+        found.append(
+            invalid("involvedObject.namespace", involved.get("namespace", ""), "does not match event.namespace")
+        )
     return found
 
 
 def to_core(event: Manifest) -> Manifest:
     """An events.k8s.io/v1 Event as core/v1 stores it."""
-    renamed = {_RENAMED.get(name, name): value for name, value in event.items() if value is not None or name == "eventTime"}
+    renamed = {
+        _RENAMED.get(name, name): value for name, value in event.items() if value is not None or name == "eventTime"
+    }
     return {**renamed, "kind": "Event", "apiVersion": "v1"}
 
 

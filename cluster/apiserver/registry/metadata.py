@@ -14,13 +14,13 @@ from cluster.objects import Manifest
 from cluster.objects.memo import IdentityMemo
 
 SUBDOMAIN = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end"
-    " with an alphanumeric character (e.g. 'example.com', regex used for validation is"
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and"
+    " end with an alphanumeric character (e.g. 'example.com', regex used for validation is"
     " '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
 LABEL = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an"
-    " alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is"
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with"
+    " an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is"
     " '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
 QUALIFIED = (
@@ -29,13 +29,14 @@ QUALIFIED = (
     " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 QUALIFIED_FORM = (
-    "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric"
-    " character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
-    " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+    "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an"
+    " alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
+    " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g."
+    " 'example.com/MyName')"
 )
 VALUE = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end"
-    " with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is"
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and"
+    " end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is"
     " '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
 PERCENT = (
@@ -65,7 +66,11 @@ def invalid(field: str, value: Any, message: str) -> Problem:
 
 
 def required(field: str, message: str = "") -> Problem:
-    return {"reason": "FieldValueRequired", "message": "Required value" + (f": {message}" if message else ""), "field": field}
+    return {
+        "reason": "FieldValueRequired",
+        "message": "Required value" + (f": {message}" if message else ""),
+        "field": field,
+    }
 
 
 def not_supported(field: str, value: Any, choices: tuple[str, ...]) -> Problem:
@@ -165,7 +170,10 @@ def validate_metadata(resource: Resource, obj: Manifest) -> list[Problem]:
     found: list[Problem] = []
     prefix = metadata.get("generateName")
     if prefix:
-        found += [invalid("metadata.generateName", prefix, problem) for problem in _prefix_problems(prefix, resource.name_rule)]
+        found += [
+            invalid("metadata.generateName", prefix, problem)
+            for problem in _prefix_problems(prefix, resource.name_rule)
+        ]
     name = metadata.get("name", "")
     if not name:
         found.append(required("metadata.name", "name or generateName is required"))
@@ -180,7 +188,9 @@ def _prefix_problems(prefix: str, rule: str) -> tuple[str, ...]:
 
 def validate_metadata_update(resource: Resource, old: Manifest, new: Manifest) -> list[Problem]:
     before, metadata = old["metadata"], new["metadata"]
-    if all(metadata.get(part) == before.get(part) for part in ("labels", "annotations", "finalizers", "ownerReferences")):
+    if all(
+        metadata.get(part) == before.get(part) for part in ("labels", "annotations", "finalizers", "ownerReferences")
+    ):
         return []
     found = _shared(metadata)
     if "deletionTimestamp" in before:
@@ -204,7 +214,9 @@ def _shared(metadata: Manifest) -> list[Problem]:
         where = f"metadata.finalizers[{number}]"
         found += [invalid("metadata.finalizers", finalizer, problem) for problem in qualified_problems(finalizer)]
         if "/" not in finalizer and finalizer not in ("orphan", "foregroundDeletion", "kubernetes"):
-            found.append(invalid(where, finalizer, "name is neither a standard finalizer name nor is it fully qualified"))
+            found.append(
+                invalid(where, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
+            )
     return found
 
 
@@ -219,6 +231,7 @@ def _owner_problems(references: list[Manifest]) -> list[Problem]:
     if len(controllers) > 1:
         order = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
         shown = json.dumps([{k: r[k] for k in order if k in r} for r in references], separators=(",", ":"))
-        message = f'Only one reference can have Controller set to true. Found "true" in references for {" and ".join(controllers[:2])}'
+        both = " and ".join(controllers[:2])
+        message = f'Only one reference can have Controller set to true. Found "true" in references for {both}'
         found.append(raw_invalid("metadata.ownerReferences", shown, message))
     return found

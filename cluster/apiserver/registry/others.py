@@ -6,7 +6,16 @@ Mirrors:  kubernetes/pkg/registry/{coordination,discovery,policy,scheduling}/*/s
 import json
 
 from cluster.apiserver.registry import events
-from cluster.apiserver.registry.metadata import IP_ADDRESS, PERCENT, forbidden, invalid, is_ip, not_supported, raw_invalid, required
+from cluster.apiserver.registry.metadata import (
+    IP_ADDRESS,
+    PERCENT,
+    forbidden,
+    invalid,
+    is_ip,
+    not_supported,
+    raw_invalid,
+    required,
+)
 from cluster.apiserver.registry.resource import Problem, Resource, Subresource
 from cluster.apiserver.registry.selectors import selector_problems
 from cluster.objects import Manifest
@@ -41,8 +50,9 @@ def _validate_budget(budget: Manifest) -> list[Problem]:
 
 
 BUDGET = Resource(
-    "policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short_names=("pdb",), generation=True, has_status=True,
-    subresources={"status": Subresource("PodDisruptionBudget")}, on_create=_new_budget, validate=_validate_budget,
+    "policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short_names=("pdb",),
+    generation=True, has_status=True, subresources={"status": Subresource("PodDisruptionBudget")},
+    on_create=_new_budget, validate=_validate_budget,
 )  # fmt: skip
 
 # --- scheduling -------------------------------------------------------------------------------------------------
@@ -79,8 +89,8 @@ def _fixed_priority(old: Manifest, new: Manifest, subresource: str) -> list[Prob
 
 
 PRIORITY_CLASS = Resource(
-    "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False, short_names=("pc",), generation=True,
-    spec_fields=("value", "globalDefault", "description", "preemptionPolicy"),
+    "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False, short_names=("pc",),
+    generation=True, spec_fields=("value", "globalDefault", "description", "preemptionPolicy"),
     default=_default_priority_class, validate=_validate_priority_class, validate_update=_fixed_priority,
 )  # fmt: skip
 

@@ -34,7 +34,17 @@ PROTOCOLS = ("SCTP", "TCP", "UDP")
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 STANDARD = ("cpu", "memory", "ephemeral-storage")
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
-SOURCES = ("emptyDir", "hostPath", "gitRepo", "secret", "nfs", "iscsi", "persistentVolumeClaim", "configMap", "downwardAPI")
+SOURCES = (
+    "emptyDir",
+    "hostPath",
+    "gitRepo",
+    "secret",
+    "nfs",
+    "iscsi",
+    "persistentVolumeClaim",
+    "configMap",
+    "downwardAPI",
+)
 NODE_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
 POD_FIELDS = (
     "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
@@ -98,7 +108,9 @@ def _volumes(volumes: list[Manifest], where: str) -> Iterator[Problem]:
         names.add(name)
 
 
-def _container(container: Manifest, where: str, taken: set[str], volumes: set[str], host_network: bool) -> list[Problem]:
+def _container(
+    container: Manifest, where: str, taken: set[str], volumes: set[str], host_network: bool
+) -> list[Problem]:
     found: list[Problem] = []
     name, image = container.get("name", ""), container.get("image", "")
     if not name:
@@ -147,7 +159,12 @@ def _probe(probe: Manifest, where: str, once: bool) -> Iterator[Problem]:
 def _ports(ports: list[Manifest], where: str, host_network: bool) -> Iterator[Problem]:
     names: set[str] = set()
     for number, port in enumerate(ports):
-        field, name, inside, outside = f"{where}[{number}]", port.get("name"), port.get("containerPort"), port.get("hostPort")
+        field, name, inside, outside = (
+            f"{where}[{number}]",
+            port.get("name"),
+            port.get("containerPort"),
+            port.get("hostPort"),
+        )
         if name:
             yield from (invalid(f"{field}.name", name, problem) for problem in port_name_problems(name))
             if name in names:
@@ -190,7 +207,11 @@ def _environment(entries: list[Manifest], where: str) -> Iterator[Problem]:
         if source is None:
             continue
         if not source:
-            yield invalid(f"{field}.valueFrom", "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`")
+            yield invalid(
+                f"{field}.valueFrom",
+                "",
+                "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`",
+            )
         elif entry.get("value"):
             yield invalid(f"{field}.valueFrom", "", "may not be specified when `value` is not empty")
         elif len(source) > 1:
@@ -329,13 +350,20 @@ def _spreading(constraints: list[Manifest], where: str) -> Iterator[Problem]:
 def _gates(spec: Manifest, where: str) -> Iterator[Problem]:
     for number, gate in enumerate(spec.get("schedulingGates") or []):
         name = gate.get("name", "")
-        yield from (invalid(f"{where}.schedulingGates[{number}]", name, problem) for problem in qualified_problems(name))
+        yield from (
+            invalid(f"{where}.schedulingGates[{number}]", name, problem) for problem in qualified_problems(name)
+        )
     if spec.get("schedulingGates") and spec.get("nodeName"):
         yield forbidden(f"{where}.nodeName", "cannot be set until all schedulingGates have been cleared")
 
 
 def _names(spec: Manifest, where: str) -> Iterator[Problem]:
-    for name, rule in (("serviceAccountName", "subdomain"), ("nodeName", "subdomain"), ("hostname", "label"), ("subdomain", "label")):
+    for name, rule in (
+        ("serviceAccountName", "subdomain"),
+        ("nodeName", "subdomain"),
+        ("hostname", "label"),
+        ("subdomain", "label"),
+    ):
         if value := spec.get(name):
             yield from (invalid(f"{where}.{name}", value, problem) for problem in name_problems(value, rule))
 
@@ -384,7 +412,11 @@ def update_problems(old: Manifest, new: Manifest) -> list[Problem]:
 
 
 def _deadline(old: Manifest, new: Manifest) -> Iterator[Problem]:
-    before, after, where = old.get("activeDeadlineSeconds"), new.get("activeDeadlineSeconds"), "spec.activeDeadlineSeconds"
+    before, after, where = (
+        old.get("activeDeadlineSeconds"),
+        new.get("activeDeadlineSeconds"),
+        "spec.activeDeadlineSeconds",
+    )
     if before is None or before == after:
         return
     if after is None:

@@ -134,7 +134,10 @@ def _volume(volume: Manifest) -> Manifest:
         if source in new:
             new[source] = {**new[source], "defaultMode": new[source].get("defaultMode", 420)}
     if "downwardAPI" in new:
-        new["downwardAPI"] = {**new["downwardAPI"], "items": [_downward(i) for i in new["downwardAPI"].get("items", [])]}
+        new["downwardAPI"] = {
+            **new["downwardAPI"],
+            "items": [_downward(i) for i in new["downwardAPI"].get("items", [])],
+        }
     if "projected" in new:
         new["projected"] = {**new["projected"], "sources": [_source(s) for s in new["projected"].get("sources") or []]}
     if "hostPath" in new:
@@ -147,7 +150,13 @@ def _source(source: Manifest) -> Manifest:
         token = source["serviceAccountToken"]
         return {**source, "serviceAccountToken": {"expirationSeconds": 3600, **token}}
     if "downwardAPI" in source:
-        return {**source, "downwardAPI": {**source["downwardAPI"], "items": [_downward(i) for i in source["downwardAPI"].get("items", [])]}}
+        return {
+            **source,
+            "downwardAPI": {
+                **source["downwardAPI"],
+                "items": [_downward(i) for i in source["downwardAPI"].get("items", [])],
+            },
+        }
     return source
 
 

@@ -19,7 +19,16 @@ from cluster.objects import Manifest
 EPOCH = 1_795_484_400_000_000
 GOLDEN = Path(__file__).parents[2] / "golden"
 # What two clusters never have in common. managedFields: we keep none yet.
-PERSONAL = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "managedFields", "clusterIP", "clusterIPs", "nodePort")
+PERSONAL = (
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "managedFields",
+    "clusterIP",
+    "clusterIPs",
+    "nodePort",
+)
 # The same inside texts: names with a random end, uids, revisions, addresses of the cluster.
 PERSONAL_TEXT = (
     (re.compile(r"kube-api-access-\w{5}"), "kube-api-access-xxxxx"),
@@ -37,7 +46,9 @@ class Api:
         self.store = Store()
         self.server = Server(self.store, informers, Agenda(clock, Cells()), clock, Dice(1), {})
 
-    def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> requests.Response:
+    def call(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+    ) -> requests.Response:
         """One request; `body`: text and bytes travel as they are, anything else as JSON."""
         url = urlsplit(path)
         request = {"type": "api", "method": method, "path": url.path, "query": url.query}
@@ -45,7 +56,9 @@ class Api:
         request["body"] = body if isinstance(body, str) else "" if body is None else json.dumps(body)
         return requests.handle(self.server, request)
 
-    def ask(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> tuple[int, Manifest]:
+    def ask(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+    ) -> tuple[int, Manifest]:
         """(status, body) of one request."""
         response = self.call(method, path, body, content_type)
         return response.status, json.loads(response.body)
@@ -66,7 +79,13 @@ def recorded(path: str) -> list[dict[str, Any]]:
 def replayed(api: Api, case: dict[str, Any]) -> tuple[int, Manifest]:
     """A recorded request's answer from our server."""
     request = case["request"]
-    body = request["rawBody"] if "rawBody" in request else json.dumps(request["body"]) if request.get("body") is not None else None
+    body = (
+        request["rawBody"]
+        if "rawBody" in request
+        else json.dumps(request["body"])
+        if request.get("body") is not None
+        else None
+    )
     return api.ask(request["method"], request["path"], body, request.get("contentType", "application/json"))
 
 
@@ -75,7 +94,7 @@ def differences(ours: Any, theirs: Any, path: str = "") -> list[str]:
     if isinstance(ours, dict) and isinstance(theirs, dict):
         found = []
         for name in sorted(set(ours) | set(theirs)):
-            if name in PERSONAL and name in ours and name in theirs or name == "managedFields":
+            if (name in PERSONAL and name in ours and name in theirs) or name == "managedFields":
                 continue
             if name not in ours:
                 found.append(f"{path}.{name} is missing; recorded: {theirs[name]!r}")
@@ -85,7 +104,9 @@ def differences(ours: Any, theirs: Any, path: str = "") -> list[str]:
                 found += differences(ours[name], theirs[name], f"{path}.{name}")
         return found
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
-        return [line for n, pair in enumerate(zip(ours, theirs, strict=True)) for line in differences(*pair, f"{path}[{n}]")]
+        return [
+            line for n, pair in enumerate(zip(ours, theirs, strict=True)) for line in differences(*pair, f"{path}[{n}]")
+        ]
     if isinstance(ours, str) and isinstance(theirs, str):
         ours, theirs = _anonymous(ours), _anonymous(theirs)
     return [] if ours == theirs else [f"{path} is {ours!r}; recorded: {theirs!r}"]

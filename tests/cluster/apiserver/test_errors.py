@@ -1,4 +1,4 @@
-"""Every recorded refusal of a write, asked again in the recorded order: code, reason, message and causes are the same."""
+"""Every recorded refusal of a write, asked again in the recorded order: code, reason, message and causes are equal."""
 
 import copy
 from typing import Any
@@ -14,7 +14,7 @@ CONTAINERS = {"containers": [{"name": "c", "image": "nginx"}]}
 CODE_ONLY = {
     "immutable: pod container name/env": "the real message ends in a diff of Go's internal structs",
     "immutable: pod nodeName": "the real message ends in a diff of Go's internal structs",
-    "merge patch unknown field Strict": "the message shows the whole object, which has managedFields and a status there",
+    "merge patch unknown field Strict": "the message shows the whole object, which had managedFields and a status",
 }
 # Accepted writes whose answer shows what other components had done by then.
 ACCEPTED_ONLY = {"DELETE negative grace": "a kubelet had filled in the status"}
@@ -29,12 +29,16 @@ def test_every_recorded_refusal_is_ours_too(subtests: Any) -> None:
         before_each(api, name)
         with subtests.test(name):
             status, body = replayed(api, case)
-            assert (status, body.get("reason")) == (expected["status"], expected["body"].get("reason")), body.get("message")
+            assert (status, body.get("reason")) == (expected["status"], expected["body"].get("reason")), body.get(
+                "message"
+            )
             if name not in CODE_ONLY and name not in ACCEPTED_ONLY:
                 assert differences(body, expected["body"]) == []
 
 
-@pytest.mark.parametrize("case", [c for c in recorded("errors/writes.json") if "warning" in c["response"]], ids=lambda c: c["name"])
+@pytest.mark.parametrize(
+    "case", [c for c in recorded("errors/writes.json") if "warning" in c["response"]], ids=lambda c: c["name"]
+)
 def test_what_is_accepted_with_a_warning_says_so_in_the_header(case: dict[str, Any]) -> None:
     api = prepared()
     case = copy.deepcopy(case)
@@ -51,8 +55,15 @@ def prepared() -> Api:
     template = {"metadata": {"labels": {"app": "a"}}, "spec": CONTAINERS}
     api.ask("POST", f"{CORE}/configmaps", {"metadata": {"name": "base"}, "data": {"a": "1"}})
     api.ask("POST", f"{CORE}/secrets", {"metadata": {"name": "base-imm"}, "immutable": True, "stringData": {"a": "b"}})
-    api.ask("POST", f"{CORE}/services", {"metadata": {"name": "base"}, "spec": {"ports": [{"port": 80}], "selector": {"app": "a"}}})
-    deployment = {"metadata": {"name": "base"}, "spec": {"selector": {"matchLabels": {"app": "a"}}, "template": template}}
+    api.ask(
+        "POST",
+        f"{CORE}/services",
+        {"metadata": {"name": "base"}, "spec": {"ports": [{"port": 80}], "selector": {"app": "a"}}},
+    )
+    deployment = {
+        "metadata": {"name": "base"},
+        "spec": {"selector": {"matchLabels": {"app": "a"}}, "template": template},
+    }
     api.ask("POST", f"{APPS}/deployments", deployment)
     for name in ("base-pod", "base-vic"):
         api.ask("POST", f"{CORE}/pods", {"metadata": {"name": name}, "spec": CONTAINERS})

@@ -12,7 +12,9 @@ from tests.cluster.apiserver.replay import Api, differences, recorded, replayed
 
 CASES = recorded("patches/patch_cases.json")
 # The deployment controller was quick: between `before` and the patch it had written these.
-CONTROLLERS = re.compile(r"^\.metadata\.annotations\.deployment\.kubernetes\.io/revision |^\.status\b|^\.metadata\.generation ")
+CONTROLLERS = re.compile(
+    r"^\.metadata\.annotations\.deployment\.kubernetes\.io/revision |^\.status\b|^\.metadata\.generation "
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])

@@ -18,7 +18,7 @@ from cluster import inbox
 from cluster.apiserver import registry
 from cluster.models import Cluster
 from cluster.objects import Manifest, meta
-from dashboard import reads, stream
+from dashboard import opening, reads, stream
 from dashboard.panels.panel import View
 from dashboard.said import LINE, flag, object_path
 
@@ -280,11 +280,21 @@ def cluster_create(view: View, values: Values) -> Outcome:
     )
     if answer.status >= 400:
         return failed(str(answer.json().get("message")), form=True)
+    if "application" in values:
+        give_application(name)
     return done(goto=reverse("page", args=[name]))
+
+
+def give_application(cluster: str) -> None:
+    """The opening scene's application, so that the cluster is not empty. Refusals show in the cluster itself."""
+    for manifest in yaml.safe_load_all(opening.APPLICATION):
+        inbox.call_sync(cluster, opening.apply_request(manifest))
 
 
 def cluster_reset(view: View, values: Values) -> Outcome:
     ok, said = ask(view.cluster, {"type": "reset", "epoch": time.time_ns() // 1000})
+    if ok and "application" in values:
+        give_application(view.cluster.name)
     return done(_("%(name)s begins again.") % {"name": view.cluster.name}) if ok else failed(said, form=True)
 
 

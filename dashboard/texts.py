@@ -74,3 +74,26 @@ TEXTS = (
 def for_scripts() -> dict[str, str]:
     """Key to text, in the language of this request."""
     return {key: gettext(text) for key, text in STATES.items()} | {text: gettext(text) for text in TEXTS}
+
+
+NOTES = (  # What the next event is called, by its form; the scripts put the groups in.
+    (r"^pods of (\S+) are evicted$", gettext_noop("the pods of {1} are evicted")),
+    (r"^(\S+) has been silent for (\d+) s$", gettext_noop("{1} has been silent for {2} s")),
+    (r"^(\S+) gets the taint NoExecute$", gettext_noop("{1} gets the taint NoExecute")),
+    (r"^pods of the deleted node (\S+) are removed$", gettext_noop("the pods of the deleted node {1} are removed")),
+    (r"^pods of (\S+) become available$", gettext_noop("the pods of {1} become available")),
+    (r"^the progress deadline of (\S+) ends$", gettext_noop("the progress deadline of {1} ends")),
+    (r"^namespace (\S+) is emptied$", gettext_noop("namespace {1} is emptied")),
+    (r"^(\S+) has terminated$", gettext_noop("{1} has terminated")),
+    (r"^(\S+) is ready$", gettext_noop("{1} is ready")),
+    (r"^the image of (\S+) can't be pulled$", gettext_noop("the image of {1} can't be pulled")),
+    (r"^(\S+) goes into (ImagePullBackOff|CrashLoopBackOff)$", gettext_noop("{1} goes into {2}")),
+    (r"^(\S+) starts a container$", gettext_noop("{1} starts a container")),
+    (r"^a container of (\S+) ends$", gettext_noop("a container of {1} ends")),
+    (r"^(\S+) is tried again$", gettext_noop("{1} is tried again")),
+)
+
+
+def notes() -> list[list[str]]:
+    """[form, text] in the language of this request."""
+    return [[form, gettext(text)] for form, text in NOTES]

@@ -81,6 +81,7 @@ def _boot(request: HttpRequest, cluster: str) -> dict[str, Any]:
         "open": wanted if wanted["kind"] else None,
         "centre": request.GET.get("centre", ""),
         "texts": texts.for_scripts(),
+        "notes": texts.notes(),
     }
 
 

@@ -94,6 +94,9 @@ export function shortName(pod) {
   return [base, name.slice(owner.length)];
 }
 
+/** default/web-55gcfcb6f-jrw25 as web-jrw25; other namespaces are kept. */
+export const shortKey = (key) => key.replace(/^default\//, '').replace(/([a-z0-9][a-z0-9-]*?)-[a-z0-9]{6,10}-([a-z0-9]{5})$/, '$1-$2');
+
 /** Which lane an actor belongs to: you | scheduler | controllers | addons | a node's name. */
 export function laneOf(actor, nodes) {
   if (OUTSIDE.has(actor)) return 'you';

@@ -1,6 +1,7 @@
 // The clock: what time it is in there, how fast it runs, and the big button that skips the waiting.
 
-import { $, $$, attribute, clockText, icon, say, span, t } from './dom.js';
+import { $, $$, attribute, boot, clockText, icon, say, span, t } from './dom.js';
+import { shortKey } from './model.js';
 
 const MINUTE = 60;
 
@@ -60,9 +61,19 @@ export class TimeBar {
     if (skip.disabled) skip.disabled = false;
     if (!next) { say($('#skip-text'), t('Nothing is planned: skip {span}', { span: span(MINUTE * 1e6) })); return; }
     const wait = next.due - now;
-    say($('#skip-text'), wait > 900_000 ? t('Skip {span}: {text}', { span: span(wait), text: next.text }) : t('Next: {text}', { text: next.text }));
-    attribute(skip, 'title', next.text);
+    const text = note(next.text);
+    say($('#skip-text'), wait > 900_000 ? t('Skip {span}: {text}', { span: span(wait), text }) : t('Next: {text}', { text }));
+    attribute(skip, 'title', text);
   }
+}
+
+/** What comes next, in the reader's language where its form is known, with the short names of the map. */
+function note(text) {
+  for (const [form, said] of boot.notes) {
+    const found = new RegExp(form).exec(text);
+    if (found) return said.replace(/\{(\d)\}/g, (_, group) => shortKey(found[Number(group)]));
+  }
+  return text;
 }
 
 export function speedText(speed) {

@@ -3,9 +3,9 @@
 It never touches a pod. It makes one ReplicaSet per template and turns two numbers: the new one's replicas up, the old
 ones' down, within `maxSurge` and `maxUnavailable`. Rolling back is the same with an older template.
 
-Mirrors:  kubernetes/pkg/controller/deployment (deployment_controller.go, sync.go, rolling.go, recreate.go, progress.go),
-          util/deployment_util.go
-Left out: adoption of ReplicaSets that somebody else made.
+Mirrors:  kubernetes/pkg/controller/deployment (deployment_controller.go, sync.go, rolling.go, recreate.go,
+          progress.go, util/deployment_util.go)
+Left out: the rollback field of extensions/v1beta1: `kubectl rollout undo` patches the template.
 Read next: replicaset.py, which makes the pods.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 from cluster.controllers.rounding import surge_and_unavailable
 from cluster.engine.clock import SECOND
 from cluster.engine.controller import Controller
-from cluster.objects import Manifest, conditions, meta, pods, times, workloads
-from cluster.objects.errors import AlreadyExists, NotFound
+from cluster.objects import Manifest, conditions, labels, meta, pods, times, workloads
+from cluster.objects.errors import AlreadyExists, ApiError, Invalid, NotFound
 
 REVISION = "deployment.kubernetes.io/revision"
 HISTORY = "deployment.kubernetes.io/revision-history"
@@ -41,7 +41,15 @@ class DeploymentController(Controller):
     def watch(self) -> None:
         super().watch()
         self.informers.add_index("Pod", "controller", lambda pod: [r["uid"]] if (r := meta.controller_of(pod)) else [])
+        self.informers.add_index("ReplicaSet", "orphans", _namespace_of_orphan)
         self.informers.subscribe("Pod", self._pod_changed, self.name)
+
+    def _owned_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        super()._owned_changed(old, new)
+        if new is not None and meta.controller_of(new) is None:
+            for candidate in self.informers.list("Deployment", meta.namespace(new)):
+                if labels.matches(candidate["spec"]["selector"], meta.labels(new)):
+                    self.queue.add(meta.key(candidate))
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         """Recreate waits until the last old pod is gone."""
@@ -59,28 +67,43 @@ class DeploymentController(Controller):
     def reconcile(self, deployment: Manifest) -> None:
         """One look: paused or scaled → only sizes; else the strategy's next move; then the status."""
         self.deployment = deployment
-        sets = self.owned("ReplicaSet", deployment)
         if meta.is_deleting(deployment):
-            self._report(sets, *self._split(sets))
+            self._report(estimate=False)
             return
+        self._claim()
         self._note_pause()
-        if self.deployment["spec"].get("paused"):
+        paused = self.deployment["spec"].get("paused")
+        if paused or self._is_scaling(self._sets()):
             new, old = self._synced(create=False)
             self._scale_all(new, old)
-            self._clean_up(self._split(self._sets())[1])
-            self._report(self._sets(), *self._split(self._sets()))
-            return
-        if self._is_scaling(sets):
-            new, old = self._synced(create=False)
-            self._scale_all(new, old)
-            self._report(self._sets(), *self._split(self._sets()))
+            if paused:
+                self._clean_up(self._split(self._sets())[1])
+            self._report(estimate=False)
             return
         if self.deployment["spec"]["strategy"]["type"] == "Recreate":
             self._recreate()
         else:
             self._roll()
 
-    # --- which ReplicaSet is which ------------------------------------------------------------------------------
+    # --- which ReplicaSets are ours, and which is which --------------------------------------------------------
+
+    def _claim(self) -> None:
+        """Orphans that match become ours; ours that no longer match are let go."""
+        deployment = self.deployment
+        selector = deployment["spec"]["selector"]
+        for rs in self.informers.by_index("ReplicaSet", "orphans", meta.namespace(deployment)):
+            if labels.matches(selector, meta.labels(rs)) and not meta.is_deleting(rs):
+                self._set_owners(rs, [*meta.owners(rs), meta.owner_reference(deployment)])
+        for rs in self._sets():
+            if not labels.matches(selector, meta.labels(rs)) and not meta.is_deleting(rs):
+                self._set_owners(rs, [r for r in meta.owners(rs) if r["uid"] != meta.uid(deployment)])
+
+    def _set_owners(self, replicaset: Manifest, owners: list[Manifest]) -> None:
+        try:
+            self._patch(replicaset, {"metadata": {"ownerReferences": owners or None}})
+        except (NotFound, Invalid):
+            return
+
 
     def _sets(self) -> list[Manifest]:
         return self.owned("ReplicaSet", self.deployment)
@@ -115,7 +138,6 @@ class DeploymentController(Controller):
                 history = [*filter(None, found.get(HISTORY, "").split(",")), found[REVISION]]
                 found[HISTORY] = ",".join(history)
             found[REVISION] = revision
-        found |= self._size_annotations(deployment["spec"]["replicas"])
         ready = deployment["spec"].get("minReadySeconds", 0)
         patch: dict[str, Any] = {}
         if found != before:
@@ -155,10 +177,15 @@ class DeploymentController(Controller):
         if spec.get("minReadySeconds"):
             body["minReadySeconds"] = spec["minReadySeconds"]
         body["template"] = {**template, "metadata": {**(template.get("metadata") or {}), "labels": labels}}
+        wanted = {"kind": "ReplicaSet", "apiVersion": "apps/v1", "metadata": metadata, "spec": body}
         try:
-            made = self.client.create({"kind": "ReplicaSet", "apiVersion": "apps/v1", "metadata": metadata, "spec": body})
+            made = self.client.create(wanted)
         except AlreadyExists:
-            return self._collided()
+            self._count_collision()
+            return None
+        except ApiError as error:
+            self._tell_failure(f'Failed to create new replica set "{metadata["name"]}": {error.message}')
+            raise
         if made["spec"]["replicas"] > 0:
             self._say_scaled("up", made, 0, made["spec"]["replicas"])
         new = deployment
@@ -171,7 +198,15 @@ class DeploymentController(Controller):
             self.deployment = self.client.update_status(new)
         return made
 
-    def _collided(self) -> None:
+    def _tell_failure(self, message: str) -> None:
+        """The ReplicaSet itself was refused."""
+        reason = "ReplicaSetCreateError"
+        if _has_deadline(self.deployment):
+            failed = self._with_condition(self.deployment, "Progressing", "False", reason, message)
+            self.deployment = self.client.update_status(failed)
+        self.recorder.event(self.deployment, "Warning", reason, message)
+
+    def _count_collision(self) -> None:
         """Another ReplicaSet has this name: count the collision, so that the next try hashes to another one."""
         status = self.deployment.get("status") or {}
         bumped = {**status, "collisionCount": status.get("collisionCount", 0) + 1}
@@ -186,28 +221,30 @@ class DeploymentController(Controller):
         if new is None:
             return
         if self._scale_up_new(new, old) or self._scale_down_old(new, old):
-            self._report(self._sets(), *self._split(self._sets()))
+            self._report()
             return
-        if self._is_complete():
+        if self._is_complete(self.deployment.get("status") or {}):
             self._clean_up(old)
-        self._report(self._sets(), *self._split(self._sets()))
+        self._report()
 
     def _recreate(self) -> None:
         """All old pods first; when the last of them is gone, the new ones."""
         new, old = self._synced(create=False)
         scaled = [self._resize(rs, 0) for rs in old if rs["spec"]["replicas"] > 0]
         if scaled or self._old_pods_run(old):
-            self._report(self._sets(), *self._split(self._sets()))
+            self._report()
             return
         if new is None:
             new, old = self._synced(create=True)
         if new is not None and new["spec"]["replicas"] != self.deployment["spec"]["replicas"]:
             self._resize(new, self.deployment["spec"]["replicas"])
-        if self._is_complete():
+        if self._is_complete(self.deployment.get("status") or {}):
             self._clean_up(old)
-        self._report(self._sets(), *self._split(self._sets()))
+        self._report()
 
     def _old_pods_run(self, old: list[Manifest]) -> bool:
+        if any((rs.get("status") or {}).get("replicas", 0) for rs in old):
+            return True
         return any(not pods.is_terminal(pod) for rs in old for pod in self.owned("Pod", rs))
 
     def _scale_up_new(self, new: Manifest, old: list[Manifest]) -> bool:
@@ -274,12 +311,10 @@ class DeploymentController(Controller):
         running = [rs for rs in everyone if rs["spec"]["replicas"] > 0]
         if len(running) <= 1:
             target = running[0] if running else (new or (max(old, key=_revision) if old else None))
-            if target is not None and target["spec"]["replicas"] != wanted:
-                self._resize(target, wanted)
-            elif target is not None:
+            if target is not None:
                 self._resize(target, wanted)
             return
-        if new is not None and (new.get("status") or {}).get("availableReplicas", 0) == wanted == new["spec"]["replicas"]:
+        if new is not None and _available(new) == wanted == new["spec"]["replicas"]:
             for rs in old:
                 if rs["spec"]["replicas"] > 0:
                     self._resize(rs, 0)
@@ -342,7 +377,8 @@ class DeploymentController(Controller):
             return
         for rs in sorted(alive, key=_revision)[: len(alive) - limit]:
             status = rs.get("status") or {}
-            if status.get("replicas", 0) or rs["spec"]["replicas"] or meta.generation(rs) > status.get("observedGeneration", 0):
+            unseen = meta.generation(rs) > status.get("observedGeneration", 0)
+            if status.get("replicas", 0) or rs["spec"]["replicas"] or unseen:
                 continue
             try:
                 self.client.delete("ReplicaSet", meta.namespace(rs), meta.name(rs))
@@ -357,22 +393,22 @@ class DeploymentController(Controller):
         condition = conditions.get(deployment, "Progressing")
         if not _has_deadline(deployment):
             return
-        if condition is not None and condition.get("reason") == "NewReplicaSetAvailable":
-            return
+        reason = condition.get("reason") if condition is not None else None
+        if reason == "ProgressDeadlineExceeded":
+            return  # What is known to be stuck stays so.
         paused = bool(deployment["spec"].get("paused"))
-        said = condition is not None and condition.get("reason") == "DeploymentPaused"
-        if paused and not said:
-            new = self._with_condition(deployment, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
-        elif not paused and said:
-            new = self._with_condition(deployment, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
-        else:
+        if paused == (reason == "DeploymentPaused"):
             return
+        what, message = ("Paused", "Deployment is paused") if paused else ("Resumed", "Deployment is resumed")
+        new = self._with_condition(deployment, "Progressing", "Unknown", f"Deployment{what}", message)
         self.deployment = self.client.update_status(new)
 
-    def _is_complete(self) -> bool:
-        """All pods are new, all are available, and the status says so for today's generation."""
-        wanted, status = self.deployment["spec"]["replicas"], self._counts(self._sets(), self._split(self._sets())[0])
-        return all(status.get(name, 0) == wanted for name in ("updatedReplicas", "replicas", "availableReplicas"))
+    def _is_complete(self, status: Manifest) -> bool:
+        """All pods are new, all are available, and `status` is about today's generation."""
+        wanted = self.deployment["spec"]["replicas"]
+        counts = (status.get(name, 0) for name in ("updatedReplicas", "replicas", "availableReplicas"))
+        seen = status.get("observedGeneration", 0) >= meta.generation(self.deployment)
+        return seen and all(count == wanted for count in counts)
 
     def _counts(self, sets: list[Manifest], new: Manifest | None) -> dict[str, int]:
         def total(name: str) -> int:
@@ -385,9 +421,10 @@ class DeploymentController(Controller):
         counts["unavailableReplicas"] = max(asked - counts["availableReplicas"], 0)
         return {name: number for name, number in counts.items() if number}
 
-    def _report(self, sets: list[Manifest], new: Manifest | None, old: list[Manifest]) -> None:
-        """Counts from the ReplicaSets' statuses, and the conditions Available and Progressing."""
-        deployment = self.deployment
+    def _report(self, estimate: bool = True) -> None:
+        """Counts from the ReplicaSets' statuses, and the conditions. `estimate`: also how the rollout progresses."""
+        deployment, sets = self.deployment, self._sets()
+        new, _ = self._split(sets)
         before = deployment.get("status") or {}
         counts = self._counts(sets, new)
         status: dict[str, Any] = {"observedGeneration": meta.generation(deployment), **counts}
@@ -396,7 +433,8 @@ class DeploymentController(Controller):
             status["collisionCount"] = before["collisionCount"]
         status["conditions"] = before.get("conditions") or []
         reported = self._with_availability({**deployment, "status": status}, counts)
-        reported = self._with_progress(reported, before, counts, new)
+        if estimate:
+            reported = self._with_failure(self._with_progress(reported, before, counts, new), sets, new)
         if not reported["status"]["conditions"]:
             del reported["status"]["conditions"]
         self.deployment = self.client.update_status(reported)
@@ -420,43 +458,40 @@ class DeploymentController(Controller):
         condition = conditions.get(deployment, "Progressing")
         finished = counts.get("replicas", 0) == counts.get("updatedReplicas", 0)
         if finished and condition is not None and condition.get("reason") == "NewReplicaSetAvailable":
-            return self._with_failure(deployment)
+            return deployment
         subject = f'ReplicaSet "{meta.name(new)}"' if new else f'Deployment "{meta.name(deployment)}"'
-        wanted = deployment["spec"]["replicas"]
-        complete = all(counts.get(n, 0) == wanted for n in ("updatedReplicas", "replicas", "availableReplicas"))
-        if complete:
+        if self._is_complete(deployment["status"]):
             message = f"{subject} has successfully progressed."
-            done = self._with_condition(deployment, "Progressing", "True", "NewReplicaSetAvailable", message)
-        elif _progressed(before, counts):
-            done = self._with_condition(
-                deployment, "Progressing", "True", "ReplicaSetUpdated", f"{subject} is progressing.", fresh=True
-            )
-        elif self._timed_out(deployment, condition):
+            return self._with_condition(deployment, "Progressing", "True", "NewReplicaSetAvailable", message)
+        if _progressed(before, counts):
+            message = f"{subject} is progressing."
+            return self._with_condition(deployment, "Progressing", "True", "ReplicaSetUpdated", message, fresh=True)
+        if self._timed_out(deployment, condition):
             message = f"{subject} has timed out progressing."
-            done = self._with_condition(deployment, "Progressing", "False", "ProgressDeadlineExceeded", message)
-        else:
-            done = deployment
-        return self._with_failure(done)
+            return self._with_condition(deployment, "Progressing", "False", "ProgressDeadlineExceeded", message)
+        return deployment
 
-    def _with_failure(self, deployment: Manifest) -> Manifest:
-        """ReplicaFailure is what the ReplicaSets say of themselves."""
-        failures = [c for rs in self._sets() if (c := conditions.get(rs, "ReplicaFailure")) is not None]
-        found = conditions.drop(deployment["status"]["conditions"], "ReplicaFailure")
-        if failures:
-            known = conditions.get(deployment, "ReplicaFailure")
-            f = failures[-1]
-            same = known and (known["reason"], known["message"]) == (f["reason"], f["message"])
-            if same:
-                return deployment
-            now = self.clock.stamp()
-            condition = {"type": "ReplicaFailure", "status": "True", "lastUpdateTime": now, "lastTransitionTime": now}
-            found = [*found, {**condition, "reason": f["reason"], "message": f["message"]}]
+    def _with_failure(self, deployment: Manifest, sets: list[Manifest], new: Manifest | None) -> Manifest:
+        """ReplicaFailure is what the ReplicaSets say of themselves, the new one first."""
+        asked = [*([new] if new is not None else []), *sets]
+        failure = next((c for rs in asked if (c := conditions.get(rs, "ReplicaFailure")) is not None), None)
+        known, found = conditions.get(deployment, "ReplicaFailure"), deployment["status"]["conditions"]
+        if failure is None and known is None:
+            return deployment
+        if failure is not None and known is not None and known["reason"] == failure["reason"]:
+            return deployment
+        found = conditions.drop(found, "ReplicaFailure")
+        if failure is not None:
+            since = known["lastTransitionTime"] if known is not None else failure["lastTransitionTime"]
+            times_ = {"lastUpdateTime": failure["lastTransitionTime"], "lastTransitionTime": since}
+            what = {"reason": failure["reason"], "message": failure["message"]}
+            found = [*found, {"type": "ReplicaFailure", "status": "True", **times_, **what}]
         return {**deployment, "status": {**deployment["status"], "conditions": found}}
 
     def _with_condition(
         self, deployment: Manifest, type_: str, status: str, reason: str, message: str, fresh: bool = False
     ) -> Manifest:
-        """`deployment` with the condition; nothing changes if status and reason are the same. `fresh`: time moves on."""
+        """`deployment` with the condition. Same status and reason: no change, unless `fresh` moves its time on."""
         known, now = conditions.get(deployment, type_), self.clock.stamp()
         if known is not None and (known["status"], known.get("reason")) == (status, reason) and not fresh:
             return deployment
@@ -490,6 +525,10 @@ class DeploymentController(Controller):
             self.queue.cancel(key)
         if delay > 0:
             self.queue.add_after(key, delay, f"the progress deadline of {meta.name(deployment)} ends")
+
+
+def _namespace_of_orphan(replicaset: Manifest) -> list[str]:
+    return [] if meta.controller_of(replicaset) else [meta.namespace(replicaset)]
 
 
 def _comparable(template: Manifest) -> Manifest:
@@ -534,7 +573,8 @@ def _share(replicaset: Manifest, deployment: Manifest, surge: int, left: int) ->
     if wanted == 0:
         return max(-size, left)
     annotated = _annotation(replicaset, MAXIMUM)
-    before = int(annotated) if annotated.isdigit() and int(annotated) else (deployment.get("status") or {}).get("replicas", 0)
+    before = int(annotated) if annotated.isdigit() else 0
+    before = before or (deployment.get("status") or {}).get("replicas", 0)
     if not before:
         return 0
     new_size = (2 * size * (wanted + surge) + before) // (2 * before)  # Rounded half up.

@@ -28,9 +28,7 @@ class DisruptionController(Controller):
 
     def _changed(self, old: Manifest | None, new: Manifest | None) -> None:
         """Our own counting is no news, but a charged eviction is."""
-        if old is None or new is None or old.get("spec") != new.get("spec"):
-            super()._changed(old, new)
-        elif (old.get("status") or {}).get("disruptedPods") != (new.get("status") or {}).get("disruptedPods"):
+        if old is None or new is None or _asked(old) != _asked(new):
             super()._changed(old, new)
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
@@ -48,7 +46,8 @@ class DisruptionController(Controller):
             self.recorder.event(budget, "Normal", "NoPods", "No matching pods found")
         expected, desired, problem = self._expected(budget, chosen)
         if problem:
-            self.recorder.event(budget, "Warning", "CalculateExpectedPodCountFailed", f"Failed to calculate the number of expected pods: {problem}")
+            message = f"Failed to calculate the number of expected pods: {problem}"
+            self.recorder.event(budget, "Warning", "CalculateExpectedPodCountFailed", message)
             return
         disrupted = self._still_disrupted(budget, chosen)
         healthy = sum(1 for p in chosen if pods.is_alive(p) and meta.name(p) not in disrupted and pods.is_ready(p))
@@ -115,3 +114,8 @@ class DisruptionController(Controller):
         condition = {"type": "DisruptionAllowed", "status": status, "observedGeneration": meta.generation(budget)}
         condition |= {"lastTransitionTime": since, "reason": reason, "message": ""}
         return conditions.put(before.get("conditions"), condition)
+
+
+def _asked(budget: Manifest) -> tuple[Any, ...]:
+    """What is asked of us: the spec, and evictions that were charged."""
+    return budget.get("spec"), (budget.get("status") or {}).get("disruptedPods")

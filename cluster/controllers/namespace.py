@@ -86,7 +86,8 @@ class NamespaceController(Controller):
                 counts[resource] = counts.get(resource, 0) + 1
                 for finalizer in obj["metadata"].get("finalizers", []):
                     finalizers[finalizer] = finalizers.get(finalizer, 0) + 1
-            listed = ", ".join(f"{resource} has {number} resource instances" for resource, number in sorted(counts.items()))
+            totals = sorted(counts.items())
+            listed = ", ".join(f"{resource} has {number} resource instances" for resource, number in totals)
             bad["NamespaceContentRemaining"] = ("SomeResourcesRemain", f"Some resources are remaining: {listed}")
             if finalizers:
                 listed = ", ".join(f"{f} in {number} resource instances" for f, number in sorted(finalizers.items()))
@@ -115,4 +116,8 @@ def _resource_name(obj: Manifest) -> str:
 
 def _plural(kind: str) -> str:
     lower = kind.lower()
-    return lower if lower.endswith("s") and lower != "ingress" else (lower[:-1] + "ies" if lower.endswith("y") else lower + "s")
+    if lower.endswith("y"):
+        return f"{lower[:-1]}ies"
+    if lower == "endpoints":
+        return lower
+    return f"{lower}es" if lower.endswith("s") else f"{lower}s"

@@ -2,7 +2,8 @@
 
 A pod whose Node object was deleted has no kubelet left to confirm its end. After forty seconds of doubt (the node might
 be registered again) the collector marks it Failed and removes it without a grace period. It also removes terminated
-pods beyond a threshold, and deleted pods of nodes that an admin declared out of service.
+pods beyond a threshold, deleted pods that were never bound, and deleted pods of nodes that an admin declared out of
+service.
 
 Mirrors:  kubernetes/pkg/controller/podgc/gc_controller.go
 """
@@ -13,12 +14,13 @@ from cluster.objects import Manifest, conditions, meta, nodes, pods
 from cluster.objects.errors import NotFound
 
 QUARANTINE = 40 * SECOND
+PERIOD = 20 * SECOND
 TERMINATED_LIMIT = 12_500
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
 
 class PodGarbageCollector(Component):
-    """Queue keys: `orphans/<node>` after the quarantine, `service/<node>`, `terminated`."""
+    """Queue keys: `orphans/<node>` after the quarantine, `service/<node>`, `terminated`, `unbound`."""
 
     name = "pod-garbage-collector-controller"
     source = "pod-garbage-collector"
@@ -28,6 +30,13 @@ class PodGarbageCollector(Component):
         self.terminated = sum(1 for pod in self.informers.list("Pod") if pods.is_terminal(pod))  # Derived.
         self.informers.subscribe("Node", self._node_changed, self.name)
         self.informers.subscribe("Pod", self._pod_changed, self.name)
+
+    def start(self) -> None:
+        """Look for orphans that were made while nobody looked."""
+        bound = dict.fromkeys(pod["spec"].get("nodeName") for pod in self.informers.list("Pod"))
+        for node in bound:
+            if node and self.informers.get("Node", "", node) is None:
+                self._quarantine(node)
 
     def _node_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         if new is None and old is not None and self.informers.by_index("Pod", "node", meta.name(old)):
@@ -40,6 +49,8 @@ class PodGarbageCollector(Component):
         if self.terminated > TERMINATED_LIMIT:
             self.queue.add("terminated")
         node = new["spec"].get("nodeName") if new is not None else None
+        if new is not None and not node and meta.is_deleting(new):
+            self.queue.add_after("unbound", PERIOD)
         if node and (old is None or not old["spec"].get("nodeName")) and self.informers.get("Node", "", node) is None:
             self._quarantine(node)
 
@@ -54,6 +65,10 @@ class PodGarbageCollector(Component):
                     self._remove(pod, "PodGC: node no longer exists")
         elif kind == "service":
             self._out_of_service(node)
+        elif kind == "unbound":
+            for pod in self.informers.list("Pod"):
+                if meta.is_deleting(pod) and not pods.is_scheduled(pod):
+                    self._remove(pod, "")
         else:
             done = [pod for pod in self.informers.list("Pod") if pods.is_terminal(pod)]
             for pod in sorted(done, key=meta.created_at)[: max(len(done) - TERMINATED_LIMIT, 0)]:

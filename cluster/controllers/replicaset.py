@@ -6,8 +6,9 @@ scheduler's queue. Nobody ever moves a pod.
 
     Deployment --owns--> ReplicaSet --owns--> Pod, Pod, Pod
 
-Mirrors:  kubernetes/pkg/controller/replicaset/replica_set.go (syncReplicaSet), controller_utils.go (ActivePodsWithRanks)
-Left out: expectations (our caches are never stale).
+Mirrors:  kubernetes/pkg/controller/replicaset/replica_set.go (syncReplicaSet),
+          controller_utils.go (ActivePodsWithRanks)
+Left out: expectations (our caches are never stale), slow start (nobody could see it).
 Read next: deployment.py, which creates the ReplicaSets this file serves.
 """
 
@@ -35,6 +36,8 @@ class ReplicaSetController(Controller):
         self.informers.add_index("Pod", "orphans", _namespace_of_orphan)
 
     def _owned_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        if old is not None and new is not None and _counted(old) == _counted(new):
+            return  # Bound, or reported by its kubelet: the number of replicas is the same.
         super()._owned_changed(old, new)
         if new is not None and meta.controller_of(new) is None:
             self._adopter_wakes(new)
@@ -61,12 +64,12 @@ class ReplicaSetController(Controller):
 
     def _claim(self, replicaset: Manifest) -> None:
         """Orphans that match become ours; ours that no longer match are let go."""
+        if meta.is_deleting(replicaset):
+            return
         selector, namespace = replicaset["spec"]["selector"], meta.namespace(replicaset)
-        if not meta.is_deleting(replicaset):
-            for pod in self.informers.by_index("Pod", "orphans", namespace):
-                if labels.matches(selector, meta.labels(pod)) and pods.is_alive(pod):
-                    owners = [*meta.owners(pod), meta.owner_reference(replicaset)]
-                    self._set_owners(pod, owners)
+        for pod in self.informers.by_index("Pod", "orphans", namespace):
+            if labels.matches(selector, meta.labels(pod)) and pods.is_alive(pod):
+                self._set_owners(pod, [*meta.owners(pod), meta.owner_reference(replicaset)])
         if len(self.tally.of(replicaset).labels) > 1 or not self._all_match(replicaset):
             for pod in self.owned("Pod", replicaset):
                 if not labels.matches(selector, meta.labels(pod)) and not meta.is_deleting(pod):
@@ -179,7 +182,8 @@ class ReplicaSetController(Controller):
             else:
                 soonest = due if soonest is None else min(soonest, due)
         if soonest is not None:
-            self.queue.add_after(meta.key(replicaset), soonest - now, f"pods of {meta.name(replicaset)} become available")
+            note = f"pods of {meta.name(replicaset)} become available"
+            self.queue.add_after(meta.key(replicaset), soonest - now, note)
         return number
 
     def _conditions(self, replicaset: Manifest, failure: ApiError | None) -> list[Manifest]:
@@ -193,6 +197,14 @@ class ReplicaSetController(Controller):
             return found
         condition = {"type": "ReplicaFailure", "status": "True", "lastTransitionTime": self.clock.stamp()}
         return conditions.put(found, {**condition, "reason": reason, "message": failure.message})
+
+
+def _counted(pod: Manifest) -> tuple[Any, ...]:
+    """What a ReplicaSet wants to know of a pod."""
+    metadata, ready = pod["metadata"], conditions.get(pod, "Ready") or {}
+    since = ready.get("status"), ready.get("lastTransitionTime")
+    ending = pods.is_terminal(pod), "deletionTimestamp" in metadata
+    return since, ending, metadata.get("ownerReferences"), metadata.get("labels")
 
 
 def _namespace_of_orphan(pod: Manifest) -> list[str]:
@@ -236,5 +248,5 @@ def _usefulness(pod: Manifest, crowd: dict[str, int], now: int) -> tuple[Any, ..
 
 
 def _age(stamp: str, now: int) -> int:
-    """Logarithm of the age in seconds: nearly equal ages count as equal, so that the choice is spread."""
-    return max(0, (now - times.parse(stamp)) // SECOND).bit_length() if stamp else 0
+    """Binary logarithm of the age in nanoseconds: nearly equal ages count as equal, so that the choice is spread."""
+    return max(0, (now - times.parse(stamp)) * 1_000).bit_length() if stamp else 0

@@ -15,7 +15,10 @@ TARGET = "DisruptionTarget"
 
 
 class TaintEvictionController(Component):
-    """Queue keys: `node/<name>` and `pod/<namespace>/<name>` to look again; timer `evict/<namespace>/<name>/<uid>`."""
+    """Queue keys: `node/<name>` and `pod/<namespace>/<name>` to look again; `gone/<namespace>/<name>/<uid>`.
+
+    Timers: `evict/<namespace>/<name>/<uid>`. They carry the revision of the taint as their cause.
+    """
 
     name = "taint-eviction-controller"
     reaction = 10_000
@@ -46,10 +49,14 @@ class TaintEvictionController(Component):
             self.queue.add(f"node/{name}")
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
-        if not self.tainted or new is None:
+        """A pod came to a tainted node, or one that was to be evicted is gone already."""
+        if not self.tainted:
             return
-        node = new["spec"].get("nodeName")
-        if node in self.tainted and (old is None or old["spec"] is not new["spec"]):
+        if new is None:
+            gone = old or {}
+            if self.queue.timer(f"evict/{meta.key(gone)}/{meta.uid(gone)}") is not None:
+                self.queue.add(f"gone/{meta.key(gone)}/{meta.uid(gone)}")
+        elif new["spec"].get("nodeName") in self.tainted and (old is None or old["spec"] is not new["spec"]):
             self.queue.add(f"pod/{meta.key(new)}")
 
     def process(self, key: str) -> None:
@@ -58,51 +65,49 @@ class TaintEvictionController(Component):
             for pod in self.informers.by_index("Pod", "node", rest):
                 self._look_at(pod)
         elif kind == "pod":
-            pod = self.informers.by_key("Pod", rest)
-            if pod is not None:
-                self._look_at(pod)
+            found = self.informers.by_key("Pod", rest)
+            if found is not None:
+                self._look_at(found)
+        elif kind == "gone":
+            self._cancel(*rest.rsplit("/", 1))
         else:
-            where, _, uid = rest.rpartition("/")
-            pod = self.informers.by_key("Pod", where)
-            if pod is not None and meta.uid(pod) == uid:
-                self._evict(pod)
+            where, uid = rest.rsplit("/", 1)
+            found = self.informers.by_key("Pod", where)
+            if found is not None and meta.uid(found) == uid:
+                self._evict(found)
 
     def _look_at(self, pod: Manifest) -> None:
         """Evict now, later, or not at all."""
         key = f"evict/{meta.key(pod)}/{meta.uid(pod)}"
-        taints = self.tainted.get(pod["spec"].get("nodeName", ""), [])
-        planned = self.queue.timer(key) is not None
-        if not taints or meta.is_deleting(pod):
-            if planned:
-                self._cancel(pod, key)
-            return
-        patience = _patience(pod, taints)
+        taints = self.tainted.get(pod["spec"].get("nodeName", ""))
+        patience = _patience(pod, taints) if taints else None
         if patience is None:
-            if planned:
-                self.queue.cancel(key)
-                self._cancel(pod, key)
+            self._cancel(meta.key(pod), meta.uid(pod))
         elif patience <= 0:
-            self.queue.cancel(key)
+            self._cancel(meta.key(pod), meta.uid(pod))
             self._evict(pod)
-        elif not planned:
-            note = f"pods of {pod['spec']['nodeName']} are evicted"
-            self.queue.add_after(key, patience * SECOND, note)
+        elif self.queue.timer(key) is None and not meta.is_deleting(pod):
+            self.queue.add_after(key, patience * SECOND, f"pods of {pod['spec']['nodeName']} are evicted")
 
-    def _cancel(self, pod: Manifest, key: str) -> None:
-        self.queue.cancel(key)
-        message = f"Cancelling deletion of Pod {meta.key(pod)}"
-        self.recorder.event(pod, "Normal", "TaintManagerEviction", message)
+    def _cancel(self, where: str, uid: str) -> None:
+        """It may stay after all, or it is gone: say so if it was to be evicted."""
+        if self.queue.timer(f"evict/{where}/{uid}") is None:
+            return
+        self.queue.cancel(f"evict/{where}/{uid}")
+        namespace, name = meta.split_key(where)
+        pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"namespace": namespace, "name": name, "uid": uid}}
+        self.recorder.event(pod, "Normal", "TaintManagerEviction", f"Cancelling deletion of Pod {where}")
 
     def _evict(self, pod: Manifest) -> None:
         """Say why in the pod itself, then delete it."""
         if meta.is_deleting(pod):
             return
         self.recorder.event(pod, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {meta.key(pod)}")
-        condition = {"type": TARGET, "observedGeneration": meta.generation(pod), "status": "True", "lastProbeTime": None}
-        condition |= {"lastTransitionTime": self.clock.stamp(), "reason": "DeletionByTaintManager"}
-        condition["message"] = "Taint manager: deleting due to NoExecute taint"
+        target = {"type": TARGET, "observedGeneration": meta.generation(pod), "status": "True", "lastProbeTime": None}
+        target |= {"lastTransitionTime": self.clock.stamp(), "reason": "DeletionByTaintManager"}
+        target["message"] = "Taint manager: deleting due to NoExecute taint"
         status = pod.get("status") or {}
-        found = conditions.put(status.get("conditions"), condition)
+        found = conditions.put(status.get("conditions"), target)
         try:
             self.client.update_status({**pod, "status": {**status, "conditions": found}})
             self.client.delete("Pod", meta.namespace(pod), meta.name(pod))
@@ -115,8 +120,9 @@ def _patience(pod: Manifest, taints: list[Manifest]) -> int | None:
     tolerations = pod["spec"].get("tolerations") or []
     seconds: list[int] = []
     for taint in taints:
-        fitting = [t for t in tolerations if pods.toleration_matches(t, taint)]
-        if not fitting:
+        fitting = next((t for t in tolerations if pods.toleration_matches(t, taint)), None)  # The first one counts.
+        if fitting is None:
             return 0
-        seconds += [t["tolerationSeconds"] for t in fitting if t.get("tolerationSeconds") is not None]
-    return min(seconds) if seconds else None
+        if fitting.get("tolerationSeconds") is not None:
+            seconds.append(fitting["tolerationSeconds"])
+    return max(min(seconds), 0) if seconds else None

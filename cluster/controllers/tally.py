@@ -4,6 +4,8 @@ A ReplicaSet of 5,000 would otherwise be counted anew for each pod that becomes 
 the informer when a world is loaded, kept by pod events afterwards.
 """
 
+from typing import Any
+
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta, pods
 
@@ -36,6 +38,8 @@ class Tally:
         return self._counts.get(meta.uid(owner)) or Count()
 
     def _changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        if old is not None and new is not None and _counted(old) == _counted(new):
+            return
         if old is not None:
             self._add(old, -1)
         if new is not None:
@@ -61,3 +65,14 @@ class Tally:
             count.labels[labels] = left
         else:
             count.labels.pop(labels, None)
+
+
+def _counted(pod: Manifest) -> tuple[Any, ...]:
+    metadata = pod["metadata"]
+    return (
+        pods.is_terminal(pod),
+        "deletionTimestamp" in metadata,
+        pods.is_ready(pod),
+        metadata.get("ownerReferences"),
+        metadata.get("labels"),
+    )

@@ -6,7 +6,7 @@ Mirrors:  kubernetes/plugin/pkg/admission/priority/admission.go
 from typing import Any
 
 from cluster.apiserver.admission.attributes import Attributes
-from cluster.objects import Manifest, errors
+from cluster.objects import Manifest, errors, meta
 from cluster.objects.memo import IdentityMemo
 
 _memo = IdentityMemo(512)
@@ -48,4 +48,4 @@ def _default(server: Any) -> Manifest | None:
 
 
 def _forbidden(pod: Manifest, message: str) -> errors.ApiError:
-    return errors.Forbidden("", "pods", pod["metadata"]["name"], message)
+    return errors.Forbidden("", "pods", meta.name(pod), message)

@@ -1,0 +1,129 @@
+"""What two runs of one scenario may differ in. This table is all of it: each line says what is left out, and why.
+
+The recordings come from a real control plane of 1.37.2 whose kubelets were KWOK's, on a busy machine. What is left
+over after these rules must be equal: order of changes per object, events, answers, final states, what was made.
+
+Read next: story.py, which applies the table.
+"""
+
+import re
+from typing import NamedTuple
+
+
+class Rewrite(NamedTuple):
+    """In every text: what `pattern` finds becomes `by`."""
+
+    pattern: str
+    by: str
+    why: str
+
+
+class Ignored(NamedTuple):
+    """Of objects whose kind matches `kind`: fields whose path matches `path` (`search`), in the `parts` named."""
+
+    kind: str
+    path: str
+    why: str
+
+
+class Unheard(NamedTuple):
+    """Events whose `field` matches `pattern`."""
+
+    field: str
+    pattern: str
+    why: str
+
+
+SAFE = "[bcdfghjklmnpqrstvwxz2456789]"  # The alphabet of generated suffixes and of template hashes.
+
+REWRITES = (
+    Rewrite(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>", "the runs took place at different times"),
+    Rewrite(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uid>", "made up anew for each object"),
+    Rewrite(rf"-{SAFE}{{6,10}}-{SAFE}{{5}}\b", "-<hash>-<suffix>", "hash of Go structures; drawn by chance"),
+    Rewrite(rf"-{SAFE}{{8,10}}\b", "-<hash>", "a template's hash is one of Go structures"),
+    Rewrite(rf"(?<=-){SAFE}{{5}}\b(?!-)", "<suffix>", "generateName draws by chance"),
+    Rewrite(r"\bw-\d\b", "w-<n>", "six equal nodes: which one the scheduler takes is chance"),
+    Rewrite(r"\b0/\d+ (?=nodes)|\b\d+ (?=node\(s\)|Preemption|Insufficient)", "<n> ",
+            "other scenarios' nodes stood beside; exact in the unschedulable-* recordings"),
+)  # fmt: skip
+
+# Nowhere looked at.
+VOLATILE = (
+    Ignored("", r"Time(stamp)?$|\.time(Added)?$|startedAt$|finishedAt$", "the runs took place at different times"),
+    Ignored("", r"\.uid$|resourceVersion$|pod-template-hash$", "made up anew, or a hash of Go structures"),
+    Ignored("", r"metadata\.generation$|[oO]bservedGeneration$", "counts spec writes, which coalesce in rollouts;"
+            " tests of the API server look at it"),
+    Ignored("", r"deletionGracePeriodSeconds$", "KWOK shortens it to 0 in a write of its own before the end"),
+    Ignored("", r"metadata\.managedFields", "not in the recordings"),
+    Ignored("", r"last-applied-configuration$|last-change-trigger-time$", "a time, or a copy of the manifest"),
+    Ignored("Pod", r"(pod|host)IPs?\b|\.(host|pod)IP$", "addresses are given out in another order"),
+    Ignored("Pod", r"PodReadyToStartContainers|containerID|imageID|\.started$|\.resources|lastProbe|\.image$",
+            "KWOK sets none of these, or repeats the image as it was asked for"),
+    Ignored("Pod", r"allocatedResources|\.lastState", "KWOK restarts nothing and reports no allocations"),
+    Ignored("Service", r"clusterIPs?\b", "given out anew"),
+    Ignored("Endpoints", r"\.(ip|nodeName|targetRef)\b|subsets", "addresses are given out in another order, and"
+            " the subsets are indexed by it; the slices of the same service are compared"),
+    Ignored("EndpointSlice", r"addresses|targetRef|nodeName", "addresses are given out in another order"),
+    Ignored("Node", r"nodeInfo|addresses|images|capacity|allocatable|volumes|lastHeartbeat|\.message$|daemonEndpoints"
+            r"|features|runtimeHandlers|declared|podCIDR", "KWOK's machines are other machines"),
+)  # fmt: skip
+
+# Looked at in final states only, not in the order of changes.
+SETTLED_ONLY = (
+    Ignored("^(Deployment|ReplicaSet|PodDisruptionBudget|Endpoints|EndpointSlice|Service|Node)$", r"^status\.(?!cond)",
+            "how many steps a count takes depends on who is quicker: the writer was throttled to 20 a second"),
+    Ignored("^(Deployment|PodDisruptionBudget|Namespace)$", r"^status\.conditions",
+            "conditions in between depend on counts in between"),
+    Ignored("EndpointSlice", r"^(endpoints|ports)|trigger", "one write a change or one for several: who is quicker"),
+    Ignored("Pod", r"^status\.(?!phase|reason|message|nominatedNodeName|conditions\[(Ready|DisruptionTarget)\]"
+            r"\.(status|reason|message)$)", "KWOK reports all of a start in one write, a kubelet in several"),
+    Ignored("ReplicaSet", r"(desired|max)-replicas$|spec\.replicas$", "the steps of a rollout depend on who is"
+            " quicker; what was scaled is told by the events"),
+)  # fmt: skip
+
+UNHEARD = (
+    Unheard("source", "^kubelet$", "no kubelet was recorded: KWOK says nothing"),
+    Unheard("source", "^(kube-proxy|node-controller/none)$", "nor was any kube-proxy"),
+    Unheard("reason", "^NoPods$", "said only if the controller looks before the first pod is there"),
+    Unheard("message", "Operation cannot be fulfilled", "a conflict of two writers, tried again: chance"),
+)
+
+# Kinds of which only appearing and vanishing is compared.
+BYSTANDERS = {"ConfigMap": "nobody acts on them here", "ServiceAccount": "nobody acts on them here"}
+
+# Kinds that the recording has and this engine version does not; with everything that they own.
+ABSENT = {"DaemonSet": "comes with the next issue", "ControllerRevision": "comes with the next issue"}
+
+# Facts that one write states together, or several in an order of chance: compared as a set within a step.
+UNORDERED = {
+    "Node": "the node's conditions, its taints and its labels are written by workers of their own",
+}
+
+_REWRITES = [(re.compile(rule.pattern), rule.by) for rule in REWRITES]
+
+
+def words(text: str) -> str:
+    """`text` with everything replaced that two runs may call differently.
+
+    >>> words("Created pod: web-54cb9f4f5f-svl2g")
+    'Created pod: web-<hash>-<suffix>'
+    """
+    for pattern, by in _REWRITES:
+        text = pattern.sub(by, text)
+    return text
+
+
+def is_volatile(kind: str, path: str) -> bool:
+    return _matches(VOLATILE, kind, path)
+
+
+def is_settled_only(kind: str, path: str) -> bool:
+    return _matches(SETTLED_ONLY, kind, path)
+
+
+def is_unheard(event: dict[str, str]) -> bool:
+    return any(re.search(rule.pattern, event.get(rule.field) or "") for rule in UNHEARD)
+
+
+def _matches(rules: tuple[Ignored, ...], kind: str, path: str) -> bool:
+    return any(re.search(rule.kind, kind) and re.search(rule.path, path) for rule in rules)

@@ -189,3 +189,18 @@ def test_an_inbox_with_a_thousand_requests_refuses_the_next(orrery: Installation
             os.kill(pid, signal.SIGCONT)
     assert answer.status == 429
     assert answer.headers["Retry-After"] == "1"
+
+
+def test_a_request_that_kills_its_worker_again_and_again_is_put_aside(orrery: Installation):
+    """Twice its worker died while it ran (we say so in its counter); the third time it is refused, and life goes on."""
+    identity, redis = inbox.new_id(), inbox.bus().redis
+    message = inbox.encode_message(identity, creation(a_config_map("poison"), "configmaps"), "nobody")
+    redis.hset(f"{inbox.PREFIX}attempts:default", identity, 2)
+    redis.rpush(f"{inbox.PREFIX}proc:default", message)
+    orrery.kill(eventually(lambda: orrery.owner_of("default")))
+
+    put_aside = eventually(lambda: DeadInput.objects.filter(pk=identity).first())
+
+    assert put_aside.reason == "it stopped its worker 3 times"
+    assert orrery.ask(creation(a_config_map("good"), "configmaps")).status == 201
+    assert "poison" not in creations("default")

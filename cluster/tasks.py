@@ -34,6 +34,7 @@ from cluster.inbox import LEASE, PREFIX, bus
 
 SLICE = 0.020  # Wall seconds of a turn, shared by the worlds that want one …
 SHORTEST_SLICE = 0.002  # … but never less than this.
+LONE_SLICE = 0.060  # Of a busy world with the worker to itself: fewer, larger commits. An input ends it at once.
 LOOK_EVERY = 0.002  # Wall seconds between looks at the wake list within a turn.
 RENEW_EVERY = LEASE / 1000 / 4
 
@@ -141,7 +142,8 @@ class Worker:
         called = "" in knocks and bool(bus().redis.llen(self.name))
         ready = [name for name, resident in self.residents.items() if resident.seconds_until_due() == 0.0]
         for name in ready:
-            called = self._turn(name, max(SHORTEST_SLICE, SLICE / len(ready))) or called
+            budget = LONE_SLICE if len(ready) == 1 else max(SHORTEST_SLICE, SLICE / len(ready))
+            called = self._turn(name, budget) or called
         return called
 
     def _turn(self, name: str, budget: float) -> bool:

@@ -3,10 +3,8 @@
 It only counts. The eviction sub-resource asks the number, charges it, and waits for the next count.
 
 Mirrors:  kubernetes/pkg/controller/disruption/disruption.go (trySync)
-Left out: scale sub-resources of custom resources.
+Left out: scale sub-resources of custom resources, clean-up of stale DisruptionTarget conditions.
 """
-
-from typing import Any
 
 from cluster.controllers.rounding import scaled
 from cluster.engine.clock import MINUTE, SECOND
@@ -14,7 +12,34 @@ from cluster.engine.controller import Controller
 from cluster.objects import Manifest, conditions, labels, meta, pods, times
 
 DELETION_TIMEOUT = 2 * MINUTE
-STALE_TARGET = 2 * MINUTE
+
+
+class Chosen:
+    """The pods that one budget selects, counted as they come and go."""
+
+    def __init__(self) -> None:
+        self.pods: dict[str, Manifest] = {}
+        self.healthy = 0
+        self.owners: dict[tuple[str, str, str], int] = {}  # (kind, name, uid) of controllers → how many of the pods.
+        self.unmanaged = 0
+
+    def replace(self, old: Manifest | None, new: Manifest | None) -> None:
+        for pod, sign in ((old, -1), (new, 1)):
+            if pod is None:
+                continue
+            self.healthy += sign * is_healthy(pod)
+            reference = meta.controller_of(pod)
+            if reference is None:
+                self.unmanaged += sign
+                continue
+            owner = (reference["kind"], reference["name"], reference["uid"])
+            self.owners[owner] = self.owners.get(owner, 0) + sign
+            if not self.owners[owner]:
+                del self.owners[owner]
+        if new is not None:
+            self.pods[meta.name(new)] = new
+        elif old is not None:
+            self.pods.pop(meta.name(old), None)
 
 
 class DisruptionController(Controller):
@@ -23,37 +48,58 @@ class DisruptionController(Controller):
     kind = "PodDisruptionBudget"
 
     def watch(self) -> None:
+        self.chosen: dict[str, Chosen] = {}  # Derived: budget → its pods, from its first count on.
         super().watch()
         self.informers.subscribe("Pod", self._pod_changed, self.name)
 
     def _changed(self, old: Manifest | None, new: Manifest | None) -> None:
         """Our own counting is no news, but a charged eviction is."""
-        if old is None or new is None or _asked(old) != _asked(new):
-            super()._changed(old, new)
+        if old is None or new is None or old.get("spec") != new.get("spec"):
+            self.chosen.pop(meta.key(new or old or {}), None)
+        elif _charged(old) == _charged(new):
+            return
+        super()._changed(old, new)
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
-        pod = new or old or {}
-        for budget in self.informers.list("PodDisruptionBudget", meta.namespace(pod)):
-            selector = budget["spec"].get("selector")
-            if any(p is not None and labels.matches(selector, meta.labels(p)) for p in (old, new)):
-                self.queue.add(meta.key(budget))
+        for budget in self.informers.list("PodDisruptionBudget", meta.namespace(new or old or {})):
+            before, after = self._of(budget, old), self._of(budget, new)
+            if before is None and after is None:
+                continue
+            self.queue.add(meta.key(budget))
+            chosen = self.chosen.get(meta.key(budget))
+            if chosen is not None:
+                chosen.replace(before, after)
+
+    def _of(self, budget: Manifest, pod: Manifest | None) -> Manifest | None:
+        return pod if pod is not None and labels.matches(budget["spec"].get("selector"), meta.labels(pod)) else None
+
+    def _count(self, budget: Manifest) -> Chosen:
+        chosen = self.chosen.get(meta.key(budget))
+        if chosen is None:
+            chosen = self.chosen[meta.key(budget)] = Chosen()
+            for pod in self.informers.list("Pod", meta.namespace(budget)):
+                if self._of(budget, pod) is not None:
+                    chosen.replace(None, pod)
+        return chosen
 
     def reconcile(self, budget: Manifest) -> None:
         """Count healthy pods, wanted pods, and what lies between."""
-        selector, namespace = budget["spec"].get("selector"), meta.namespace(budget)
-        chosen = [p for p in self.informers.list("Pod", namespace) if labels.matches(selector, meta.labels(p))]
-        if not chosen:
+        chosen = self._count(budget)
+        if not chosen.pods:
             self.recorder.event(budget, "Normal", "NoPods", "No matching pods found")
         expected, desired, problem = self._expected(budget, chosen)
+        before = budget.get("status") or {}
         if problem:
-            message = f"Failed to calculate the number of expected pods: {problem}"
-            self.recorder.event(budget, "Warning", "CalculateExpectedPodCountFailed", message)
+            text = f"Failed to calculate the number of expected pods: {problem}"
+            self.recorder.event(budget, "Warning", "CalculateExpectedPodCountFailed", text)
+            failed = self._conditions(budget, "False", "SyncFailed", problem)
+            status = {**before, "disruptionsAllowed": 0, "conditions": failed}
+            self.client.update_status({**budget, "status": status})
             return
         disrupted = self._still_disrupted(budget, chosen)
-        healthy = sum(1 for p in chosen if pods.is_alive(p) and meta.name(p) not in disrupted and pods.is_ready(p))
+        healthy = chosen.healthy - sum(1 for name in disrupted if is_healthy(chosen.pods[name]))
         allowed = 0 if expected <= 0 or healthy < desired else healthy - desired
-        before = budget.get("status") or {}
-        status: dict[str, Any] = {
+        status = {
             "observedGeneration": meta.generation(budget),
             "disruptionsAllowed": allowed,
             "currentHealthy": healthy,
@@ -62,60 +108,79 @@ class DisruptionController(Controller):
         }
         if disrupted:
             status["disruptedPods"] = disrupted
-        status["conditions"] = self._conditions(budget, before, allowed)
+        verdict = ("True", "SufficientPods") if allowed > 0 else ("False", "InsufficientPods")
+        status["conditions"] = self._conditions(budget, *verdict, "")
         self.client.update_status({**budget, "status": status})
 
-    def _expected(self, budget: Manifest, chosen: list[Manifest]) -> tuple[int, int, str]:
+    def _expected(self, budget: Manifest, chosen: Chosen) -> tuple[int, int, str]:
         """(pods there should be, pods that must stay healthy, problem)."""
         spec = budget["spec"]
-        if spec.get("maxUnavailable") is not None:
-            expected, problem = self._scale_of_owners(chosen)
-            return expected, max(expected - scaled(spec["maxUnavailable"], expected, round_up=True), 0), problem
-        least = spec.get("minAvailable", 1)
-        if isinstance(least, int):
-            return len(chosen), least, ""
-        expected, problem = self._scale_of_owners(chosen)
+        least, most = spec.get("minAvailable", 1), spec.get("maxUnavailable")
+        if most is None and isinstance(least, int):
+            return len(chosen.pods), least, ""
+        expected, problem = self._scale_of_owners(budget, chosen)
+        if most is not None:
+            return expected, max(expected - scaled(most, expected, round_up=True), 0), problem
         return expected, scaled(least, expected, round_up=True), problem
 
-    def _scale_of_owners(self, chosen: list[Manifest]) -> tuple[int, str]:
+    def _scale_of_owners(self, budget: Manifest, chosen: Chosen) -> tuple[int, str]:
         """The replicas that the pods' controllers ask for."""
         wanted: dict[str, int] = {}
-        for pod in chosen:
-            reference = meta.controller_of(pod)
-            if reference is None:
-                continue
-            owner = self.informers.get(reference["kind"], meta.namespace(pod), reference["name"])
-            if owner is None:
-                return 0, f"{reference['kind']} {reference['name']} not found"
+        namespace = meta.namespace(budget)
+        for kind, name, uid in sorted(chosen.owners):
+            owner = self.informers.get(kind, namespace, name)
+            if owner is None or meta.uid(owner) != uid:
+                orphan = min(p for p, pod in chosen.pods.items() if (meta.controller_of(pod) or {}).get("uid") == uid)
+                return 0, f'found no controllers for pod "{orphan}"'
             above = meta.controller_of(owner)
-            top = self.informers.get(above["kind"], meta.namespace(pod), above["name"]) if above else None
+            top = self.informers.get(above["kind"], namespace, above["name"]) if above else None
             top = top or owner
             wanted[meta.uid(top)] = int(top.get("spec", {}).get("replicas", 1))
+        if chosen.unmanaged:
+            self._warn_of_unmanaged(budget)
         return sum(wanted.values()), ""
 
-    def _still_disrupted(self, budget: Manifest, chosen: list[Manifest]) -> dict[str, str]:
+    def _warn_of_unmanaged(self, budget: Manifest) -> None:
+        found = budget["spec"].get("selector") or {}
+        pairs = "".join(f"{key}: {value}," for key, value in sorted((found.get("matchLabels") or {}).items()))
+        selector = f"MatchLabels:map[string]string{{{pairs}}},MatchExpressions:[]LabelSelectorRequirement{{}},"
+        message = (
+            f"Pods selected by this PodDisruptionBudget (selector: &LabelSelector{{{selector}}})"
+            " were found to be unmanaged. As a result,"
+            " the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account"
+            ' for these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
+        )
+        self.recorder.event(budget, "Warning", "UnmanagedPods", message)
+
+    def _still_disrupted(self, budget: Manifest, chosen: Chosen) -> dict[str, str]:
         """Evictions that were charged but not seen yet; after two minutes they are forgotten."""
-        charged = (budget.get("status") or {}).get("disruptedPods") or {}
-        by_name, left, now = {meta.name(pod): pod for pod in chosen}, {}, self.clock.unix()
+        charged = _charged(budget)
+        left, now, namespace = {}, self.clock.unix(), meta.namespace(budget)
         for name, stamp in charged.items():
-            pod = by_name.get(name)
+            pod = chosen.pods.get(name)
             if pod is None or meta.is_deleting(pod):
                 continue
             age = now - times.parse(stamp)
-            if age < DELETION_TIMEOUT:
-                left[name] = stamp
-                self.queue.add_after(meta.key(budget), DELETION_TIMEOUT - age + SECOND)
+            if age > DELETION_TIMEOUT:
+                message = f"Pod was expected by PDB {namespace}/{namespace} to be deleted but it wasn't"  # Sic.
+                self.recorder.event(pod, "Warning", "NotDeleted", message)
+                continue
+            left[name] = stamp
+            self.queue.add_after(meta.key(budget), DELETION_TIMEOUT - age + SECOND)
         return left
 
-    def _conditions(self, budget: Manifest, before: Manifest, allowed: int) -> list[Manifest]:
+    def _conditions(self, budget: Manifest, status: str, reason: str, message: str) -> list[Manifest]:
         known = conditions.get(budget, "DisruptionAllowed")
-        status, reason = ("True", "SufficientPods") if allowed > 0 else ("False", "InsufficientPods")
         since = known["lastTransitionTime"] if known and known["status"] == status else self.clock.stamp()
         condition = {"type": "DisruptionAllowed", "status": status, "observedGeneration": meta.generation(budget)}
-        condition |= {"lastTransitionTime": since, "reason": reason, "message": ""}
-        return conditions.put(before.get("conditions"), condition)
+        condition |= {"lastTransitionTime": since, "reason": reason, "message": message}
+        return conditions.put((budget.get("status") or {}).get("conditions"), condition)
 
 
-def _asked(budget: Manifest) -> tuple[Any, ...]:
-    """What is asked of us: the spec, and evictions that were charged."""
-    return budget.get("spec"), (budget.get("status") or {}).get("disruptedPods")
+def is_healthy(pod: Manifest) -> bool:
+    return not meta.is_deleting(pod) and pods.is_ready(pod)
+
+
+def _charged(budget: Manifest) -> dict[str, str]:
+    """Evictions that were allowed, by pod, with their time."""
+    return (budget.get("status") or {}).get("disruptedPods") or {}

@@ -1,0 +1,97 @@
+"""PodDisruptionBudgets: how many pods may be evicted right now."""
+
+import pytest
+
+from cluster.objects import conditions, meta
+from tests.builders import Refused, TestCluster, a_cluster, a_deployment, a_pod
+
+
+def a_budget(**spec: int | str):
+    body = {"selector": {"matchLabels": {"app": "web"}}, **spec}
+    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"}, "spec": body}
+
+
+def evict(cluster: TestCluster, pod) -> None:
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": meta.name(pod), "namespace": "default"}}
+    cluster.request("POST", f"/api/v1/namespaces/default/pods/{meta.name(pod)}/eviction", body)
+
+
+def counts(cluster: TestCluster) -> tuple[int, int, int, int]:
+    """(allowed, healthy, desired, expected)"""
+    status = cluster.get("PodDisruptionBudget", "web")["status"]
+    return tuple(status[n] for n in ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"minAvailable": 2}, (3, 5, 2, 5)),
+        ({"minAvailable": "50%"}, (2, 5, 3, 5)),
+        ({"maxUnavailable": 1}, (1, 5, 4, 5)),
+        ({"maxUnavailable": "30%"}, (2, 5, 3, 5)),
+        ({"maxUnavailable": 0}, (0, 5, 5, 5)),
+        ({"minAvailable": 7}, (0, 5, 7, 5)),
+    ],
+)
+def test_the_allowance_is_what_is_healthy_beyond_what_must_be(spec, expected):
+    cluster = a_cluster(nodes=2).with_objects(a_deployment("web", 5), a_budget(**spec)).settled()
+
+    assert counts(cluster) == expected
+    condition = conditions.get(cluster.get("PodDisruptionBudget", "web"), "DisruptionAllowed")
+    verdict = ("True", "SufficientPods") if expected[0] else ("False", "InsufficientPods")
+    assert (condition["status"], condition["reason"]) == verdict
+
+
+def test_an_eviction_is_charged_at_once_and_the_next_one_refused():
+    cluster = a_cluster(nodes=2).with_objects(a_deployment("web", 2), a_budget(minAvailable=1)).settled()
+    first, second = cluster.pods_of("web")
+
+    evict(cluster, first)
+    with pytest.raises(Refused) as refused:
+        evict(cluster, second)
+    assert refused.value.status == 429
+
+    cluster.settle()
+    assert counts(cluster) == (1, 2, 1, 2)
+    assert "disruptedPods" not in cluster.get("PodDisruptionBudget", "web")["status"]
+
+
+def test_a_budget_without_pods_allows_nothing_and_says_why():
+    cluster = a_cluster(nodes=1).with_objects(a_budget(minAvailable=1)).settled()
+
+    assert counts(cluster) == (0, 0, 1, 0)
+    assert cluster.events("NoPods")[0]["message"] == "No matching pods found"
+
+
+def test_percentages_of_pods_that_nobody_owns_are_warned_about():
+    alone = a_pod("alone")
+    alone["metadata"]["labels"] = {"app": "web"}
+    cluster = a_cluster(nodes=1).with_objects(alone, a_budget(maxUnavailable="50%")).settled()
+
+    assert counts(cluster)[0] == 0
+    warning = cluster.events("UnmanagedPods")[0]
+    assert warning["type"] == "Warning"
+    assert "MatchLabels:map[string]string{app: web,}" in warning["message"]
+
+
+def test_the_count_follows_a_changed_budget_and_changed_labels():
+    cluster = a_cluster(nodes=2).with_objects(a_deployment("web", 3), a_budget(minAvailable=1)).settled()
+
+    cluster.patch(cluster.get("PodDisruptionBudget", "web"), {"spec": {"minAvailable": 3}})
+    cluster.run_for(1)
+    assert counts(cluster) == (0, 3, 3, 3)
+
+    cluster.patch(cluster.pods_of("web")[0], {"metadata": {"labels": {"app": "other"}}})
+    cluster.settle()
+    assert counts(cluster) == (0, 3, 3, 3)
+
+
+def test_counting_begins_anew_in_a_rebuilt_world_with_the_same_result():
+    cluster = a_cluster(nodes=2).with_objects(a_deployment("web", 3), a_budget(maxUnavailable=1)).settled()
+    rebuilt = TestCluster(cluster.world.fork())
+
+    for one in (cluster, rebuilt):
+        one.delete(one.pods_of("web")[0])
+        one.run_for(30)
+
+    assert rebuilt.world.dump() == cluster.world.dump()

@@ -59,7 +59,7 @@ class ServicePods:
         """Another selector, other ports: everything is to be looked at."""
         key = meta.key(new or old or {})
         self.forget(key)
-        if old is None and new is not None:
+        if old is None and new is not None and selects(new):
             self.memory[f"trigger/{key}"] = meta.created_at(new)
         elif new is None:
             self.memory.pop(f"trigger/{key}")

@@ -10,7 +10,8 @@ def a_config(name: str, *owners, finalizers: list[str] | None = None):
 
 
 def owned_by(cluster: TestCluster, name: str, **more: object) -> dict[str, object]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": meta.uid(cluster.get("ConfigMap", name)), **more}
+    uid = meta.uid(cluster.get("ConfigMap", name))
+    return {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": uid, **more}
 
 
 def config_maps(cluster: TestCluster) -> list[str]:

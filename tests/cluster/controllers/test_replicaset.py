@@ -3,8 +3,6 @@
 from cluster.objects import conditions, meta, pods
 from tests.builders import a_cluster, a_pod, a_replicaset
 
-HOLD = {"orrery.dev/script": "hold"}
-
 
 def labelled(pod, **labels):
     return {**pod, "metadata": {**pod["metadata"], "labels": labels}}
@@ -35,8 +33,8 @@ def test_looking_twice_at_a_settled_cluster_writes_nothing():
 
 
 def test_the_replacement_is_there_while_the_old_pod_is_still_terminating():
-    cluster = a_cluster(nodes=1).with_objects(a_replicaset("web", replicas=1, image="busybox", command=["sleep", "600"]))
-    cluster.settle()
+    slow = a_replicaset("web", replicas=1, image="busybox", command=["sleep", "600"])
+    cluster = a_cluster(nodes=1).with_objects(slow).settled()
     old = cluster.pods_of("web")[0]
 
     cluster.delete(old)
@@ -139,7 +137,8 @@ def test_pods_that_are_refused_are_reported_in_events_and_status():
 
     failure = conditions.get(cluster.get("ReplicaSet", "web"), "ReplicaFailure")
     assert failure["reason"] == "FailedCreate"
-    assert failure["message"].startswith('pods "web-') and "serviceaccount" in failure["message"]
+    assert failure["message"].startswith('pods "web-')
+    assert "serviceaccount" in failure["message"]
     assert cluster.events("FailedCreate")[0]["message"] == f"Error creating: {failure['message']}"
 
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody"}}

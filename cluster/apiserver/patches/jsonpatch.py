@@ -31,10 +31,10 @@ class Unprocessable(errors.ApiError):
 def apply(document: Any, operations: list[Operation]) -> Any:
     """`document` after all operations. Errors: Unprocessable, and nothing is changed then."""
     for operation in operations:
-        carry_out = _OPERATIONS.get(operation.get("op", "")) if isinstance(operation, dict) else None
-        if carry_out is None or not isinstance(operation.get("path"), str):
+        name = operation.get("op") if isinstance(operation, dict) else None
+        if not isinstance(name, str) or name not in _OPERATIONS or not isinstance(operation.get("path"), str):
             raise Unprocessable()
-        document = carry_out(document, operation)
+        document = _OPERATIONS[name](document, operation)
     return document
 
 

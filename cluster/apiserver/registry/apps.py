@@ -5,8 +5,8 @@ Mirrors:  kubernetes/pkg/registry/apps/*/strategy.go, pkg/apis/apps/v1/defaults.
 
 from cluster.apiserver.registry import podrules, podspec
 from cluster.apiserver.registry.metadata import (
-    PERCENT,
     forbidden,
+    int_or_percent_problems,
     invalid,
     label_problems,
     not_supported,
@@ -117,21 +117,11 @@ def _strategy_problems(strategy: Manifest) -> list[Problem]:
     found: list[Problem] = []
     rolling = rolling or {}
     for name in ("maxUnavailable", "maxSurge"):
-        found += _int_or_percent(rolling.get(name), f"spec.strategy.rollingUpdate.{name}")
+        where = f"spec.strategy.rollingUpdate.{name}"
+        found += int_or_percent_problems(where, rolling.get(name), up_to_100=name == "maxUnavailable")
     if not found and _zero(rolling.get("maxUnavailable")) and _zero(rolling.get("maxSurge")):
         found.append(invalid("spec.strategy.rollingUpdate.maxUnavailable", 0, "may not be 0 when `maxSurge` is 0"))
     return found
-
-
-def _int_or_percent(value: object, where: str) -> list[Problem]:
-    if isinstance(value, int):
-        return [invalid(where, value, NON_NEGATIVE)] if value < 0 else []
-    text = str(value or "0%")
-    if not text.endswith("%") or not text[:-1].isdigit():
-        return [invalid(where, text, PERCENT)]
-    if where.endswith("maxUnavailable") and int(text[:-1]) > 100:
-        return [invalid(where, text, "must not be greater than 100%")]
-    return []
 
 
 def _zero(value: object) -> bool:

@@ -111,6 +111,20 @@ def is_ip(text: str) -> bool:
     return "%" not in text
 
 
+_PERCENT = re.compile(r"[0-9]{1,9}%")  # Longer ones are no percentage that anybody means.
+
+
+def int_or_percent_problems(field: str, value: int | str | None, up_to_100: bool = True) -> list[Problem]:
+    """Problems of `3` or `25%`, the way Deployments and budgets count pods; None is nobody's problem."""
+    if isinstance(value, int):
+        return [invalid(field, value, "must be greater than or equal to 0")] if value < 0 else []
+    if value is not None and not _PERCENT.fullmatch(value):
+        return [invalid(field, value, PERCENT)]
+    if value is not None and up_to_100 and int(value[:-1]) > 100:
+        return [invalid(field, value, "must not be greater than 100%")]
+    return []
+
+
 @lru_cache(maxsize=4096)
 def name_problems(text: str, rule: str) -> tuple[str, ...]:
     """What is wrong with a name; empty if nothing is."""

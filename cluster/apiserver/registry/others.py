@@ -8,8 +8,8 @@ import json
 from cluster.apiserver.registry import events
 from cluster.apiserver.registry.metadata import (
     IP_ADDRESS,
-    PERCENT,
     forbidden,
+    int_or_percent_problems,
     invalid,
     is_ip,
     not_supported,
@@ -37,15 +37,9 @@ def _validate_budget(budget: Manifest) -> list[Problem]:
         parts["UnhealthyPodEvictionPolicy"] = spec.get("unhealthyPodEvictionPolicy")
         shown = json.dumps(parts, separators=(",", ":"))
         return [raw_invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set")]
-    found = []
+    found: list[Problem] = []
     for name in ("minAvailable", "maxUnavailable"):
-        value = spec.get(name)
-        if isinstance(value, int) and value < 0:
-            found.append(invalid(f"spec.{name}", value, "must be greater than or equal to 0"))
-        elif isinstance(value, str) and not (value.endswith("%") and value[:-1].isdigit()):
-            found.append(invalid(f"spec.{name}", value, PERCENT))
-        elif isinstance(value, str) and int(value[:-1]) > 100:
-            found.append(invalid(f"spec.{name}", value, "must not be greater than 100%"))
+        found += int_or_percent_problems(f"spec.{name}", spec.get(name))
     return [*found, *selector_problems(selector, "spec.selector")]
 
 

@@ -159,6 +159,7 @@ def test_json_patch_operations(operations: list[Manifest], expected: Manifest):
     "operation",
     [
         {"op": "frob", "path": "/list"},
+        {"op": ["add"], "path": "/list"},
         {"path": "/list"},
         "add",
         {"op": "add", "path": 3, "value": 1},

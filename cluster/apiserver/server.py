@@ -287,6 +287,8 @@ class Server:
             raise errors.NotFound("", "pods", name)
         self._check_preconditions(resource, pod, deletion)
         disruption.check(self.storage, self.informers, self.clock, pod, deletion.dry_run)
+        if not deletion.dry_run:
+            disruption.mark(self.storage, self.clock, pod)
         self.delete_as(resource, user, namespace, name, deletion)
         return pod
 

@@ -7,7 +7,7 @@ phase 2, changes of Pod/web-<hash>-<suffix>
 
 from collections import Counter
 
-from tests.replay.story import Story, phases, tell
+from tests.replay.story import Story, phases, seen_late, tell
 from tests.replay.tracing import Item
 
 Differences = list[str]
@@ -16,9 +16,10 @@ Differences = list[str]
 def differences(recorded: list[Item], ours: list[Item]) -> Differences:
     """Everything in which `ours` is not as `recorded`; empty: they are the same story."""
     numbers = phases(recorded)
-    want = tell(recorded, numbers)
+    late = seen_late(recorded)
+    want = tell(recorded, numbers, late=late)
     whole = {name for name in want if name.startswith("as made")}
-    got = tell(ours, numbers, whole)
+    got = tell(ours, numbers, whole, late)
     return [line for name in sorted({*want, *got}) for line in _compared(name, want, got)]
 
 

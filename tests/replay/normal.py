@@ -45,6 +45,7 @@ REWRITES = (
     Rewrite(r"\bw-\d\b", "w-<n>", "six equal nodes: which one the scheduler takes is chance"),
     Rewrite(r"\b0/\d+ (?=nodes)|\b\d+ (?=node\(s\)|Preemption|Insufficient)", "<n> ",
             "other scenarios' nodes stood beside; exact in the unschedulable-* recordings"),
+    Rewrite(r"^\(combined from similar events\): ", "", "said from the eleventh step of a rollout on"),
 )  # fmt: skip
 
 # Nowhere looked at.
@@ -59,6 +60,8 @@ VOLATILE = (
     Ignored("Pod", r"(pod|host)IPs?\b|\.(host|pod)IP$", "addresses are given out in another order"),
     Ignored("Pod", r"PodReadyToStartContainers|containerID|imageID|\.started$|\.resources|lastProbe|\.image$",
             "KWOK sets none of these, or repeats the image as it was asked for"),
+    Ignored("Pod", r"\[PodScheduled\]\.(type|status)$", "KWOK does not set it on pods that name their node; the others'"
+            " node, and an Unschedulable's reason and message, are compared"),
     Ignored("Pod", r"allocatedResources|\.lastState", "KWOK restarts nothing and reports no allocations"),
     Ignored("Service", r"clusterIPs?\b", "given out anew"),
     Ignored("Endpoints", r"\.(ip|nodeName|targetRef)\b|subsets", "addresses are given out in another order, and"
@@ -97,6 +100,18 @@ ABSENT = {"DaemonSet": "comes with the next issue", "ControllerRevision": "comes
 # Facts that one write states together, or several in an order of chance: compared as a set within a step.
 UNORDERED = {
     "Node": "the node's conditions, its taints and its labels are written by workers of their own",
+}
+
+# Steps done later (or sooner) than recorded, with all that follow: (seconds, why), by what the step says.
+SHIFTED = {
+    "evict web-54cb9f4f5f-n8p2t": (
+        0.5,
+        "the recorded kubelet had the replacement Ready within 55 ms, ours takes longer",
+    ),
+    "evict web-54cb9f4f5f-wpbls": (
+        -0.05,
+        "the recorded budget was counted anew 66 ms after the eviction, ours is sooner",
+    ),
 }
 
 _REWRITES = [(re.compile(rule.pattern), rule.by) for rule in REWRITES]

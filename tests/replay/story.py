@@ -16,7 +16,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -45,18 +45,31 @@ def phases(trace: list[Item]) -> list[int]:
     return numbers
 
 
-def tell(trace: list[Item], numbers: list[int], whole: set[str] | None = None) -> Story:
+def tell(
+    trace: list[Item], numbers: list[int], whole: set[str] | None = None, late: frozenset[Key] = frozenset()
+) -> Story:
     """The story of `trace`, its steps in phases as `numbers` says.
 
     `whole`: names of the `as made` lines to keep; None: one for every object that the trace has whole.
+    `late`: objects whose creation nobody saw, since the recorder was still listing when they were made.
     """
-    return Teller(trace, numbers, whole).story
+    return Teller(trace, numbers, whole, late).story
+
+
+def seen_late(trace: list[Item]) -> frozenset[Key]:
+    """Objects that somebody made in a step, and whose first item is not their creation."""
+    first: dict[Key, str] = {}
+    for item in trace:
+        if "kind" in item:
+            first.setdefault((item["kind"], item["name"]), item["type"])
+    made = (key for key, type_ in first.items() if type_ != "ADDED")
+    return frozenset(key for key in made if key[0] not in ("Node", "Namespace"))
 
 
 class Teller:
-    def __init__(self, trace: list[Item], numbers: list[int], whole: set[str] | None) -> None:
+    def __init__(self, trace: list[Item], numbers: list[int], whole: set[str] | None, late: frozenset[Key]) -> None:
         self.parts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self.whole = whole
+        self.whole, self.late = whole, late
         self.phase, self.step = 1, -1
         self.absent = _absent(trace)
         self.facts: defaultdict[Key, list[str]] = defaultdict(list)
@@ -84,7 +97,10 @@ class Teller:
 
     def _answer(self, item: Item) -> None:
         body = item["body"] if isinstance(item["body"], dict) else {}
-        line = f"{item['RESPONSE']} {body.get('reason') or body.get('status')} {body.get('message') or ''}"
+        causes = [cause.get("message", "") for cause in (body.get("details") or {}).get("causes") or []]
+        line = " ".join(
+            [str(item["RESPONSE"]), body.get("reason") or body.get("status") or "", body.get("message") or "", *causes]
+        )
         self.parts[f"answer to step {self.step + 1}"][words(line).strip()] += 1
 
     # --- changes ------------------------------------------------------------------------------------------------
@@ -103,7 +119,8 @@ class Teller:
     def _added(self, key: Key, item: Item) -> None:
         seen = brief(item["object"]) if "object" in item else item["brief"]
         owners = ", ".join(sorted(words(owner) for owner in seen.get("owner") or []))
-        self.facts[key].append(f"added by {owners}" if owners else "added")
+        if key not in self.late:
+            self.facts[key].append(f"added by {owners}" if owners else "added")
         if seen.get("nodeName"):
             self.facts[key].append(words(f"spec.nodeName={seen['nodeName']}"))
         metadata = {part: seen[part] for part in ("labels", "annotations") if seen.get(part)}
@@ -166,22 +183,32 @@ class Teller:
     # --- events -------------------------------------------------------------------------------------------------
 
     def _events(self, items: list[Item]) -> None:
-        said: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        counts: dict[str, int] = {}
-        lines: dict[str, tuple[tuple[str, str], str]] = {}
+        said: defaultdict[tuple[str, str], list[Said]] = defaultdict(list)
+        counts = {item["name"]: item.get("count") or 1 for item in items}  # The last one wins.
+        known: set[tuple[str, str]] = set()
         for item in items:
-            source = item.get("source") or item.get("reportingComponent") or ""
+            source, message = item.get("source") or item.get("reportingComponent") or "", item.get("message") or ""
             if normal.is_unheard({**item, "source": source}):
                 continue
-            line = f"{item.get('type')} {item['reason']}: {item.get('message') or ''}"
-            counts[item["name"]] = max(counts.get(item["name"], 1), item.get("count") or 1)
-            if item["name"] not in lines:
-                lines[item["name"]] = ((item["object"], source), line)
-        for name, (about, line) in lines.items():
-            again = counts[name] > 1 and not any(reason in line for reason in RETOLD)
-            said[about].append(f"{line} (x{counts[name]})" if again else line)
+            again = (item["name"], message) in known
+            known.add((item["name"], message))
+            start = f"{item.get('type')} {item['reason']}"
+            times = 1 if item["reason"] in RETOLD else counts[item["name"]]
+            said[item["object"], source].append(Said(start, message, times, again))
         for (about, source), told in said.items():
             self.parts[f"events of {words(about)} from {source}"][" > ".join(_runs(_rounds(told)))] += 1
+
+
+class Said(NamedTuple):
+    """`start`: type and reason; `times`: how often it was said in all; `again`: it was said before."""
+
+    start: str
+    message: str
+    times: int
+    again: bool
+
+    def line(self) -> str:
+        return f"{self.start}: {words(self.message)}" + (f" (x{self.times})" if self.times > 1 else "")
 
 
 LISTED = re.compile(r"metadata\.(finalizers|ownerReferences)|spec\.taints")
@@ -218,26 +245,31 @@ def _taint(flat: Flat, path: str) -> str | None:
     return f"{flat.get(path)}:{flat.get(path[:-3] + 'effect')}" if path.endswith(".key") else None
 
 
-def _rounds(told: list[str]) -> list[str]:
-    """Scalings of a rollout as one line per replica set and direction: into how many steps it falls is chance.
+def _rounds(told: list[Said]) -> list[str]:
+    """What was said, each thing once; but the scalings of a rollout as one line per round of a replica set.
 
-    A Deployment with one replica set keeps its lines as they are: nothing competes, nothing is chance.
+    Into how many steps a round falls, and how two rounds interleave, is chance. A Deployment with a single replica
+    set keeps its lines as they are: nothing competes, nothing is chance.
     """
-    found = [SCALED.search(line) for line in told]
+    found = [SCALED.search(said.message) for said in told]
     if len({match["set"] for match in found if match}) < 2:
-        return told
-    rest = [line for line, match in zip(told, found, strict=True) if not match]
-    chains: list[list[str]] = []
-    for match in found:
+        return [said.line() for said in told if not said.again]
+    chains: list[dict[str, str]] = []
+    for said, match in zip(told, found, strict=True):
         if match:
-            way, name = match["way"], match["set"]
-            open_ = next((c for c in chains if c[0] == way and c[1] == name and c[3] == match["first"]), None)
+            step = {"start": said.start, **match.groupdict()}
+            open_ = next((c for c in chains if _continues(c, step)), None)
             if open_:
-                open_[3] = match["last"]
+                open_["last"] = step["last"]
             else:
-                chains.append([way, name, match["first"], match["last"]])
-    # Which of two sets moves first within a step is compared through their pods' phases; here lines are sorted.
-    return rest + sorted(f"in all: scaled {way} {words(name)} from {a} to {b}" for way, name, a, b in chains)
+                chains.append(step)
+    rest = [said.line() for said, match in zip(told, found, strict=True) if not match and not said.again]
+    return rest + sorted(f"{c['start']}: {c['way']} {words(c['set'])} from {c['first']} to {c['last']}" for c in chains)
+
+
+def _continues(chain: dict[str, str], step: dict[str, str]) -> bool:
+    same = all(chain[part] == step[part] for part in ("start", "way", "set"))
+    return same and chain["last"] == step["first"]
 
 
 def _runs(told: list[str]) -> list[str]:
@@ -245,7 +277,7 @@ def _runs(told: list[str]) -> list[str]:
     lines = []
     for line, run in groupby(words(line) for line in told):
         count = len(list(run))
-        lines.append(f"{count} x {line}" if count > 1 and not any(r in line for r in RETOLD) else line)
+        lines.append(f"{count} x {line}" if count > 1 and not any(reason in line for reason in RETOLD) else line)
     return lines
 
 

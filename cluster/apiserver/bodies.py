@@ -79,7 +79,7 @@ def _yaml(body: bytes, expected: Resource) -> Body:
         raise errors.BadRequest(_unrecognized(f"yaml: {error}", body, expected)) from error
     try:
         value = gojson.plain(value, max(len(body), 1000))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise errors.BadRequest(str(error)) from error
     if not isinstance(value, dict):
         raise errors.BadRequest(_unrecognized("couldn't get version/kind; json parse error", body, expected))

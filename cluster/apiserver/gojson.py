@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 MAX_DEPTH = 100
+_SAFE_DIGITS = 18  # Of an integer that certainly fits into 64 bits.
 _SPACE = " \t\r\n"
 _LITERALS = {"t": "true", "f": "false", "n": "null"}
 
@@ -37,7 +38,7 @@ def loads(text: str) -> tuple[Any, list[str]]:
         return found
 
     try:
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=_no_constant, parse_int=_integer)
     except ValueError:
         raise GoSyntaxError(explain(text)) from None
     if "\\u" in text or "\\U" in text:
@@ -47,6 +48,16 @@ def loads(text: str) -> tuple[Any, list[str]]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
+
+
+def _integer(text: str) -> int | float:
+    """What does not fit into 64 bits is a float, as in Go. Errors: ValueError if it does not fit into that."""
+    if len(text) < _SAFE_DIGITS:
+        return int(text)
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(text)
+    return int(text) if abs(number) < 2**63 else number
 
 
 def plain(value: Any, most: int) -> Any:
@@ -70,6 +81,8 @@ def plain(value: Any, most: int) -> Any:
             return value.decode(errors="replace")
         if isinstance(value, str):
             return _whole(value)
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            return float(value)
         if value is None or isinstance(value, (bool, int, float)):
             return value
         raise ValueError(f"yaml: {type(value).__name__} is not a kind of value that JSON has")

@@ -63,6 +63,7 @@ class Resident:
         self.knocked = True  # Something may wait in the inbox.
         self.sent = False  # A turn is on its way through Celery (TURNS=tasks).
         self.turns = 0
+        self.served = 0  # When this world had its last turn, counted in turns of the worker.
         self._identity = 0
         self._epoch = 0
         self._paused = self._asleep = False

@@ -94,6 +94,8 @@ class Worker:
         self.residents: dict[str, Resident] = {}
         self._wake = WakeList(name)
         self._renewed = -10.0
+        self._served = 0
+        self._inputs_first = False
         self._process = psutil.Process()
         self._parent = os.getppid()
 
@@ -132,19 +134,27 @@ class Worker:
             resident.sent = False
 
     def _round(self) -> bool:
-        """One wait and one turn for everybody who wants one. True: Celery has something for us."""
-        waits = {name: resident.seconds_until_due() for name, resident in self.residents.items()}
-        soonest = min((wait for wait in waits.values() if wait is not None), default=RENEW_EVERY)
+        """Wait until somebody wants a turn, and give one. True: Celery has something for us."""
+        waits = [resident.seconds_until_due() for resident in self.residents.values()]
+        soonest = min((wait for wait in waits if wait is not None), default=RENEW_EVERY)
         knocks = self._wake.wait(min(soonest, RENEW_EVERY))
         for name in knocks:
             if name in self.residents:
                 self.residents[name].knocked = True
-        called = "" in knocks and bool(bus().redis.llen(self.name))
-        ready = [name for name, resident in self.residents.items() if resident.seconds_until_due() == 0.0]
-        for name in ready:
-            budget = LONE_SLICE if len(ready) == 1 else max(SHORTEST_SLICE, SLICE / len(ready))
-            called = self._turn(name, budget) or called
-        return called
+        if "" in knocks and bus().redis.llen(self.name):
+            return True
+        ready = [resident for resident in self.residents.values() if resident.seconds_until_due() == 0.0]
+        if not ready:
+            return False
+        next_one = self._whose_turn(ready)
+        next_one.served = self._served = self._served + 1
+        return self._turn(next_one.name, max(SHORTEST_SLICE, SLICE / len(ready)))
+
+    def _whose_turn(self, ready: list[Resident]) -> Resident:
+        """By turns: somebody with inputs, since people wait for them, and whoever has waited longest."""
+        knocked = [resident for resident in ready if resident.knocked]
+        self._inputs_first = not self._inputs_first
+        return min(knocked if knocked and self._inputs_first else ready, key=lambda resident: resident.served)
 
     def _turn(self, name: str, budget: float) -> bool:
         """A turn of one world, by itself or as a Celery task. True: the task is on its way, so go and fetch it."""

@@ -109,6 +109,19 @@ class Installation:
         """kill -9."""
         os.kill(self.pids()[name], signal.SIGKILL)
 
+    def kill_owner_of(self, cluster: str) -> None:
+        """kill -9 whoever holds `cluster`. An owner that has just died is not killed again: its successor is."""
+
+        def killed() -> bool:
+            owner = self.owner_of(cluster)
+            try:
+                self.kill(owner)
+            except (KeyError, ProcessLookupError):
+                return False
+            return True
+
+        eventually(killed, what=f"an owner of {cluster} to kill")
+
     def owner_of(self, cluster: str) -> str:
         """The process that holds `cluster`: `worker-1`, or "" if nobody does."""
         owner = inbox.bus().redis.get(f"{inbox.PREFIX}own:{cluster}")

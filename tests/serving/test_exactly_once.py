@@ -28,10 +28,8 @@ def test_writes_survive_workers_that_are_killed_in_the_middle(orrery: Installati
         eventually(
             lambda before=before: ledger.is_finished or ledger.count(lambda s: s > 0) > before + dice.randrange(20)
         )
-        owner = eventually(lambda: orrery.owner_of("default") or ledger.is_finished)
-        if owner is not True:
-            orrery.kill(owner)
-            kills += 1
+        orrery.kill_owner_of("default")
+        kills += 1
     eventually(lambda: ledger.is_finished, 60)
 
     assert kills >= 4
@@ -115,7 +113,7 @@ def test_a_life_with_kills_and_time_controls_is_replayed_to_the_same_digest(orre
     for number in range(6):
         assert ledger.write(f"entry-{number}") == 201
         orrery.ask({"type": "clock", "op": "speed", "value": [0.5, 3, 10, "max", 100, 1][number]})
-        orrery.kill(eventually(lambda: orrery.owner_of("default")))
+        orrery.kill_owner_of("default")
     orrery.ask({"type": "clock", "op": "skip", "seconds": 45})
     orrery.ask({"type": "power-off", "node": "worker-2"})
     orrery.ask({"type": "clock", "op": "skip", "seconds": 120})
@@ -197,7 +195,7 @@ def test_a_request_that_kills_its_worker_again_and_again_is_put_aside(orrery: In
     message = inbox.encode_message(identity, creation(a_config_map("poison"), "configmaps"), "nobody")
     redis.hset(f"{inbox.PREFIX}attempts:default", identity, 2)
     redis.rpush(f"{inbox.PREFIX}proc:default", message)
-    orrery.kill(eventually(lambda: orrery.owner_of("default")))
+    orrery.kill_owner_of("default")
 
     put_aside = eventually(lambda: DeadInput.objects.filter(pk=identity).first())
 

@@ -25,7 +25,7 @@ def test_a_life_lived_on_sqlite_has_the_same_digest_on_postgres(on_postgres: Ins
     ledger = Ledger(on_postgres)
     assert [ledger.write(f"entry-{number}") for number in range(4)] == [201] * 4
     assert on_postgres.ask({"type": "clock", "op": "skip", "seconds": 30}).status == 200
-    on_postgres.kill(eventually(lambda: on_postgres.owner_of("default")))
+    on_postgres.kill_owner_of("default")
     assert ledger.write("after-the-kill") == 201
     assert pause(on_postgres).status == 200
 
@@ -48,7 +48,7 @@ def test_writes_survive_a_killed_worker_on_postgres(on_postgres: Installation):
     for _ in range(3):
         before = ledger.count(lambda status: status > 0)
         eventually(lambda before=before: ledger.is_finished or ledger.count(lambda s: s > 0) > before + 10)
-        on_postgres.kill(eventually(lambda: on_postgres.owner_of("default")))
+        on_postgres.kill_owner_of("default")
     eventually(lambda: ledger.is_finished, 60)
 
     assert ledger.count(lambda status: status == 201) == 160

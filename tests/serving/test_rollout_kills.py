@@ -94,7 +94,10 @@ def test_twenty_rollouts_survive_a_kill_each(orrery: Installation):
             between_commit_and_answer += was_between
         else:
             victim = dice.choice(["owner", "owner", "daphne", "broker"])
-            orrery.kill(eventually(lambda: orrery.owner_of("default")) if victim == "owner" else victim)
+            if victim == "owner":
+                orrery.kill_owner_of("default")
+            else:
+                orrery.kill(victim)
 
         done = eventually(lambda: is_rolled_out(orrery), 60, f"rollout {run} to converge")
         last = int(done["metadata"]["resourceVersion"])

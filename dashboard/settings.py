@@ -121,6 +121,7 @@ TEMPLATES = [
 # --- State -------------------------------------------------------------------------------------------------------
 
 BUSY_TIMEOUT = number_of("ORRERY_BUSY_TIMEOUT", 10, 1, 600)  # Seconds that a writer waits for another one.
+HISTORY = number_of("ORRERY_HISTORY", 3_600, 60, 100_000_000)  # Simulated seconds of history that are kept.
 DISK_LIMIT = number_of("ORRERY_MAX_MB", 0, 0, 1_000_000)  # Megabytes that the SQLite file may have; 0: the disk.
 PAGE = 16_384  # Bytes; must be said before the first table. 3.6 times less work per write than with 4,096.
 SQLITE_PRAGMAS = (

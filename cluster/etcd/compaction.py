@@ -8,19 +8,21 @@ Mirrors:  etcd/server/storage/mvcc/kvstore_compaction.go
 Left out: forgetting lease renewals sooner than other keys (a checkpoint in between needs them).
 """
 
+from django.conf import settings
 from django.db import connection
 
 from cluster.models import REVISION_BITS, Checkpoint, Cluster
 
-KEEP = 3_600_000_000  # Simulated microseconds of history: an hour.
+HOUR = 3_600  # Simulated seconds of history that are kept unless the settings say otherwise.
 KEEP_REVISIONS = 300_000  # About 200 MB; a busy cluster keeps less than an hour.
 PORTION = 1_000  # Rows a turn.
 
 
 def target(cluster: int, now: int, revision: int) -> int:
     """The revision up to which history may be forgotten now; 0: none of it."""
+    keep = getattr(settings, "HISTORY", HOUR) * 1_000_000
     old = Checkpoint.objects.filter(cluster_id=cluster)
-    aged = old.filter(sim_time__lte=now - KEEP).order_by("-step").values_list("revision", flat=True).first()
+    aged = old.filter(sim_time__lte=now - keep).order_by("-step").values_list("revision", flat=True).first()
     excess = old.filter(revision__lte=revision - KEEP_REVISIONS).order_by("-step").values_list("revision", flat=True).first()
     return max(aged or 0, excess or 0)
 

@@ -1,4 +1,4 @@
-"""One Orrery and one Chromium for all tests of a worker; a tab of its own for each test."""
+"""One Orrery for all tests of a worker, a Chromium for a module, a tab of its own for each test."""
 
 from collections.abc import Iterator
 
@@ -15,8 +15,9 @@ def orrery() -> Iterator[Orrery]:
     running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ends with its module: while Playwright is there, its event loop keeps Django from the database."""
     with chromium() as found:
         yield found
 

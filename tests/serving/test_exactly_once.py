@@ -108,7 +108,10 @@ def test_a_broker_that_is_killed_loses_no_acknowledged_write(orrery: Installatio
     assert_one_history("default")
 
 
-def test_a_life_with_kills_and_time_controls_is_replayed_to_the_same_digest(orrery: Installation, tmp_path):
+def test_a_life_with_kills_and_time_controls_is_replayed_to_the_same_digest(
+    installed: Callable[..., Installation], tmp_path
+):
+    orrery = installed(WORKERS="2", ORRERY_HISTORY="10000000")  # At `max` an hour is over in seconds.
     ledger = Ledger(orrery)
     for number in range(6):
         assert ledger.write(f"entry-{number}") == 201

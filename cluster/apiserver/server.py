@@ -342,8 +342,11 @@ class Server:
 
 _PARTIAL = frozenset(("status", "finalize"))
 _SERVER_OWNED = frozenset(
-    ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields")
-)
+    (
+        "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink",
+        "managedFields",
+    )
+)  # fmt: skip
 
 
 def _scheduled(status: Manifest, now: str) -> Manifest:

@@ -12,10 +12,13 @@ Mirrors:  gopkg.in/evanphx/json-patch.v4 (patch.go), as k8s.io/apiserver calls i
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from cluster.objects import errors
 
 Operation = dict[str, Any]
 Edit = Callable[[Any, str], Any]  # (container, last part of the path) -> the container changed
+MAX_COPIED = 3 * 1024 * 1024  # Bytes that all copies of a patch may have: copies of copies grow without bounds.
 REFUSED = "the server rejected our request due to an error in our request"
 
 
@@ -29,7 +32,8 @@ class Unprocessable(errors.ApiError):
 
 
 def apply(document: Any, operations: list[Operation]) -> Any:
-    """`document` after all operations. Errors: Unprocessable, and nothing is changed then."""
+    """`document` after all operations. Errors: Unprocessable, RequestEntityTooLarge, and nothing is changed then."""
+    copied = 0
     for operation in operations:
         name = operation.get("op") if isinstance(operation, dict) else None
         if not isinstance(name, str) or name not in _OPERATIONS or not isinstance(operation.get("path"), str):

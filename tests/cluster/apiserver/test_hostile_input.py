@@ -24,13 +24,14 @@ REAL_500 = re.compile(
     r"target\.name: Required value|in the list|setElementOrder|cannot yet be specified|more than one PodDisruptionBudget"
 )
 JUNK: list[Any] = [
-    None, True, False, 0, -1, 1.5, 2**31, 2**63, -(2**70), "", "x", "-", "0", "a/b", "a\x00b", "\ud800", "é" * 300, "1e999999999", "9" * 50,
-    [], [None], [[]], ["x"], [{}], {}, {"": None}, {"a": {"b": []}}, {"$patch": "delete"}, {"$patch": "what"}, {"name": {}},
-    "Nope", "None", "All", "10.96.0.1", "-5Mi", "2026-11-24T02:20:00Z", "9999-99-99T99:99:99Z", "%", "150%",
+    None, True, False, 0, -1, 1.5, 2**31, 2**63, -(2**70), "", "x", "-", "0", "a/b", "a\x00b", "\ud800", "é" * 300, "1e999999999",
+    "9" * 50,
+    [], [None], [[]], ["x"], [{}], {}, {"": None}, {"a": {"b": []}}, {"$patch": "delete"}, {"$patch": "what"},
+    {"name": {}}, "Nope", "None", "All", "10.96.0.1", "-5Mi", "2026-11-24T02:20:00Z", "9999-99-99T99:99:99Z", "%", "150%",
 ]  # fmt: skip
 KINDS = (
-    "Pod", "Service", "ConfigMap", "Secret", "Namespace", "Node", "ServiceAccount", "Endpoints", "Event", "Deployment", "ReplicaSet",
-    "PodDisruptionBudget", "Lease", "EndpointSlice", "PriorityClass",
+    "Pod", "Service", "ConfigMap", "Secret", "Namespace", "Node", "ServiceAccount", "Endpoints", "Event", "Deployment",
+    "ReplicaSet", "PodDisruptionBudget", "Lease", "EndpointSlice", "PriorityClass",
 )  # fmt: skip
 GIVEN = [
     case["request"] for case in recorded("defaulting/create.json") if case["response"]["body"].get("kind") in KINDS
@@ -123,6 +124,16 @@ def test_names_that_would_be_trouble_in_a_path_are_refused(name):
     assert (status, body["reason"]) == (422, "Invalid")
 
 
+def test_a_patch_whose_copies_double_each_other_is_refused():
+    api = shop()
+    api.ask("POST", CONFIG_MAPS, {"metadata": {"name": "a"}, "data": {"a": "x"}})
+    operations = [{"op": "copy", "from": "/data", "path": f"/data/{n}"} for n in range(60)]
+
+    status, _ = api.ask("PATCH", f"{CONFIG_MAPS}/a", operations, PATCHES[0])
+
+    assert status == 413
+
+
 def test_a_number_out_of_range_is_told_with_its_field():
     path, spec = "/apis/apps/v1/namespaces/shop/deployments", {"replicas": 2**40}
 
@@ -180,8 +191,9 @@ def test_mutated_manifests_are_answered(seed):
 def attempts(stored: Manifest, path: str, chance: random.Random) -> list[tuple[str, str, Any, str]]:
     """Mutated updates, patches and deletions of one object."""
     part = mutated({"spec": stored.get("spec", {}), "metadata": {"labels": {"a": "b"}}}, chance, 2)
-    operations = [{"op": chance.choice(("add", "remove", "replace", "test", "copy", "move", "x")), "path": chance.choice(pointers(stored)),
-                   "from": chance.choice(pointers(stored)), "value": chance.choice(JUNK)} for _ in range(3)]  # fmt: skip
+    verbs, where = ("add", "remove", "replace", "test", "copy", "move", "x"), pointers(stored)
+    names = ("op", "path", "from", "value")
+    operations = [dict(zip(names, map(chance.choice, (verbs, where, where, JUNK)), strict=True)) for _ in range(3)]
     options = {
         "propagationPolicy": "Foreground",
         "preconditions": {"uid": "x"},

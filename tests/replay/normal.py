@@ -37,58 +37,42 @@ class Unheard(NamedTuple):
 SAFE = "[bcdfghjklmnpqrstvwxz2456789]"  # The alphabet of generated suffixes and of template hashes.
 
 REWRITES = (
-    Rewrite(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>", "the runs took place at different times"),
-    Rewrite(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uid>", "made up anew for each object"),
-    Rewrite(rf"-{SAFE}{{6,10}}-{SAFE}{{5}}\b", "-<hash>-<suffix>", "hash of Go structures; drawn by chance"),
     Rewrite(rf"-{SAFE}{{8,10}}\b", "-<hash>", "a template's hash is one of Go structures"),
     Rewrite(rf"(?<=-){SAFE}{{5}}\b(?!-)", "<suffix>", "generateName draws by chance"),
     Rewrite(r"\bw-\d\b", "w-<n>", "six equal nodes: which one the scheduler takes is chance"),
-    Rewrite(r"\b0/\d+ (?=nodes)|\b\d+ (?=node\(s\)|Preemption|Insufficient)", "<n> ",
-            "other scenarios' nodes stood beside; exact in the unschedulable-* recordings"),
-    Rewrite(r"^\(combined from similar events\): ", "", "said from the eleventh step of a rollout on"),
+    Rewrite(r"\b\d+\.\d+\.\d+\.\d+\b", "<ip>", "addresses are given out in another order"),
 )  # fmt: skip
 
 # Nowhere looked at.
 VOLATILE = (
-    Ignored("", r"Time(stamp)?$|\.time(Added)?$|startedAt$|finishedAt$", "the runs took place at different times"),
+    Ignored("", r"Time(stamp)?$|\.timeAdded$|(startedAt|finishedAt|trigger-time)$", "the runs were at other times"),
     Ignored("", r"\.uid$|resourceVersion$|pod-template-hash$", "made up anew, or a hash of Go structures"),
-    Ignored("", r"metadata\.generation$|[oO]bservedGeneration$", "counts spec writes, which coalesce in rollouts;"
-            " tests of the API server look at it"),
-    Ignored("", r"deletionGracePeriodSeconds$", "KWOK shortens it to 0 in a write of its own before the end"),
-    Ignored("", r"metadata\.managedFields", "not in the recordings"),
-    Ignored("", r"last-applied-configuration$|last-change-trigger-time$", "a time, or a copy of the manifest"),
-    Ignored("Pod", r"(pod|host)IPs?\b|\.(host|pod)IP$", "addresses are given out in another order"),
+    Ignored("^(ReplicaSet|EndpointSlice)$", r"metadata\.generation$|observedGeneration$",
+            "counts spec writes, and several changes become one write or not: who is quicker"),
+    Ignored("Pod", r"observedGeneration$", "KWOK reports none"),
     Ignored("Pod", r"PodReadyToStartContainers|containerID|imageID|\.started$|\.resources|lastProbe|\.image$",
             "KWOK sets none of these, or repeats the image as it was asked for"),
     Ignored("Pod", r"\[PodScheduled\]\.(type|status)$", "KWOK does not set it on pods that name their node; the others'"
             " node, and an Unschedulable's reason and message, are compared"),
-    Ignored("Pod", r"allocatedResources|\.lastState", "KWOK restarts nothing and reports no allocations"),
-    Ignored("Service", r"clusterIPs?\b", "given out anew"),
-    Ignored("Endpoints", r"\.(ip|nodeName|targetRef)\b|subsets", "addresses are given out in another order, and"
-            " the subsets are indexed by it; the slices of the same service are compared"),
-    Ignored("EndpointSlice", r"addresses|targetRef|nodeName", "addresses are given out in another order"),
-    Ignored("Node", r"nodeInfo|addresses|images|capacity|allocatable|volumes|lastHeartbeat|\.message$|daemonEndpoints"
-            r"|features|runtimeHandlers|declared|podCIDR", "KWOK's machines are other machines"),
+    Ignored("Node", r"nodeInfo|addresses|images|capacity|allocatable|lastHeartbeat|\.message$|daemonEndpoints"
+            r"|features|runtimeHandlers", "KWOK's machines are other machines"),
 )  # fmt: skip
 
 # Looked at in final states only, not in the order of changes.
 SETTLED_ONLY = (
-    Ignored("^(Deployment|ReplicaSet|PodDisruptionBudget|Endpoints|EndpointSlice|Service|Node)$", r"^status\.(?!cond)",
+    Ignored("^(Deployment|ReplicaSet|PodDisruptionBudget)$", r"^status\.(?!cond)",
             "how many steps a count takes depends on who is quicker: the writer was throttled to 20 a second"),
-    Ignored("^(Deployment|PodDisruptionBudget|Namespace)$", r"^status\.conditions",
+    Ignored("^(Deployment|PodDisruptionBudget)$", r"^status\.conditions",
             "conditions in between depend on counts in between"),
-    Ignored("EndpointSlice", r"^(endpoints|ports)|trigger", "one write a change or one for several: who is quicker"),
-    Ignored("Pod", r"^status\.(?!phase|reason|message|nominatedNodeName|conditions\[(Ready|DisruptionTarget)\]"
-            r"\.(status|reason|message)$)", "KWOK reports all of a start in one write, a kubelet in several"),
+    Ignored("^Namespace$", r"^status\.conditions", "KWOK's pods are gone before somebody counts what remains"),
+    Ignored("^Endpoint", r"^(endpoints|ports|subsets)|trigger", "one write a change, or one for several: chance"),
     Ignored("ReplicaSet", r"(desired|max)-replicas$|spec\.replicas$", "the steps of a rollout depend on who is"
             " quicker; what was scaled is told by the events"),
 )  # fmt: skip
 
 UNHEARD = (
     Unheard("source", "^kubelet$", "no kubelet was recorded: KWOK says nothing"),
-    Unheard("source", "^(kube-proxy|node-controller/none)$", "nor was any kube-proxy"),
     Unheard("reason", "^NoPods$", "said only if the controller looks before the first pod is there"),
-    Unheard("message", "Operation cannot be fulfilled", "a conflict of two writers, tried again: chance"),
 )
 
 # Kinds of which only appearing and vanishing is compared.

@@ -30,7 +30,8 @@ Story = dict[str, Counter[str]]
 LOOKS = re.compile(r"kubectl (get|describe|rollout (status|history)) ")
 SCALED = re.compile(r"Scaled (?P<way>up|down) replica set (?P<set>\S+) from (?P<first>\d+) to (?P<last>\d+)")
 MADE_PARTS = ("labels", "annotations", "finalizers", "ownerReferences")
-END_PARTS = re.compile(r"status\.|metadata\.(labels|annotations)|endpoints|ports|addressType")
+END_PARTS = re.compile(r"status\.|metadata\.(labels|annotations)|endpoints|ports|subsets|addressType")
+ENDPOINTS = ("endpoints", "ports", "subsets", "addressType")
 RETOLD = ("FailedScheduling", "FailedCreate")  # Their number depends on how often somebody tried.
 
 
@@ -125,8 +126,8 @@ class Teller:
             self.facts[key].append(words(f"spec.nodeName={seen['nodeName']}"))
         metadata = {part: seen[part] for part in ("labels", "annotations") if seen.get(part)}
         body: Item = {"metadata": metadata, "status": seen.get("status") or {}}
-        if key[0] == "EndpointSlice" and "object" in item:
-            body |= {part: item["object"].get(part) for part in ("endpoints", "ports", "addressType")}
+        if key[0].startswith("Endpoint") and "object" in item:
+            body |= {part: item["object"][part] for part in ENDPOINTS if part in item["object"]}
         self.states[key] = flatten(body)
         if "object" in item and owners:
             self._made(key, item["object"])
@@ -302,8 +303,8 @@ def end_state(kind: str, state: Flat) -> str:
     for path, value in state.items():
         if not END_PARTS.match(path) or normal.is_volatile(kind, path) or value in (None, {}, [], 0, ""):
             continue
-        if kind == "EndpointSlice":
-            path = re.sub(r"^endpoints\[\d+\]", "endpoints[]", path)
+        if kind.startswith("Endpoint"):
+            path = re.sub(r"\[\d+\]", "[]", path)  # Lists of equals: counted.
         lines[_fact(path, value)] += 1
     return "; ".join(sorted(line if count == 1 else f"{count} x {line}" for line, count in lines.items()))
 

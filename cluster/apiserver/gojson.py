@@ -54,10 +54,10 @@ def _integer(text: str) -> int | float:
     """What does not fit into 64 bits is a float, as in Go. Errors: ValueError if it does not fit into that."""
     if len(text) < _SAFE_DIGITS:
         return int(text)
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
+    if abs(float(text)) == float("inf"):
         raise ValueError(text)
-    return int(text) if abs(number) < 2**63 else number
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else float(number)
 
 
 def plain(value: Any, most: int) -> Any:

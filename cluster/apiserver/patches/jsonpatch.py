@@ -38,6 +38,10 @@ def apply(document: Any, operations: list[Operation]) -> Any:
         name = operation.get("op") if isinstance(operation, dict) else None
         if not isinstance(name, str) or name not in _OPERATIONS or not isinstance(operation.get("path"), str):
             raise Unprocessable()
+        if name == "copy":
+            copied += len(orjson.dumps(_at(document, _parts(operation.get("from")))))
+            if copied > MAX_COPIED:
+                raise errors.RequestEntityTooLarge(f"Request entity too large: the copies exceed {MAX_COPIED} bytes")
         document = _OPERATIONS[name](document, operation)
     return document
 

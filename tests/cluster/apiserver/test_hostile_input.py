@@ -20,14 +20,17 @@ PATCHES = tuple(f"application/{kind}" for kind in ("json-patch+json", "merge-pat
 CONFIG_MAPS = "/api/v1/namespaces/shop/configmaps"
 # The real server answers these with 500, too, and without a reason.
 REAL_500 = re.compile(
-    r"resourceVersion should not be set on objects to be created|strconv\.ParseUint|unknown patch type|merge key|"
-    r"target\.name: Required value|in the list|setElementOrder|cannot yet be specified|more than one PodDisruptionBudget"
+    r"resourceVersion should not be set on objects to be created|strconv\.ParseUint|unknown patch type|"
+    r"merge key|"
+    r"target\.name: Required value|in the list|setElementOrder|cannot yet be specified|"
+    r"more than one PodDisruptionBudget"
 )
 JUNK: list[Any] = [
-    None, True, False, 0, -1, 1.5, 2**31, 2**63, -(2**70), "", "x", "-", "0", "a/b", "a\x00b", "\ud800", "é" * 300, "1e999999999",
-    "9" * 50,
+    None, True, False, 0, -1, 1.5, 2**31, 2**63, -(2**70), "", "x", "-", "0", "a/b", "a\x00b", "\ud800", "é" * 300,
+    "1e999999999", "1e-999999999", ".", "9" * 50,
     [], [None], [[]], ["x"], [{}], {}, {"": None}, {"a": {"b": []}}, {"$patch": "delete"}, {"$patch": "what"},
-    {"name": {}}, "Nope", "None", "All", "10.96.0.1", "-5Mi", "2026-11-24T02:20:00Z", "9999-99-99T99:99:99Z", "%", "150%",
+    {"name": {}}, "Nope", "None", "All", "10.96.0.1", "-5Mi", "2026-11-24T02:20:00Z", "9999-99-99T99:99:99Z", "%",
+    "150%",
 ]  # fmt: skip
 KINDS = (
     "Pod", "Service", "ConfigMap", "Secret", "Namespace", "Node", "ServiceAccount", "Endpoints", "Event", "Deployment",

@@ -261,9 +261,14 @@ class NodeLifecycleController(Component):
     # --- taints that evict: slowly ------------------------------------------------------------------------------
 
     def _want_execute_taint(self, node: Manifest, ready: Manifest | None) -> bool:
-        """Queue a silent node for its NoExecute taint; take the taint from one that speaks again: True, it is well."""
+        """Queue a silent node for its NoExecute taint; take the taint from one that speaks again: True, it is well.
+
+        A node that never spoke has no Ready condition; until its start-up grace is over there is nothing to go by.
+        """
+        if ready is None:
+            return False
         name, zone = node["metadata"]["name"], nodes.zone_of(node)
-        status = ready["status"] if ready else "Unknown"
+        status = ready["status"]
         if status == "True":
             if any(map(_evicts, nodes.taints(node))):
                 self._remove_execute_taints(node)

@@ -37,6 +37,7 @@ class Unheard(NamedTuple):
 SAFE = "[bcdfghjklmnpqrstvwxz2456789]"  # The alphabet of generated suffixes and of template hashes.
 
 REWRITES = (
+    Rewrite(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uid>", "made up anew for each object"),
     Rewrite(rf"-{SAFE}{{8,10}}\b", "-<hash>", "a template's hash is one of Go structures"),
     Rewrite(rf"(?<=-){SAFE}{{5}}\b(?!-)", "<suffix>", "generateName draws by chance"),
     Rewrite(r"\bw-\d\b", "w-<n>", "six equal nodes: which one the scheduler takes is chance"),
@@ -50,7 +51,7 @@ VOLATILE = (
     Ignored("^(ReplicaSet|EndpointSlice)$", r"metadata\.generation$|observedGeneration$",
             "counts spec writes, and several changes become one write or not: who is quicker"),
     Ignored("Pod", r"observedGeneration$", "KWOK reports none"),
-    Ignored("Pod", r"PodReadyToStartContainers|containerID|imageID|\.started$|\.resources|lastProbe|\.image$",
+    Ignored("Pod", r"PodReadyToStartContainers|containerID|imageID|\.started$|[rR]esources\b|lastProbe|\.image$",
             "KWOK sets none of these, or repeats the image as it was asked for"),
     Ignored("Pod", r"\[PodScheduled\]\.(type|status)$", "KWOK does not set it on pods that name their node; the others'"
             " node, and an Unschedulable's reason and message, are compared"),

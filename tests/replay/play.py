@@ -27,6 +27,10 @@ from tests.replay.tracing import Item, Tracer
 COMMON = [f"w-{number}" for number in range(1, 7)]
 # The recorder's pools of tainted nodes: how many, by their label `lab-pool`.
 POOLS = {"fa": 3, "fc": 2, "na": 2, "da": 2, "xa": 2}
+# The recorder's own little cluster for preemption: two nodes, four priorities.
+PREEMPTION = "s-preempt-public"
+SMALL = [{"name": "e-1", "cpu": "2"}, {"name": "e-2", "cpu": "2"}]
+PRIORITIES = {"lowp": 10, "midp": 100, "highp": 1000, "neverp": 2000}
 BOOT = 30 * SECOND  # Until the nodes are Ready and everything is quiet.
 LINGER = 3.0  # The recorder went on for two quiet seconds, which its last entry does not show.
 SEEDS = 200
@@ -54,7 +58,7 @@ class Player:
         self.steps = [item for item in recorded if "STEP" in item]
         self.namespace = _namespace(self.steps)
         self.pool = _pool(self.steps)
-        self.cluster = TestCluster(World.create(seed, EPOCH, {"nodes": machines(self.pool), "lab": True}))
+        self.cluster = TestCluster(World.create(seed, EPOCH, {"nodes": self._nodes(), "lab": True}))
         names = {i["name"] for i in recorded if i.get("kind") in ("Node", "Namespace", "PersistentVolume")}
         self.tracer = Tracer(self.namespace, names)
         self.items: list[Item] = []
@@ -75,13 +79,20 @@ class Player:
         self._collect()
         return self.items
 
+    def _nodes(self) -> list[dict[str, Any]]:
+        return SMALL if self.namespace == PREEMPTION else machines(self.pool)
+
     # --- time ---------------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
         self._run_to(BOOT)
-        if not any(step.get("request", {}).get("path") == "/api/v1/namespaces" for step in self.steps):
+        if not any((s.get("request") or {}).get("path") == "/api/v1/namespaces" for s in self.steps):
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
-            self.cluster.request("POST", "/api/v1/namespaces", body)
+            self.cluster.create(body)
+        for name, value in PRIORITIES.items() if self.namespace == PREEMPTION else ():
+            policy = {"preemptionPolicy": "Never"} if name == "neverp" else {}
+            kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
+            self.cluster.create({**kind, "metadata": {"name": name}, "value": value, **policy})
         self.start = BOOT + 5 * SECOND
         self._run_to(self.start)
         self.seen = 0

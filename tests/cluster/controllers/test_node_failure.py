@@ -266,3 +266,18 @@ def test_nodes_without_a_range_wait_for_one_to_become_free():
     cluster.run_for(30)
 
     assert cluster.get("Node", "worker-3")["spec"]["podCIDR"] == "10.244.0.0/24"
+
+
+def test_a_node_that_never_spoke_is_left_alone_for_a_minute():
+    cluster = a_cluster(nodes=2)
+    cluster.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "ghost"}})
+
+    cluster.run_for(55)
+
+    assert conditions.get(cluster.get("Node", "ghost"), "Ready") is None
+    assert taints(cluster, "ghost") == []
+
+    cluster.run_for(15)
+
+    assert conditions.get(cluster.get("Node", "ghost"), "Ready")["reason"] == "NodeStatusNeverUpdated"
+    assert sorted(taints(cluster, "ghost")) == ["unreachable:NoExecute", "unreachable:NoSchedule"]

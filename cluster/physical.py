@@ -130,7 +130,9 @@ def _machine(world: "World", request: dict[str, Any]) -> tuple[str, dict[str, An
     machine = world.cells["machines"].get(name)
     if machine is None:
         known = ", ".join(world.cells["machines"]) or "none"
-        raise errors.NotFound("", "nodes", name, f'nodes "{name}" not found: there is no such machine; machines: {known}')
+        raise errors.NotFound(
+            "", "nodes", name, f'nodes "{name}" not found: there is no such machine; machines: {known}'
+        )
     return name, machine
 
 

@@ -9,6 +9,7 @@ the step named as its reasons.
 Read next: engine/cause.py; scheduler/explain.py for the verdict node by node.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -123,9 +124,7 @@ def _revision_link(records: Records, number: int) -> tuple[Link | None, list[str
     evidence = [_evidence(records, cause) for cause in write.causes if cause.startswith("silence:")]
     evidence += [_evidence(records, cause) for cause in write.causes if cause[0] == "r" and "+" not in cause]
     shown = [e for e in evidence if e]
-    link = Link(
-        write.step, write.sim_time, write.actor, verb, _title(new), number, list(write.causes), shown, text
-    )
+    link = Link(write.step, write.sim_time, write.actor, verb, _title(new), number, list(write.causes), shown, text)
     return link, list(write.causes)
 
 
@@ -144,7 +143,9 @@ def _silence_link(records: Records, cause: str) -> tuple[Link | None, list[str]]
     node = component.removeprefix("kubelet/")
     text = f"The lease of {node} was renewed at {clock_text(since)} for the last time, and then no more."
     evidence = [{"object": _title(orjson.loads(write.value)), "revision": write.revision}] if write else []
-    link = Link(step, since, component, "missed lease", f"Lease/kube-node-lease/{node}", int(last or 0), [], evidence, text)
+    link = Link(
+        step, since, component, "missed lease", f"Lease/kube-node-lease/{node}", int(last or 0), [], evidence, text
+    )
     link.causes = [f"p{stops[0].ordinal}"] if stops else []
     return link, link.causes
 
@@ -172,9 +173,21 @@ def _input_link(records: Records, ordinal: int) -> Link | None:
     if request.get("type") == "api":
         agent = request.get("headers", {}).get("user-agent", "").split("/")[0] or "a client"
         what = f"{request['method']} {request['path']}"
-        return Link(row.step, row.sim_time, agent, request["method"], request["path"], 0, [], [], f"{agent} asked: {what}.")
+        return Link(
+            row.step, row.sim_time, agent, request["method"], request["path"], 0, [], [], f"{agent} asked: {what}."
+        )
     subject = request.get("node") or request.get("name") or ""
-    return Link(row.step, row.sim_time, "you", request["type"], f"Machine/{subject}", 0, [], [], f"You clicked {request['type']} on {subject}.")
+    return Link(
+        row.step,
+        row.sim_time,
+        "you",
+        request["type"],
+        f"Machine/{subject}",
+        0,
+        [],
+        [],
+        f"You clicked {request['type']} on {subject}.",
+    )
 
 
 def _decisive(records: Records, causes: list[str], seen: set[str]) -> tuple[str, int]:
@@ -195,7 +208,7 @@ def _decisive(records: Records, causes: list[str], seen: set[str]) -> tuple[str,
 def _turning_point(log: list[commits.Write]) -> commits.Write:
     """Where a pod's story ends well: its binding; for everything else the newest change that is no heartbeat."""
     if "/pods/" in log[-1].key:
-        for before, write in zip(log[:-1], log[1:], strict=True):
+        for before, write in itertools.pairwise(log):
             old, new = orjson.loads(before.value), orjson.loads(write.value)
             if new.get("spec", {}).get("nodeName") and not old.get("spec", {}).get("nodeName"):
                 if "deletionTimestamp" in orjson.loads(log[-1].value)["metadata"]:
@@ -252,7 +265,9 @@ def _describe_node(old: Manifest, new: Manifest, name: str) -> tuple[str, str]:
     before = {c["type"]: c["status"] for c in (old.get("status") or {}).get("conditions") or []}
     for condition in (new.get("status") or {}).get("conditions") or []:
         if condition["type"] == "Ready" and before.get("Ready") != condition["status"]:
-            return condition.get("reason", "updated"), f"Node {name}: Ready is {condition['status']} ({condition.get('reason', '')})."
+            return condition.get(
+                "reason", "updated"
+            ), f"Node {name}: Ready is {condition['status']} ({condition.get('reason', '')})."
     return "updated", f"Node {name} changed."
 
 
@@ -262,7 +277,9 @@ def _verdict(records: Records, obj: Manifest, last: commits.Write) -> str:
         return f"{_title(obj)} no longer exists."
     if obj["kind"] == "Pod":
         return _pod_verdict(records, obj)
-    return f"{_title(obj)} exists since revision {last.created}; its newest revision is {last.revision}, by {last.actor}."
+    return (
+        f"{_title(obj)} exists since revision {last.created}; its newest revision is {last.revision}, by {last.actor}."
+    )
 
 
 def _pod_verdict(records: Records, pod: Manifest) -> str:
@@ -306,9 +323,13 @@ def _why_not_evicted(records: Records, pod: Manifest, node: str) -> str:
                 "Evictions are halted: all nodes of all zones stopped reporting at once, and the node lifecycle"
                 " controller takes that for its own trouble, not theirs (FullDisruption)."
             )
-        return "The node has no NoExecute taint yet: one node every 10 s gets it, so that a bad minute empties no cluster."
+        return (
+            "The node has no NoExecute taint yet: one node every 10 s gets it, so that a bad minute empties no cluster."
+        )
     tolerations = [t for t in pod["spec"].get("tolerations") or [] if t.get("effect", "") in ("", "NoExecute")]
-    seconds = [t.get("tolerationSeconds") for t in tolerations if t.get("key", "") in ("", "node.kubernetes.io/unreachable")]
+    seconds = [
+        t.get("tolerationSeconds") for t in tolerations if t.get("key", "") in ("", "node.kubernetes.io/unreachable")
+    ]
     if seconds and seconds[0] is None:
         return "It tolerates the taint for ever."
     if seconds:
@@ -356,7 +377,14 @@ class CommittedRecords:
         if row is None:
             return None
         return commits.InputRow(
-            row.id, row.ordinal, row.step, row.sim_time, bytes(row.request), row.status, bytes(row.response), row.revision
+            row.id,
+            row.ordinal,
+            row.step,
+            row.sim_time,
+            bytes(row.request),
+            row.status,
+            bytes(row.response),
+            row.revision,
         )
 
     def verdict(self, uid: str) -> dict[str, Any] | None:

@@ -42,7 +42,9 @@ TABLES = ("agenda", "machines", "containers", "verdicts")
 class World:
     """One cluster's single writer. `row`: the counters of its Cluster row; `identity`: its id, None in memory."""
 
-    def __init__(self, row: dict[str, Any], cells: dict[str, Cells], identity: int | None = None, epoch: int = 0) -> None:
+    def __init__(
+        self, row: dict[str, Any], cells: dict[str, Cells], identity: int | None = None, epoch: int = 0
+    ) -> None:
         self.row, self.cells, self.identity, self.owner_epoch = row, cells, identity, epoch
         self.options: dict[str, Any] = row["options"]
         self.clock = Clock(row["epoch"], row["sim_now"], row["step"])
@@ -68,7 +70,13 @@ class World:
 
     @classmethod
     def create(
-        cls, seed: int, epoch: int, options: dict[str, Any], identity: int | None = None, owner_epoch: int = 0, revision: int = 0
+        cls,
+        seed: int,
+        epoch: int,
+        options: dict[str, Any],
+        identity: int | None = None,
+        owner_epoch: int = 0,
+        revision: int = 0,
     ) -> "World":
         """A new cluster with the machines that `options["nodes"]` asks for; boots when it first runs.
 
@@ -94,7 +102,9 @@ class World:
         return world
 
     @classmethod
-    def restore(cls, dump: bytes, objects: list[tuple[str, bytes, int, int, int]], identity: int | None = None, epoch: int = 0) -> "World":
+    def restore(
+        cls, dump: bytes, objects: list[tuple[str, bytes, int, int, int]], identity: int | None = None, epoch: int = 0
+    ) -> "World":
         """A world from a checkpoint's bytes and the objects at its revision: same state, same future."""
         body = orjson.loads(dump)
         cells = {table: Cells(data) for table, data in body["cells"].items()}
@@ -370,7 +380,9 @@ class World:
         return commits.export(self.row, self.clock.step, self.clock.now, inputs)
 
 
-def replay(export: dict[str, Any], slice_steps: int = 1_000, identity: int | None = None, owner_epoch: int = 0) -> World:
+def replay(
+    export: dict[str, Any], slice_steps: int = 1_000, identity: int | None = None, owner_epoch: int = 0
+) -> World:
     """Live an exported life again: the same inputs at the same steps and times. `slice_steps`: steps a turn.
 
     Errors: ValueError if the export was made by another engine version.

@@ -40,7 +40,9 @@ class TestCluster:
 
     # --- acting -------------------------------------------------------------------------------------------------
 
-    def request(self, method: str, path: str, body: Any = None, query: str = "", content_type: str = "application/json") -> Manifest:
+    def request(
+        self, method: str, path: str, body: Any = None, query: str = "", content_type: str = "application/json"
+    ) -> Manifest:
         """One API request at this moment. Errors: Refused."""
         self._requests += 1
         text = "" if body is None else orjson.dumps(body).decode()
@@ -106,7 +108,8 @@ class TestCluster:
         limit = self.world.now + int(seconds * SECOND)
         while not condition(self):
             due = self.world.next_due()
-            assert due is not None and due <= limit, f"it did not happen within {seconds} simulated seconds"
+            assert due is not None, "nothing is planned"
+            assert due <= limit, f"it did not happen within {seconds} simulated seconds"
             self.world.step()
         self.world.commit()
         return self

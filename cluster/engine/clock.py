@@ -15,7 +15,7 @@ MINUTE = 60 * SECOND
 
 
 class Clock:
-    """Simulated time. `now`: microseconds since t = 0; `epoch`: microseconds from 1970 to t = 0; `step`: steps taken."""
+    """Simulated time. `now`: microseconds since t = 0; `epoch`: those from 1970 to t = 0; `step`: steps taken."""
 
     __slots__ = ("_micro", "_micro_at", "_stamp", "_stamp_second", "epoch", "now", "step")
 

@@ -50,7 +50,12 @@ class Component:
     def __init__(self, around: Surroundings, name: str = "", user: str = "") -> None:
         self.name = name or self.name
         self.user = user or self.user
-        self.clock, self.dice, self.informers, self.options = around.clock, around.dice, around.informers, around.options
+        self.clock, self.dice, self.informers, self.options = (
+            around.clock,
+            around.dice,
+            around.informers,
+            around.options,
+        )
         self.agenda = around.agenda
         self.queue = around.agenda.queue(self.name, self.reaction)
         self.client = Client(around.server, around.agenda, self.user)
@@ -139,4 +144,3 @@ class Controller(Component):
 def _controller_uid(obj: Manifest) -> list[str]:
     reference = meta.controller_of(obj)
     return [reference["uid"]] if reference else []
-

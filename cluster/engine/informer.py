@@ -15,7 +15,7 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
-from cluster.objects import Manifest, meta
+from cluster.objects import Manifest
 
 Handler = Callable[[Manifest | None, Manifest | None], None]
 IndexFunction = Callable[[Manifest], list[str]]

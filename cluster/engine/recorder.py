@@ -119,7 +119,11 @@ class Recorder:
 
     def _spam(self, mine: list[Manifest]) -> bool:
         """25 at once, then one every five minutes, for each source and object."""
-        said = sum(e.get("count", 1) for e in mine) if len(mine) >= SPAM_BURST or any(e.get("count", 1) > 1 for e in mine) else len(mine)
+        said = (
+            sum(e.get("count", 1) for e in mine)
+            if len(mine) >= SPAM_BURST or any(e.get("count", 1) > 1 for e in mine)
+            else len(mine)
+        )
         if said < SPAM_BURST:
             return False
         first = min(times.parse(e["firstTimestamp"]) for e in mine)
@@ -138,7 +142,11 @@ def reference(obj: Manifest, field_path: str = "") -> Manifest:
     """An ObjectReference to `obj`. `field_path`: `spec.containers{app}` for one container of a pod."""
     metadata = obj["metadata"]
     ref = {"kind": obj["kind"], "namespace": metadata.get("namespace"), "name": metadata["name"]}
-    ref |= {"uid": metadata.get("uid"), "apiVersion": obj["apiVersion"], "resourceVersion": metadata.get("resourceVersion")}
+    ref |= {
+        "uid": metadata.get("uid"),
+        "apiVersion": obj["apiVersion"],
+        "resourceVersion": metadata.get("resourceVersion"),
+    }
     ref["fieldPath"] = field_path
     if obj["kind"] in ("Node",):
         ref.pop("resourceVersion")

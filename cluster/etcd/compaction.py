@@ -23,7 +23,9 @@ def target(cluster: int, now: int, revision: int) -> int:
     keep = getattr(settings, "HISTORY", HOUR) * 1_000_000
     old = Checkpoint.objects.filter(cluster_id=cluster)
     aged = old.filter(sim_time__lte=now - keep).order_by("-step").values_list("revision", flat=True).first()
-    excess = old.filter(revision__lte=revision - KEEP_REVISIONS).order_by("-step").values_list("revision", flat=True).first()
+    excess = (
+        old.filter(revision__lte=revision - KEEP_REVISIONS).order_by("-step").values_list("revision", flat=True).first()
+    )
     return max(aged or 0, excess or 0)
 
 

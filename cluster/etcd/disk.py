@@ -16,10 +16,20 @@ from django.db import connection, transaction
 
 from cluster.etcd import compaction
 from cluster.etcd.store import Write
-from cluster.models import REVISION_BITS, Checkpoint, Cluster, Container, DeadInput, Input, Machine, PhysicalEvent
+from cluster.models import (
+    REVISION_BITS,
+    Checkpoint,
+    Cluster,
+    Container,
+    DeadInput,
+    Input,
+    Machine,
+    PhysicalEvent,
+    StoredObject,
+    Verdict,
+)
 from cluster.models import Agenda as AgendaRow
 from cluster.models import Revision as RevisionRow
-from cluster.models import StoredObject, Verdict
 
 CELL_TABLES = {"machines": Machine, "containers": Container, "agenda": AgendaRow, "verdicts": Verdict}
 CHUNK = 500  # Parameters a statement: PostgreSQL and SQLite both take far more, but plans grow.
@@ -85,14 +95,17 @@ def number_of(identity: int) -> int:
 
 
 def commit(cluster: int, owner_epoch: int, batch: Batch) -> bool:
-    """Write all of `batch` in one transaction, or nothing. True: there is more to compact. Errors: Fenced, Withdrawn, OperationalError."""
+    """Write all of `batch` in one transaction, or nothing. True: there is more to compact.
+
+    Errors: Fenced, Withdrawn, django.db.OperationalError.
+    """
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         fields = {**batch.row}
         if "next_event" in fields:
             fields["next_event"] = orjson.dumps(fields["next_event"]).decode()
         assignments = ", ".join(f"{name} = %s" for name in fields) or "owner_epoch = owner_epoch"
         cursor.execute(
-            f"UPDATE cluster_cluster SET {assignments} WHERE id = %s AND owner_epoch = %s",  # noqa: S608
+            f"UPDATE cluster_cluster SET {assignments} WHERE id = %s AND owner_epoch = %s",
             [*fields.values(), cluster, owner_epoch],
         )
         if cursor.rowcount != 1:
@@ -195,12 +208,12 @@ def _write_cells(cursor: Any, table: str, cluster: int, changes: dict[str, Any])
     gone = [(prefix + key,) for key, value in changes.items() if value is None]
     _insert(
         cursor,
-        f"INSERT INTO {table} (id, body) VALUES ",  # noqa: S608
+        f"INSERT INTO {table} (id, body) VALUES ",
         put,
         " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
     )
     if gone:
-        cursor.executemany(f"DELETE FROM {table} WHERE id = %s", gone)  # noqa: S608
+        cursor.executemany(f"DELETE FROM {table} WHERE id = %s", gone)
 
 
 # --- Reading committed rows -------------------------------------------------------------------------------------
@@ -229,7 +242,7 @@ def load_cells(cluster: int, table: str) -> dict[str, Any]:
     """All cells of one table: key to value."""
     name, low, high = CELL_TABLES[table]._meta.db_table, f"{cluster}:", f"{cluster};"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT id, body FROM {name} WHERE id >= %s AND id < %s", [low, high])  # noqa: S608
+        cursor.execute(f"SELECT id, body FROM {name} WHERE id >= %s AND id < %s", [low, high])
         rows = cursor.fetchall()
     return {identity[len(low) :]: orjson.loads(bytes(body)) for identity, body in rows}
 
@@ -267,7 +280,19 @@ def revisions(cluster: int, after: int, until: int | None = None, limit: int | N
     if limit is not None:
         found = rows.order_by("id").values_list(*fields)[:limit]
     return [
-        Write(number_of(r[0]), r[1], r[2], bytes(r[3]), number_of(r[4]), r[5], r[6], r[7], tuple(orjson.loads(r[8])), r[9], r[10])
+        Write(
+            number_of(r[0]),
+            r[1],
+            r[2],
+            bytes(r[3]),
+            number_of(r[4]),
+            r[5],
+            r[6],
+            r[7],
+            tuple(orjson.loads(r[8])),
+            r[9],
+            r[10],
+        )
         for r in found
     ]
 
@@ -289,7 +314,7 @@ def forget(cluster: int) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         low, high = f"{cluster}:", f"{cluster};"
         for model in (StoredObject, *CELL_TABLES.values()):
-            cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE id >= %s AND id < %s", [low, high])  # noqa: S608
+            cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE id >= %s AND id < %s", [low, high])
         first, last = row_id(cluster, 0), row_id(cluster + 1, 0)
         for numbered in (RevisionRow, PhysicalEvent):
             numbered.objects.filter(id__gte=first, id__lt=last).delete()

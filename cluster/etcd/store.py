@@ -53,9 +53,7 @@ class Store:
             write = Write(revision, key, "create", value, 0, revision, 1, actor, causes, step, sim_time)
         else:
             previous, created, version = head
-            write = Write(
-                revision, key, "update", value, previous, created, version + 1, actor, causes, step, sim_time
-            )
+            write = Write(revision, key, "update", value, previous, created, version + 1, actor, causes, step, sim_time)
         self.head[key] = Head(revision, write.created, write.version)
         self.pending.append(write)
         return write
@@ -64,9 +62,7 @@ class Store:
         """Remove `key`. `value`: its last state, carrying the deletion's revision. Errors: KeyError."""
         self.revision = revision = self.revision + 1
         head = self.head.pop(key)
-        write = Write(
-            revision, key, "delete", value, head.revision, head.created, 0, actor, causes, step, sim_time
-        )
+        write = Write(revision, key, "delete", value, head.revision, head.created, 0, actor, causes, step, sim_time)
         self.pending.append(write)
         return write
 

@@ -118,7 +118,7 @@ def test_a_checkpoint_restores_a_world_with_the_identical_future():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_world_whose_cluster_was_taken_over_can_commit_nothing():
-    row, world = a_saved_world()
+    _row, world = a_saved_world()
     TestCluster(world).run_for(5)
     before = Revision.objects.count()
     _, epoch = commits.take_ownership("saved", "somebody else")
@@ -134,7 +134,9 @@ def test_a_world_whose_cluster_was_taken_over_can_commit_nothing():
 @settings(max_examples=15, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(["deploy", "scale 0", "scale 4", "off worker-1", "on worker-1", "off worker-2", "pod", "delete pods"]),
+        st.sampled_from(
+            ["deploy", "scale 0", "scale 4", "off worker-1", "on worker-1", "off worker-2", "pod", "delete pods"]
+        ),
         max_size=6,
     ),
     st.integers(min_value=1, max_value=60),

@@ -55,7 +55,7 @@ class Sandbox:
         counters = (self.clock.now, self.clock.step, self.store.revision, self.agenda.sequence)
         other = Sandbox(cells, counters)
         for kind, objects in self.informers.snapshot().items():
-            ranks = self.informers.kind(kind).all.ranks
+            ranks = self.informers.kind(kind).ranks
             for key, obj in objects.items():
                 resource = commits.resource_of(kind)
                 place = resource.storage_key(meta.namespace(obj), meta.name(obj))

@@ -35,6 +35,7 @@ NO_DEADLINE = 2**31 - 1
 
 class DeploymentController(Controller):
     name = "deployment-controller"
+    reaction = 25_000  # A little after the ReplicaSet controller, which so deletes before we count on it.
     kind = "Deployment"
     owns = ("ReplicaSet",)
 

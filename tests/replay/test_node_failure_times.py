@@ -9,7 +9,7 @@ from tests.replay import recordings
 from tests.replay.play import play
 from tests.replay.tracing import Item
 
-LOOK = 5  # Seconds between two looks of the node controller: a death is noticed that much sooner or later.
+RENEWAL, GRACE, LOOK = 10, 50, 5  # Seconds: between lease renewals; of silence; between the controller's looks.
 SOON = 1  # Seconds within which the recorded control plane, on its busy machine, did what is due.
 
 
@@ -27,13 +27,14 @@ def death(trace: list[Item]) -> float:
 
 
 @pytest.mark.parametrize("name", ["node-failure-defaults", "node-failure-toleration-5s"])
-def test_a_death_is_noticed_when_the_real_one_notices_it(name: str) -> None:
+def test_a_death_is_noticed_after_fifty_seconds_of_silence(name: str) -> None:
+    """The silence began with the last renewal, up to ten seconds before the death."""
     recorded = recordings.load(name)
     ours = play(recorded)
 
-    noticed = [first(trace, "Node", "NodeStatusUnknown") - death(trace) for trace in (recorded, ours)]
-
-    assert noticed[1] == pytest.approx(noticed[0], abs=LOOK)
+    for trace in (recorded, ours):
+        noticed = first(trace, "Node", "NodeStatusUnknown") - death(trace)
+        assert GRACE - RENEWAL <= noticed <= GRACE + LOOK
 
 
 @pytest.mark.parametrize(("name", "tolerated"), [("node-failure-defaults", 300), ("node-failure-toleration-5s", 5)])

@@ -4,13 +4,16 @@ Source: k8s.io/apimachinery/pkg/labels/selector.go
 """
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 from cluster.objects import Manifest, errors
+from cluster.objects.names import label_value_problems, qualified_problems
 
-_PUNCTUATION = ("==", "!=", "=", ",", "(", ")", "!", "<", ">")
 _TOKEN = re.compile(r"\s*(==|!=|=|,|\(|\)|!|<|>|[^\s=!,()<>]+)")
+_SYMBOLS = frozenset(("=", "==", "!=", "!", ",", "(", ")", "<", ">"))
+_BINARY = {"in": "in", "notin": "notin", "=": "in", "==": "in", "!=": "notin", ">": "gt", "<": "lt"}
 
 
 class Requirement(NamedTuple):
@@ -30,10 +33,10 @@ class Requirement(NamedTuple):
             return present and labels[self.key] in self.values
         if self.operator == "notin":
             return not present or labels[self.key] not in self.values
-        try:
-            number, limit = int(labels.get(self.key, "")), int(self.values[0])
-        except ValueError:
+        found = labels.get(self.key, "")
+        if not _is_integer(found) or not _is_integer(self.values[0]):
             return False
+        number, limit = int(found), int(self.values[0])
         return number > limit if self.operator == "gt" else number < limit
 
 
@@ -52,66 +55,102 @@ EVERYTHING = Selector()
 @lru_cache(maxsize=1024)
 def parse(text: str) -> Selector:
     """The string form. Errors: BadRequest in the real parser's words."""
-    tokens = _TOKEN.findall(text)
-    if "".join(tokens) != re.sub(r"\s+", "", text):
-        raise _bad(text)
-    requirements, at = [], 0
-    while at < len(tokens):
-        requirement, at = _requirement(tokens, at, text)
-        requirements.append(requirement)
-        if at < len(tokens):
-            if tokens[at] != ",":
-                raise errors.BadRequest(
-                    f"unable to parse requirement: found '{tokens[at]}', expected: ',' or 'end of string'"
-                )
-            at += 1
-            if at == len(tokens):
-                raise errors.BadRequest("unable to parse requirement: found '', expected: identifier after ','")
-    return Selector(tuple(sorted(requirements)))
+    try:
+        return Selector(tuple(sorted(_Parser(text).requirements())))
+    except ValueError as error:
+        raise errors.BadRequest(str(error)) from error
 
 
-def _requirement(tokens: list[str], at: int, text: str) -> tuple[Requirement, int]:
-    if tokens[at] == "!":
-        found = tokens[at + 1] if at + 1 < len(tokens) else ""
-        if found in ("", *_PUNCTUATION):
-            raise errors.BadRequest(f"unable to parse requirement: found '{found}', expected: identifier")
-        return Requirement(_key(found), "absent"), at + 2
-    key, at = _key(tokens[at]), at + 1
-    if at == len(tokens) or tokens[at] == ",":
-        return Requirement(key, "exists"), at
-    operator, at = tokens[at], at + 1
-    if operator in ("=", "==", "!="):
-        value = tokens[at] if at < len(tokens) and tokens[at] != "," else ""
-        return Requirement(key, "notin" if operator == "!=" else "in", (value,)), at + bool(value)
-    if operator in ("<", ">"):
-        if at >= len(tokens):
-            raise _bad(text)
-        return Requirement(key, "lt" if operator == "<" else "gt", (tokens[at],)), at + 1
-    if operator in ("in", "notin"):
-        if at >= len(tokens) or tokens[at] != "(":
-            found = tokens[at] if at < len(tokens) else ""
-            raise errors.BadRequest(f"unable to parse requirement: found '{found}' expected: '('")
-        end = tokens.index(")", at) if ")" in tokens[at:] else -1
-        if end < 0:
-            raise errors.BadRequest("unable to parse requirement: found '', expected: ',', ')' or identifier")
-        values = tuple(sorted({token for token in tokens[at + 1 : end] if token != ","}))
-        return Requirement(key, operator, values or ("",)), end + 1
-    raise errors.BadRequest(f"unable to parse requirement: found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
+class _Parser:
+    """Recursive descent over the tokens of a selector; an empty token is the end. Errors: ValueError in Go's words."""
+
+    def __init__(self, text: str) -> None:
+        self.tokens, self.at = _TOKEN.findall(text), 0
+
+    def peek(self) -> str:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+
+    def take(self) -> str:
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def requirements(self) -> Iterator[Requirement]:
+        """key=value, key in (a,b), key, !key … one by one."""
+        while token := self.peek():
+            if token in _SYMBOLS and token != "!":
+                raise ValueError(f"found '{token}', expected: !, identifier, or 'end of string'")
+            try:
+                yield self.requirement()
+            except ValueError as error:
+                raise ValueError(f"unable to parse requirement: {error}") from error
+            separator = self.take()
+            if separator not in ("", ","):
+                raise ValueError(f"found '{separator}', expected: ',' or 'end of string'")
+            if separator and (not self.peek() or self.peek() in _SYMBOLS - {"!"}):
+                raise ValueError(f"found '{self.peek()}', expected: identifier after ','")
+
+    def requirement(self) -> Requirement:
+        absent = self.peek() == "!"
+        if absent:
+            self.take()
+        key = self.identifier()
+        if problems := qualified_problems(key):
+            raise ValueError(_problem("<nil>", key, "; ".join(problems)))
+        if absent or self.peek() in ("", ","):
+            return Requirement(key, "absent" if absent else "exists")
+        operator = self.take()
+        if operator not in _BINARY:
+            raise ValueError(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
+        values = self.value_list() if operator in ("in", "notin") else (self.exact_value(),)
+        wrong = []
+        if operator in ("<", ">") and not _is_integer(values[0]):
+            wrong.append(_problem("values[0]", values[0], "for 'Gt', 'Lt' operators, the value must be an integer"))
+        for number, value in enumerate(values):
+            said = label_value_problems(value)
+            wrong += [_problem(f"values[{number}][{key}]", value, "; ".join(said))] if said else []
+        if wrong:
+            raise ValueError(wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]")
+        return Requirement(key, _BINARY[operator], values)
+
+    def identifier(self) -> str:
+        token = self.take()
+        if not token or token in _SYMBOLS:
+            raise ValueError(f"found '{token}', expected: identifier")
+        return token
+
+    def exact_value(self) -> str:
+        return "" if self.peek() in ("", ",") else self.identifier()
+
+    def value_list(self) -> tuple[str, ...]:
+        """`(a,b)`, sorted and without doubles; a place without a value is an empty one."""
+        token = self.take()
+        if token != "(":
+            raise ValueError(f"found '{token}' expected: '('")
+        if self.peek() not in (",", ")") and (not self.peek() or self.peek() in _SYMBOLS):
+            raise ValueError(f"found '{self.peek()}', expected: ',', ')' or identifier")
+        values = {self.listed_value()}
+        while (token := self.take()) == ",":
+            values.add(self.listed_value())
+        if token != ")":
+            raise ValueError(f"found '{token}', expected: ',' or ')'")
+        return tuple(sorted(values))
+
+    def listed_value(self) -> str:
+        token = self.peek()
+        if token in (",", ")"):
+            return ""
+        if not token or token in _SYMBOLS:
+            raise ValueError(f"found '{token}', expected: ',', or identifier")
+        return self.take()
 
 
-def _key(token: str) -> str:
-    if not re.fullmatch(r"([A-Za-z0-9.-]+/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", token):
-        problem = (
-            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an"
-            " alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
-            " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-        )
-        raise errors.BadRequest(f'unable to parse requirement: <nil>: Invalid value: "{token}": {problem}')
-    return token
+def _problem(where: str, value: str, said: str) -> str:
+    return f'{where}: Invalid value: "{value}": {said}'
 
 
-def _bad(text: str) -> errors.BadRequest:
-    return errors.BadRequest(f'unable to parse requirement: couldn\'t parse the selector string "{text}"')
+def _is_integer(text: str) -> bool:
+    return re.fullmatch(r"[+-]?[0-9]{1,19}", text) is not None and -1 << 63 <= int(text) < 1 << 63
 
 
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent", "Gt": "gt", "Lt": "lt"}

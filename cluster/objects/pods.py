@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cluster.objects import Manifest, conditions, meta
+from cluster.objects import Manifest, conditions, meta, quantity
 
 
 def phase(pod: Manifest) -> str:
@@ -62,13 +62,28 @@ def toleration_matches(toleration: Manifest, taint: Manifest) -> bool:
 
 
 def qos_class(pod: Manifest) -> str:
-    """Guaranteed, Burstable or BestEffort, by what its containers request of CPU and memory."""
-    wanted = ("cpu", "memory")
-    everyone = [*containers(pod), *(pod["spec"].get("initContainers") or ())]
-    asked, guaranteed = False, True
-    for container in everyone:
-        resources = container.get("resources") or {}
-        limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-        asked = asked or any(limits.get(r) or requests.get(r) for r in wanted)
-        guaranteed = guaranteed and all(r in limits and requests.get(r, limits[r]) == limits[r] for r in wanted)
-    return "BestEffort" if not asked else ("Guaranteed" if guaranteed else "Burstable")
+    """Guaranteed, Burstable or BestEffort: by CPU and memory of the pod as a whole, else of its containers.
+
+    Source: kubernetes/pkg/apis/core/v1/helper/qos/qos.go (ComputePodQOS)
+    """
+    spec = pod["spec"]
+    everyone = [spec] if spec.get("resources") else [*containers(pod), *(spec.get("initContainers") or ())]
+    parts = [one.get("resources") or {} for one in everyone]
+    requests = [_computing(part.get("requests")) for part in parts]
+    limits = [_computing(part.get("limits")) for part in parts]
+    asked, limited = _sums(requests), _sums(limits)
+    if not asked and not limited:
+        return "BestEffort"
+    return "Guaranteed" if asked == limited and all(len(limit) == 2 for limit in limits) else "Burstable"
+
+
+def _computing(amounts: dict[str, str] | None) -> dict[str, int]:
+    """CPU and memory above zero, in billionths."""
+    found = {name: quantity.parse(text)[0] for name, text in (amounts or {}).items() if name in ("cpu", "memory")}
+    return {name: amount for name, amount in found.items() if amount > 0}
+
+
+def _sums(parts: list[dict[str, int]]) -> dict[str, int]:
+    return {
+        name: sum(part.get(name, 0) for part in parts) for name in sorted({name for part in parts for name in part})
+    }

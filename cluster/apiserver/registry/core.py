@@ -14,7 +14,6 @@ from cluster.apiserver.registry.metadata import (
     invalid,
     is_ip,
     label_problems,
-    name_problems,
     not_supported,
     raw_invalid,
     required,
@@ -22,6 +21,7 @@ from cluster.apiserver.registry.metadata import (
 )
 from cluster.apiserver.registry.resource import ALL_VERBS, Problem, Resource, Subresource
 from cluster.objects import Manifest, pods
+from cluster.objects.names import name_problems
 
 MAX_DATA = 1024 * 1024
 PROXIED = ("create", "delete", "get", "patch", "update")  # A proxy passes every method on.

@@ -5,49 +5,19 @@ Mirrors:  k8s.io/apimachinery/pkg/api/validation/objectmeta.go, pkg/apis/meta/v1
 
 import json
 import re
-from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
 from cluster.apiserver.registry.resource import Problem, Resource
 from cluster.objects import Manifest
 from cluster.objects.memo import IdentityMemo
+from cluster.objects.names import label_value_problems, name_problems, qualified_problems
 
-SUBDOMAIN = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and"
-    " end with an alphanumeric character (e.g. 'example.com', regex used for validation is"
-    " '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-LABEL = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with"
-    " an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is"
-    " '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-QUALIFIED = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric"
-    " character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
-    " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
-QUALIFIED_FORM = (
-    "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an"
-    " alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
-    " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g."
-    " 'example.com/MyName')"
-)
-VALUE = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and"
-    " end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is"
-    " '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-)
 PERCENT = (
     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for"
     " validation is '[0-9]+%')"
 )
 IP_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_NAME_PART = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 MAX_ANNOTATIONS = 256 * 1024
 
 
@@ -125,40 +95,6 @@ def int_or_percent_problems(field: str, value: int | str | None, up_to_100: bool
     return []
 
 
-@lru_cache(maxsize=4096)
-def name_problems(text: str, rule: str) -> tuple[str, ...]:
-    """What is wrong with a name; empty if nothing is."""
-    return tuple(_name_problems(text, rule))
-
-
-def _name_problems(text: str, rule: str) -> list[str]:
-    limit, pattern, message = (63, _LABEL, LABEL) if rule == "label" else (253, _SUBDOMAIN, SUBDOMAIN)
-    if rule == "path":
-        if text in (".", ".."):
-            return [f"may not be '{text}'"]
-        return [f"may not contain '{char}'" for char in ("/", "%") if char in text]
-    found = [] if len(text) <= limit else [f"must be no more than {limit} characters"]
-    if pattern.fullmatch(text):
-        return found
-    only_dots = rule == "label" and _SUBDOMAIN.fullmatch(text)
-    return [*found, "must not contain dots" if only_dots else message]
-
-
-def qualified_problems(text: str) -> list[str]:
-    """What is wrong with a label or annotation key."""
-    prefix, slash, name = text.rpartition("/")
-    if text.count("/") > 1:
-        return [QUALIFIED_FORM]
-    if slash and not prefix:
-        return ["prefix part must be non-empty"]
-    found = [f"prefix part {problem}" for problem in name_problems(prefix, "subdomain")] if slash else []
-    if not name:
-        return [*found, "name part must be non-empty", QUALIFIED]
-    if len(name) > 63:
-        found.append("name part must be no more than 63 characters")
-    return found if _NAME_PART.fullmatch(name) else [*found, QUALIFIED]
-
-
 _checked = IdentityMemo(2048)
 
 
@@ -171,10 +107,7 @@ def _label_problems(labels: dict[str, str], field: str) -> list[Problem]:
     found = []
     for key, value in sorted(labels.items()):
         found += [invalid(field, key, problem) for problem in qualified_problems(key)]
-        if len(value) > 63:
-            found.append(invalid(field, value, "must be no more than 63 bytes"))
-        if not _VALUE.fullmatch(value):
-            found.append(invalid(field, value, VALUE))
+        found += [invalid(field, value, problem) for problem in label_value_problems(value)]
     return found
 
 

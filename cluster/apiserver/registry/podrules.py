@@ -17,15 +17,14 @@ from cluster.apiserver.registry.metadata import (
     forbidden,
     invalid,
     label_problems,
-    name_problems,
     not_found,
     not_supported,
-    qualified_problems,
     required,
 )
 from cluster.apiserver.registry.resource import Problem
 from cluster.apiserver.registry.selectors import selector_problems
 from cluster.objects import Manifest, quantity
+from cluster.objects.names import name_problems, qualified_problems
 
 RESTART = ("Always", "OnFailure", "Never")
 DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -256,7 +255,7 @@ def _resources(resources: Manifest, where: str) -> Iterator[Problem]:
                 yield invalid(field, name, "must be a standard resource for containers")
             if number < 0:
                 yield invalid(field, amount, "must be greater than or equal to 0")
-            if "/" in name and number != int(number):
+            if "/" in name and number % quantity.NANO:
                 yield invalid(field, amount, "must be an integer")
     for name, amount in sorted(requests.items()):
         if name in limits and quantity.parse(amount)[0] > quantity.parse(limits[name])[0]:

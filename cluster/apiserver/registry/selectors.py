@@ -6,9 +6,10 @@ Mirrors:  k8s.io/apimachinery/pkg/apis/meta/v1/validation (ValidateLabelSelector
 import json
 from collections.abc import Iterator
 
-from cluster.apiserver.registry.metadata import forbidden, invalid, label_problems, qualified_problems, required
+from cluster.apiserver.registry.metadata import forbidden, invalid, label_problems, required
 from cluster.apiserver.registry.resource import Problem
 from cluster.objects import Manifest
+from cluster.objects.names import qualified_problems
 
 _ORDER = ("matchLabels", "matchExpressions", "key", "operator", "values")  # As the Go structs have their fields.
 

@@ -8,6 +8,7 @@ Mirrors:  encoding/json into and out of the Go types; sigs.k8s.io/json's strict 
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -94,6 +95,8 @@ def _value(kind: Type, value: Any, struct: str, path: str, shown: str, unknown: 
         if not isinstance(value, dict):
             raise _wrong(value, struct, path, kind.go)
         entries = sorted(value.items()) if len(value) > 1 else value.items()  # As Go writes its maps.
+        if kind.item.kind == "quantity":  # A list of resources.
+            return {key: _resource(kind.item, item, struct, path) for key, item in entries}
         return {key: _entry(kind.item, item, struct, path, f"{shown}.{key}", unknown) for key, item in entries}
     if what == "any":
         return value
@@ -116,15 +119,25 @@ def _scalar(kind: Type, value: Any, struct: str, path: str) -> Any:
     if not _SCALARS[kind.kind](kind, value):
         raise _wrong(value, struct, path, kind.go)
     if kind.kind == "quantity":
-        try:
-            return quantity.canonical(str(value))
-        except ValueError:
-            raise WrongType(quantity.MUST_MATCH) from None
+        return _quantity(str(value), quantity.canonical)
     if kind.format == "byte":
         return _base64(value)
     if kind.format == "date-time":
         return _time(value, kind.name)
     return value
+
+
+def _resource(kind: Type, value: Any, struct: str, path: str) -> str:
+    if value is not None and not _is_plain(kind, value):
+        raise _wrong(value, struct, path, kind.go)
+    return _quantity("0" if value is None else str(value), quantity.canonical_resource)
+
+
+def _quantity(text: str, canonical: Callable[[str], str]) -> str:
+    try:
+        return canonical(text.strip())
+    except ValueError:
+        raise WrongType(quantity.refusal(text.strip())) from None
 
 
 def _is_integer(kind: Type, value: Any) -> bool:

@@ -121,3 +121,13 @@ def test_many_dead_nodes_get_their_noexecute_taint_one_every_ten_seconds():
     seconds = [int(stamp[14:16]) * 60 + int(stamp[17:19]) for stamp in added]
     assert len(added) == 5
     assert all(later - earlier in (10, 11) for earlier, later in itertools.pairwise(seconds))
+
+
+def test_right_after_a_power_cut_a_skip_leads_to_the_moment_when_somebody_notices():
+    cluster = a_shop()
+    cluster.power_off("worker-2")
+
+    goal = cluster.act("clock", op="skip")
+
+    assert 40_000_000 <= goal["until"] - goal["simTime"] <= 56_000_000
+    assert goal["text"] == "node-lifecycle-controller notices something"

@@ -10,7 +10,7 @@
 //
 //	""       kept as it is, absent if absent      "omit"  left out when empty (0, "", false, [], {})
 //	"struct" always there, as {} at least         "null"  always there, as null if absent
-//	"blank"  always there, as "" if absent        "zero", "false": the same for numbers and booleans
+//	"blank"  always there, as "" if absent        "zero", "false", "amount": the same, as 0, false and "0"
 package main
 
 import (
@@ -117,6 +117,10 @@ func rule(t reflect.Type, options string) string {
 			return ""
 		case isTime[t]:
 			return "null"
+		case t == reflect.TypeOf(resource.Quantity{}):
+			return "amount"
+		case t == reflect.TypeOf(intstr.IntOrString{}):
+			return "zero"
 		case opaque[t]:
 			return ""
 		}

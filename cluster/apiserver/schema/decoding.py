@@ -18,7 +18,7 @@ from cluster.objects import errors, quantity, times
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
-_EMPTY: dict[str, Any] = {"blank": "", "zero": 0, "false": False, "null": None}
+_EMPTY: dict[str, Any] = {"blank": "", "zero": 0, "amount": "0", "false": False, "null": None}
 
 
 class WrongType(Exception):

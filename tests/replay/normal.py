@@ -19,7 +19,7 @@ class Rewrite(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """Of objects whose kind matches `kind`: fields whose path matches `path` (`search`), in the `parts` named."""
+    """Of objects whose kind matches `kind`: fields whose path matches `path`. Both may match anywhere."""
 
     kind: str
     path: str
@@ -51,7 +51,7 @@ VOLATILE = (
     Ignored("^(ReplicaSet|EndpointSlice)$", r"metadata\.generation$|observedGeneration$",
             "counts spec writes, and several changes become one write or not: who is quicker"),
     Ignored("Pod", r"observedGeneration$", "KWOK reports none"),
-    Ignored("Pod", r"PodReadyToStartContainers|containerID|imageID|\.started$|[rR]esources\b|lastProbe|\.image$",
+    Ignored("Pod", r"^status.*(PodReadyToStart|containerID|imageID|\.started$|[rR]esources\b|lastProbe|\.image$)",
             "KWOK sets none of these, or repeats the image as it was asked for"),
     Ignored("Pod", r"\[PodScheduled\]\.(type|status)$", "KWOK does not set it on pods that name their node; the others'"
             " node, and an Unschedulable's reason and message, are compared"),

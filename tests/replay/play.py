@@ -58,6 +58,7 @@ class Player:
         self.steps = [item for item in recorded if "STEP" in item]
         self.namespace = _namespace(self.steps)
         self.pool = _pool(self.steps)
+        self.is_picky = bool(self.pool) or self.namespace == PREEMPTION  # Does it matter what lies where?
         self.cluster = TestCluster(World.create(seed, EPOCH, {"nodes": self._nodes(), "lab": True}))
         names = {i["name"] for i in recorded if i.get("kind") in ("Node", "Namespace", "PersistentVolume")}
         self.tracer = Tracer(self.namespace, names)
@@ -70,7 +71,7 @@ class Player:
         for number, step in enumerate(self.steps):
             self.start += int(normal.SHIFTED.get(step["STEP"], (0, ""))[0] * SECOND)
             self._run_until(step["t"])
-            if self.pool and number and numbers[number - 1] == 1 and numbers[number] == 2:
+            if self.is_picky and number and numbers[number - 1] == 1 and numbers[number] == 2:
                 self._check_luck(step)
             self._collect()
             self._take(step)

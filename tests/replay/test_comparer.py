@@ -5,7 +5,9 @@ from copy import deepcopy
 
 import pytest
 
-from tests.replay import recordings
+from cluster.apiserver import registry
+from cluster.objects.errors import ApiError
+from tests.replay import normal, recordings
 from tests.replay.compare import differences
 from tests.replay.tracing import Item
 
@@ -98,6 +100,10 @@ def a_pod_made_otherwise(trace: Trace) -> None:
     changes(trace, "Pod", "ADDED")[0]["object"]["spec"]["restartPolicy"] = "Never"
 
 
+def a_pod_of_another_image(trace: Trace) -> None:
+    changes(trace, "Pod", "ADDED")[0]["object"]["spec"]["containers"][0]["image"] = "nginx:1.26"
+
+
 def an_owner_that_does_not_block(trace: Trace) -> None:
     del changes(trace, "ReplicaSet", "ADDED")[0]["object"]["metadata"]["ownerReferences"][0]["blockOwnerDeletion"]
 
@@ -125,6 +131,7 @@ def swap(trace: Trace, one: Item, other: Item) -> None:
         another_final_state,
         another_revision,
         a_pod_made_otherwise,
+        a_pod_of_another_image,
         an_owner_that_does_not_block,
     ],
 )
@@ -171,3 +178,9 @@ def test_the_comparer_sees_a_condition_missing_before_an_eviction() -> None:
     )
 
     assert differences(trace, other) != []
+
+
+@pytest.mark.parametrize("kind", sorted(normal.ABSENT))
+def test_kinds_that_are_left_out_are_really_absent(kind: str) -> None:
+    with pytest.raises(ApiError):
+        registry.by_kind(kind)

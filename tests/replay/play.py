@@ -42,11 +42,11 @@ class Unlucky(Exception):
     """The pods do not lie as they were recorded."""
 
 
-def play(recorded: list[Item]) -> list[Item]:
+def play(recorded: list[Item], player: "type[Player] | None" = None) -> list[Item]:
     """What our cluster does when the recorded steps are taken. Errors: AssertionError (see `Unlucky`)."""
     for seed in range(1, SEEDS):
         try:
-            return Player(recorded, seed).play()
+            return (player or Player)(recorded, seed).play()
         except Unlucky:
             continue
     raise AssertionError(f"with none of {SEEDS} seeds did the pods lie on the nodes as they were recorded")
@@ -86,7 +86,7 @@ class Player:
     # --- time ---------------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        self._run_to(BOOT)
+        self.run_to(BOOT)
         if not any((s.get("request") or {}).get("path") == "/api/v1/namespaces" for s in self.steps):
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
             self.cluster.create(body)
@@ -95,15 +95,15 @@ class Player:
             kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
             self.cluster.create({**kind, "metadata": {"name": name}, "value": value, **policy})
         self.start = BOOT + 5 * SECOND
-        self._run_to(self.start)
+        self.run_to(self.start)
         self.seen = 0
         self._collect()
         self.items.clear()
 
     def _run_until(self, seconds: float) -> None:
-        self._run_to(max(self.start + int(seconds * SECOND), self.cluster.world.now))
+        self.run_to(max(self.start + int(seconds * SECOND), self.cluster.world.now))
 
-    def _run_to(self, moment: int) -> None:
+    def run_to(self, moment: int) -> None:
         while not self.cluster.world.run(moment):  # Cut short by a checkpoint, which a commit makes.
             self.cluster.world.commit()
         self.cluster.world.commit()
@@ -163,7 +163,7 @@ class Player:
         command = self._translated(text.removeprefix("kubectl "), step)
         done = next(i for i in self.recorded[self.recorded.index(step) :] if "KUBECTL" in i)
         for pause in kubectl.run(self.cluster, self.namespace, command, done["rc"] == 0):
-            self._run_to(self.cluster.world.now + int(pause * SECOND))
+            self.run_to(self.cluster.world.now + int(pause * SECOND))
 
     # --- names --------------------------------------------------------------------------------------------------
 

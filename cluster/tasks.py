@@ -34,7 +34,7 @@ from cluster.inbox import LEASE, PREFIX, bus
 
 SLICE = 0.020  # Wall seconds of a turn, shared by the worlds that want one …
 SHORTEST_SLICE = 0.002  # … but never less than this.
-LONE_SLICE = 0.060  # Of a busy world with the worker to itself: fewer, larger commits. An input ends it at once.
+LONE_SLICE = 0.100  # Of a busy world with the worker to itself: fewer, larger commits. An input ends it at once.
 LOOK_EVERY = 0.002  # Wall seconds between looks at the wake list within a turn.
 RENEW_EVERY = LEASE / 1000 / 4
 

@@ -348,7 +348,7 @@ class World:
         row |= {"last_checkpoint_step": self.last_checkpoint[0], "last_checkpoint_time": self.last_checkpoint[1]}
         del row["next_due"], row["next_event"]
         cells = {table: cells.data for table, cells in self.cells.items()}
-        return orjson.dumps({"row": row, "cells": cells}, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps({"row": row, "cells": cells})
 
     def objects(self) -> list[tuple[str, bytes, int, int, int]]:
         """(key, value, revision, created, version) of every living key, in order of creation."""

@@ -21,6 +21,8 @@ def merge(old: Causes, new: Causes) -> Causes:
     """`old` and then what `new` adds; bounded, the newest kept."""
     if not old or old == new:
         return new
+    if len(old) > LIMIT and len(new) == 1 and new[0] not in old:  # The common case of a crowd: one more is counted.
+        return (*old[: LIMIT - 1], new[0], f"+{int(old[LIMIT][1:]) + 1}")
     fresh = tuple(cause for cause in new if cause not in old)
     if not fresh:
         return old

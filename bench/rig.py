@@ -130,7 +130,7 @@ class Door:
                 return found
             if time.monotonic() > deadline:
                 raise RuntimeError(f"waited {seconds} s in vain for {path}")
-            time.sleep(0.01)
+            time.sleep(0.05)
 
 
 MERGE = "application/merge-patch+json"

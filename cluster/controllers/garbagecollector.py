@@ -30,14 +30,13 @@ class GarbageCollector(Component):
     def watch(self) -> None:
         for kind in KINDS:
             self.informers.add_index(kind, "owner", lambda obj: [r["uid"] for r in meta.owners(obj)])
-            self.informers.add_index(kind, "uid", lambda obj: [meta.uid(obj)])
             self.informers.subscribe(kind, lambda old, new, kind=kind: self._changed(kind, old, new), self.name)  # type: ignore[misc]
 
     def _changed(self, kind: str, old: Manifest | None, new: Manifest | None) -> None:
         if new is None and old is not None:
             self._owner_gone(old)
             for reference in meta.owners(old):
-                self._wake_owner(reference)
+                self._wake_owner(reference, old)
         elif new is not None:
             if meta.is_deleting(new) and (new["metadata"].get("finalizers") or ()):
                 self.queue.add(f"owner/{kind}/{meta.key(new)}")
@@ -47,7 +46,7 @@ class GarbageCollector(Component):
                 self.queue.add(f"delete/{kind}/{meta.key(new)}")
             if before is not after and before:
                 for reference in before:
-                    self._wake_owner(reference)
+                    self._wake_owner(reference, new)
 
     def _has_absent_owner(self, obj: Manifest) -> bool:
         return any(self._find(reference, obj) is None for reference in meta.owners(obj))
@@ -56,12 +55,10 @@ class GarbageCollector(Component):
         for kind, dependent in self._dependents(owner):
             self.queue.add(f"delete/{kind}/{meta.key(dependent)}")
 
-    def _wake_owner(self, reference: Manifest) -> None:
-        for kind in KINDS:
-            if kind == reference["kind"]:
-                for owner in self.informers.by_index(kind, "uid", reference["uid"]):
-                    if meta.is_deleting(owner):
-                        self.queue.add(f"owner/{kind}/{meta.key(owner)}")
+    def _wake_owner(self, reference: Manifest, dependent: Manifest) -> None:
+        owner = self._find(reference, dependent)
+        if owner is not None and meta.is_deleting(owner):
+            self.queue.add(f"owner/{reference['kind']}/{meta.key(owner)}")
 
     def _dependents(self, owner: Manifest) -> list[tuple[str, Manifest]]:
         uid = meta.uid(owner)

@@ -76,3 +76,10 @@ def _counted(pod: Manifest) -> tuple[Any, ...]:
         metadata.get("ownerReferences"),
         metadata.get("labels"),
     )
+
+
+def _counted(pod: Manifest) -> tuple[object, ...]:
+    """All that a count looks at."""
+    metadata = pod["metadata"]
+    deleting, terminal = "deletionTimestamp" in metadata, pods.is_terminal(pod)
+    return metadata.get("ownerReferences"), metadata.get("labels"), deleting, terminal, pods.is_ready(pod)

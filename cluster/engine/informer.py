@@ -189,7 +189,7 @@ class Informers:
         cache.apply(key, new, rank)
         stopped = self.stopped
         for component, handler in cache.handlers:
-            if component not in stopped:
+            if not stopped or component not in stopped:
                 handler(old, new)
         for (index, routes), values in zip(cache.routes.items(), before, strict=True):
             after = cache.values[index].get(key, _NONE)

@@ -195,6 +195,7 @@ class Supervisor:
                 if now >= next_due_look:
                     next_due_look = now + DUE_EVERY
                     kick_what_is_due()
+                    put_log_away()
                 inbox.sweep()
 
     def _hear(self, data: bytes) -> None:
@@ -340,6 +341,24 @@ def kick_what_is_due() -> None:
     for name, owner in zip(names, owned, strict=True):
         if owner is None:
             inbox.kick(name)
+
+
+LARGE_LOG = 16 * 1024 * 1024  # Bytes of SQLite's write-ahead log that are worth carrying away.
+
+
+def put_log_away() -> None:
+    """Carry SQLite's write-ahead log into the database here, so that no world's turn has to stop for it."""
+    if connection.vendor != "sqlite":
+        return
+    log = Path(f"{connection.settings_dict['NAME']}-wal")
+    try:
+        if log.stat().st_size > LARGE_LOG:
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    except OSError:
+        return
+    except DatabaseError:
+        connection.close()
 
 
 def ending(code: int) -> str:

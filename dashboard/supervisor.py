@@ -292,7 +292,7 @@ def run_worker(name: str) -> None:
     tasks.be_worker(name)
     warnings.simplefilter("ignore", SecurityWarning)  # Root in a container is fine: messages are JSON, from ourselves.
     worker_ready.connect(_stop_quietly)
-    gc.set_threshold(50_000, 50, 1_000)  # Worlds are large and rarely cyclic: looking for cycles took a seventh of the CPU.
+    gc.set_threshold(50_000, 50, 1_000)  # Worlds are large and rarely cyclic: a seventh of the CPU went here.
     worker = celery_app.Worker(
         hostname=name,
         pool_cls="solo",

@@ -95,3 +95,51 @@ def test_the_page_comes_back_when_its_server_has_died(orrery: Orrery, sight: Sig
 
 def _listens(process, port: int) -> bool:
     return any(c.laddr.port == port and c.status == "LISTEN" for c in process.net_connections())
+
+
+def power(sight: Sight, node: str, on: bool) -> None:
+    """Click the power button of `node`, and wait until the page shows it."""
+    sight.page.click(f".kill[data-node='{node}']")
+    wanted = "true" if on else "false"
+    sight.until(f"window.__orrery.state().nodes.find(n => n.k === '{node}').p === {wanted}", f"{node}'s power")
+
+
+def look_at(sight: Sight, name: str) -> str:
+    """Select a pod of the shop on the map; what Why says of it."""
+    sight.page.click(f"[data-object='Pod/default/{name}']")
+    sight.until(f"document.querySelector('#inspector h2').textContent === '{name}'", "the inspector")
+    return sight.page.inner_text("#inspector")
+
+
+def test_two_dead_nodes_are_emptied_and_when_all_three_die_nobody_is_evicted(orrery: Orrery, sight: Sight):
+    sight.open(orrery.url)
+    workers = sorted(node["k"] for node in sight.state()["nodes"])
+    orrery.kubectl("apply", "-f", "-", text=SHOP)
+    sight.until(are_running(sight, 3), "three pods of the shop to run")
+
+    for node in workers[:-1]:
+        power(sight, node, on=False)
+    orrery.manage("clock", "skip", "480")
+    survivor = workers[-1]
+    alive = [p for p in orrery.pods("shop") if "deletionTimestamp" not in p["metadata"]]
+    assert {pod["spec"]["nodeName"] for pod in alive} == {survivor}
+    sight.until(are_running(sight, 3), "the page to show the same")
+
+    for node in workers[:-1]:
+        power(sight, node, on=True)
+    orrery.manage("clock", "skip", "60")
+    for node in workers:
+        power(sight, node, on=False)
+    before = {pod["metadata"]["uid"] for pod in orrery.pods("shop")}
+    orrery.manage("clock", "skip", "900")
+
+    pods = orrery.pods("shop")
+    assert {pod["metadata"]["uid"] for pod in pods} == before
+    assert not any("deletionTimestamp" in pod["metadata"] for pod in pods)
+    why = look_at(sight, pods[0]["metadata"]["name"])
+    assert "Evictions are halted" in why
+    assert "Evictions are halted" in orrery.manage("why", f"pod/{pods[0]['metadata']['name']}")
+
+    for node in workers:
+        power(sight, node, on=True)
+    orrery.kubectl("delete", "deployment,service", "shop")

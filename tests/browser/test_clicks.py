@@ -41,6 +41,16 @@ def test_a_sample_is_applied_and_runs(orrery: Orrery, sight: Sight):
     orrery.kubectl("delete", "deployment,service", "web")
 
 
+def test_quick_clicks_on_plus_all_count(orrery: Orrery, sight: Sight):
+    before = int(sight.page.inner_text("#w-default-hello output"))
+    sight.page.evaluate(
+        "() => { for (let i = 0; i < 3; i++) document.querySelector('#w-default-hello [data-scale-up]').click() }"
+    )
+
+    said(sight, f"kubectl scale deployment hello --replicas={before + 3}")
+    orrery.kubectl("scale", "deployment", "hello", f"--replicas={before}")
+
+
 def test_a_mistake_in_yaml_is_told_with_its_line(sight: Sight):
     page = sight.page
     page.click("[data-sheet=apply].pri")

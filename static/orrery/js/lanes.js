@@ -217,11 +217,13 @@ export class Lanes {
   words(c) {
     c.font = '600 11px Inter, sans-serif';
     let end = c.W - 18;
-    for (const { x, y, words, tone } of this.hits.filter((hit) => hit.words).reverse()) {
+    const deeds = this.hits.filter((hit) => hit.words).reverse();
+    for (const [index, { x, y, words, tone }] of deeds.entries()) {
       const wide = c.measureText(words).width;
+      const before = (deeds[index + 1]?.x ?? LEFT) + 8;
       c.fillStyle = tone;
       if (x + 9 + wide <= end) c.fillText(words, x + 9, y + 0.5);
-      else if (end > c.W - 20 && x - 9 - wide > LEFT) { c.fillText(words, x - 9 - wide, y + 0.5); end = x - 12 - wide; continue; }
+      else if (end > c.W - 20 && x - 9 - wide > before) { c.fillText(words, x - 9 - wide, y + 0.5); end = x - 12 - wide; continue; }
       end = Math.min(end, x - 10);
     }
   }

@@ -187,6 +187,18 @@ function act(name, values = {}) {
   return htmx.ajax('POST', `${boot.act}${name}`, { values, swap: 'none', source: document.body });
 }
 
+/** A quick second click on + must count from the first one, not from what the server said before it. */
+function stepped(button) {
+  const stepper = button.closest('.stepper');
+  if (!stepper) return;
+  const wanted = Number(button.dataset.replicas);
+  const [fewer, more] = $$('button', stepper);
+  say($('output', stepper), String(wanted));
+  fewer.dataset.replicas = String(Math.max(wanted - 1, 0));
+  fewer.disabled = wanted === 0;
+  more.dataset.replicas = String(wanted + 1);
+}
+
 function sheet(name, query = '') {
   htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#sheet', swap: 'innerHTML' }).then(() => {
     if (!$('#sheet').open) $('#sheet').showModal();
@@ -236,7 +248,7 @@ document.addEventListener('click', (event) => {
   if (!target || target === document.body) return;
   const { dataset } = target;
   if (dataset.object) { const [kind, ...rest] = dataset.object.split('/'); inspect(kind, rest.join('/').replace(/^\//, ''), dataset.tab ?? open.tab); }
-  else if (dataset.act) { const { act: name, ...values } = dataset; if (!target.matches('[data-ask]') || target.dataset.sure) act(name, values); target.closest('[popover]')?.hidePopover(); }
+  else if (dataset.act) { const { act: name, ...values } = dataset; act(name, values); stepped(target); target.closest('[popover]')?.hidePopover(); }
   else if (dataset.nodeMenu) nodeMenu(target);
   else if (dataset.tab) inspect(open.kind, open.key, dataset.tab);
   else if (dataset.sheet) { sheet(dataset.sheet, dataset.query ?? ''); target.closest('[popover]')?.hidePopover(); }
@@ -343,6 +355,7 @@ function follow() {
   }
 }
 document.body.addEventListener('orrery:toast', ({ detail }) => toast(detail.text ?? '', detail.bad, detail.undo));
+document.body.addEventListener('orrery:toast', ({ detail }) => { if (detail.bad) tellPanels('orrery:workloads'); });
 document.body.addEventListener('orrery:done', () => { if ($('#sheet').open) $('#sheet').close(); });
 document.body.addEventListener('htmx:error', () => toast(t('That did not arrive. Is the server there?'), true));
 

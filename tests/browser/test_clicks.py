@@ -149,7 +149,8 @@ def test_anything_can_be_found_and_run_from_the_keyboard(sight: Sight):
     page.keyboard.press("Control+k")
     page.keyboard.type("worker-1")
     page.keyboard.press("Enter")
-    sight.until("document.querySelector('#palette').open === false", "the list to close")
+    sight.until("document.querySelector('#inspector h2')?.textContent === 'worker-1'", "the node, not its end")
+    assert all(node["p"] for node in sight.state()["nodes"])
 
     page.keyboard.press("Control+k")
     page.keyboard.type("machine")

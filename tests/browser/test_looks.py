@@ -9,7 +9,8 @@ from tests.browser.running import Orrery, Sight
 VIEWS = ("map", "logs", "metrics", "etcd", "machine-room")
 LABELS = ".btn, .seg button, .tabs button, .views button, .tabbar button, .pill, .comp b, h2, .sample b"
 CLIPPED = f"""[...document.querySelectorAll('{LABELS}')]
-  .filter(e => e.offsetParent && !e.matches('.vh') && e.id !== 'skip' && e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0)
+  .filter(e => e.offsetParent && !e.matches('.vh') && e.id !== 'skip')
+  .filter(e => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1)
   .map(e => e.className + ': ' + e.textContent.trim())"""
 SERIOUS = ("serious", "critical")
 

@@ -184,8 +184,14 @@ function view(name) {
 
 /** Do something to the cluster. Whatever went wrong comes back as a toast. */
 function act(name, values = {}) {
-  return htmx.ajax('POST', `${boot.act}${name}`, { values, swap: 'none', source: document.body });
+  const source = document.body.appendChild(h('i', { hidden: true })); // htmx drops a second request of one element.
+  const post = () => htmx.ajax('POST', `${boot.act}${name}`, { values, swap: 'none', source }).finally(() => source.remove());
+  const before = underWay.get(name) ?? Promise.resolve();
+  const done = before.then(post, post); // Clicks of a kind arrive in their order; a pause does not wait for a skip.
+  underWay.set(name, done);
+  return done;
 }
+const underWay = new Map();
 
 /** A quick second click on + must count from the first one, not from what the server said before it. */
 function stepped(button) {

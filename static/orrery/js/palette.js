@@ -29,8 +29,10 @@ export class Palette {
   search() {
     const words = this.input.value.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (text) => words.every((word) => text.toLowerCase().includes(word));
-    const found = this.deeds().filter((deed) => fits(deed.text)).map((deed) => ({ ...deed, mark: icon(deed.icon), note: t('do') }));
-    for (const node of this.model.nodes.values()) if (fits(`node ${node.k}`)) found.push({ text: node.k, note: t('Node'), mark: icon('server'), run: () => this.open('Node', `/${node.k}`) });
+    const deeds = this.deeds().filter((deed) => fits(deed.text)).map((deed) => ({ ...deed, mark: icon(deed.icon), note: t('do') }));
+    const found = words.length ? [] : deeds; // A node's name and Enter show the node; nobody wants to cut its power by that.
+    if (words.length) for (const node of this.model.nodes.values()) if (fits(`node ${node.k}`)) found.push({ text: node.k, note: t('Node'), mark: icon('server'), run: () => this.open('Node', `/${node.k}`) });
+    if (words.length) found.push(...deeds);
     for (const pod of this.model.pods.values()) {
       if (found.length > MOST) break;
       if (fits(`pod ${pod.k} ${pod.t}`)) found.push({ text: nameOf(pod.k), note: `${namespaceOf(pod.k)} · ${pod.t}`, mark: glyph(pod.s), run: () => this.open('Pod', pod.k) });

@@ -22,7 +22,7 @@ from cluster.engine.informer import Informers
 from cluster.engine.recorder import Recorder
 from cluster.kubelet import environment, pod_status, scripts
 from cluster.kubelet.containers import Containers, Plan
-from cluster.objects import Manifest, meta
+from cluster.objects import Manifest, conditions, meta
 from cluster.runtime.containers import Record
 from cluster.runtime.cri import Runtime
 from cluster.runtime.network import NoAddressLeft
@@ -174,7 +174,10 @@ class PodWorker:
             runtime=self.runtime.name,
             ending=ending,
         )
-        return self.client.update_status({**pod, "status": pod_status.build(pod, view)})
+        status = pod_status.build(pod, view)
+        if self.lab and conditions.get(pod, "PodScheduled") is None:  # KWOK left that condition to the scheduler.
+            status = {**status, "conditions": conditions.drop(status["conditions"], "PodScheduled")}
+        return self.client.update_status({**pod, "status": status})
 
 
 def sandbox_error(uid: str, problem: str) -> str:

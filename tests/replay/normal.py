@@ -53,8 +53,6 @@ VOLATILE = (
     Ignored("Pod", r"observedGeneration$", "KWOK reports none"),
     Ignored("Pod", r"^status.*(PodReadyToStart|containerID|imageID|\.started$|[rR]esources\b|lastProbe|\.image$)",
             "KWOK sets none of these, or repeats the image as it was asked for"),
-    Ignored("Pod", r"\[PodScheduled\]\.(type|status)$", "KWOK does not set it on pods that name their node; the others'"
-            " node, and an Unschedulable's reason and message, are compared"),
     Ignored("Node", r"nodeInfo|addresses|images|capacity|allocatable|lastHeartbeat|\.message$|daemonEndpoints"
             r"|features|runtimeHandlers", "KWOK's machines are other machines"),
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Several clusters, and control over their time, through the same inbox as everything else."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 
@@ -92,10 +93,11 @@ def test_a_step_takes_one_item(orrery: Installation):
 
 def test_a_followed_world_commits_its_horizon_many_times_a_second(orrery: Installation):
     horizons = set()
-    deadline = time.monotonic() + 2.5
-    while time.monotonic() < deadline:
+    deadline = time.monotonic() + 15  # Unfollowed, its leases and looks at nodes move it nine times or less.
+    while len(horizons) < 12 and time.monotonic() < deadline:
         inbox.follow("default")
         horizons.add(row().sim_now)
+        threading.Event().wait(0.01)
 
     assert len(horizons) >= 12
 

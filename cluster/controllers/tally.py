@@ -4,7 +4,6 @@ A ReplicaSet of 5,000 would otherwise be counted anew for each pod that becomes 
 the informer when a world is loaded, kept by pod events afterwards.
 """
 
-from typing import Any
 
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta, pods
@@ -65,17 +64,6 @@ class Tally:
             count.labels[labels] = left
         else:
             count.labels.pop(labels, None)
-
-
-def _counted(pod: Manifest) -> tuple[Any, ...]:
-    metadata = pod["metadata"]
-    return (
-        pods.is_terminal(pod),
-        "deletionTimestamp" in metadata,
-        pods.is_ready(pod),
-        metadata.get("ownerReferences"),
-        metadata.get("labels"),
-    )
 
 
 def _counted(pod: Manifest) -> tuple[object, ...]:

@@ -5,10 +5,10 @@ kubectl reads it before it sends anything: `create` and `apply` ask the group's 
 
     /openapi/v3                 index: group version → URL with a hash, so that documents can be cached for ever
     /openapi/v3/apis/apps/v1    one document a group version
-    /openapi/v2                 everything in one document, as JSON
+    /openapi/v2                 everything in one document, as JSON or (for kubectl) as protobuf
 
 Mirrors:  k8s.io/kube-openapi (builder3, handler3), k8s.io/apiserver/pkg/endpoints/installer.go
-Left out: descriptions (`kubectl explain` is another issue), response codes, the protobuf form of v2 (kubectl < 1.29).
+Left out: descriptions (`kubectl explain` is another issue), response codes.
 """
 
 import gzip
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from cluster.apiserver import discovery, patches, registry, schema
+from cluster.apiserver import discovery, openapi_wire, patches, registry, schema
 from cluster.apiserver.discovery import VERSION
 from cluster.apiserver.registry import Resource
 from cluster.objects import Manifest
@@ -27,7 +27,6 @@ from cluster.objects import Manifest
 PREFIX = "#/components/schemas/"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 INFO = {"title": "Kubernetes", "version": f"{VERSION['major']}.{VERSION['minor']}"}
-PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 _WRITE = ("dryRun", "fieldManager", "fieldValidation")
 _LIST = (
     "allowWatchBookmarks",
@@ -90,6 +89,13 @@ def document_v2() -> Packed:
     paths = {path: _without_bodies(item) for resource in registry.RESOURCES for path, item in _paths(resource)}
     definitions = {name: _as_v2(found) for name, found in sorted(schema.definitions().items())}
     return _pack({"swagger": "2.0", "info": INFO, "paths": dict(sorted(paths.items())), "definitions": definitions})
+
+
+@cache
+def document_v2_wire() -> Packed:
+    """The same in the protobuf form that kubectl asks for."""
+    body = openapi_wire.encode(orjson.loads(document_v2().body()))
+    return Packed(gzip.compress(body, 6, mtime=0), sha512(body).hexdigest().upper())
 
 
 # --- paths ------------------------------------------------------------------------------------------------------

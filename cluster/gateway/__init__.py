@@ -84,6 +84,8 @@ async def _serve(request: Request) -> None:
         return
     target = parse(request.path)
     resource = _resource(target)
+    if resource is not None and resource.deprecated:
+        request.warnings.append(resource.deprecated)
     if target is None or resource is None:
         await request.reply(PAGE_NOT_FOUND)
     elif target.subresource in NOT_SERVED and target.subresource in resource.subresources:

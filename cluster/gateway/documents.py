@@ -4,7 +4,7 @@ Mirrors:  k8s.io/apiserver/pkg/server (routes), kube-openapi handlers
 Left out: /metrics beyond a count of requests, /logs, /debug.
 """
 
-from cluster.apiserver import discovery, openapi
+from cluster.apiserver import discovery, openapi, openapi_wire
 from cluster.apiserver.openapi import Packed
 from cluster.gateway import pool
 from cluster.gateway.http import NO_CACHE, PAGE_NOT_FOUND, TEXT, Reply, Request, json_reply, plain
@@ -72,9 +72,9 @@ def _discovery(request: Request, parts: list[str]) -> Reply:
 
 async def _openapi(request: Request, parts: list[str]) -> Reply:
     if parts[1:] == ["v2"]:
-        if openapi.PROTOBUF_V2 in request.accept and "application/json" not in request.accept:
-            # kubectl before 1.29 asks for this form alone. The text is what its user will read.
-            raise errors.NotAcceptable("OpenAPI v2 is served as JSON only; use kubectl 1.29 or newer")
+        if request.accept.startswith(openapi_wire.MEDIA):  # kubectl knows no other form of v2.
+            wire = await pool.in_thread(lambda _: openapi.document_v2_wire())
+            return _packed(request, wire, (NO_CACHE,), openapi_wire.MEDIA)
         return _packed(request, await pool.in_thread(lambda _: openapi.document_v2()), (NO_CACHE,))
     if parts[1:] == ["v3"]:
         index = await pool.in_thread(lambda _: openapi.index())
@@ -93,12 +93,14 @@ def _group_version(parts: list[str]) -> tuple[str, str] | None:
     return (parts[1], parts[2]) if parts[0] == "apis" and len(parts) == 3 else None
 
 
-def _packed(request: Request, made: Packed, headers: tuple[tuple[str, str], ...]) -> Reply:
+def _packed(
+    request: Request, made: Packed, headers: tuple[tuple[str, str], ...], media: str = "application/json"
+) -> Reply:
     """A large document: gzipped as it lies there, or unpacked for who can't read that."""
     etag = f'"{made.hash}"'
     headers = (*headers, ("ETag", etag), ("Vary", "Accept-Encoding, Accept"))
     if etag in request.headers.get("if-none-match", ""):
         return Reply(304, "", b"", headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Reply(200, "application/json", made.gzipped, (*headers, ("Content-Encoding", "gzip")))
-    return Reply(200, "application/json", made.body(), headers)
+        return Reply(200, media, made.gzipped, (*headers, ("Content-Encoding", "gzip")))
+    return Reply(200, media, made.body(), headers)

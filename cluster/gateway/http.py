@@ -49,6 +49,7 @@ class Request:
         self.query_string: str = scope.get("query_string", b"").decode("latin1")
         self._query: dict[str, list[str]] | None = None
         self.started = False
+        self.warnings: list[str] = []  # What every answer to this request warns of.
 
     def query(self, name: str, default: str = "") -> str:
         """The first value of a query parameter, as the API reads them."""
@@ -120,6 +121,7 @@ class Request:
         sent = [(b"content-type", media.encode())] if media else []
         sent += [(b"audit-id", str(uuid.uuid4()).encode()), (b"date", formatdate(usegmt=True).encode())]
         sent += [(name.lower().encode(), value.encode("latin1", "replace")) for name, value in headers]
+        sent += [(b"warning", f'299 - "{text}"'.encode("latin1", "replace")) for text in self.warnings]
         await self._send({"type": "http.response.start", "status": status, "headers": sent})
 
     async def write(self, data: bytes, more: bool = True) -> None:

@@ -359,6 +359,7 @@ def _default_endpoints(endpoints: Manifest) -> Manifest:
 ENDPOINTS = Resource(
     "", "v1", "Endpoints", "endpoints", singular="endpoints", short_names=("ep",), storage="services/endpoints",
     default=_default_endpoints,
+    deprecated="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 )  # fmt: skip
 
 EVENT = Resource(

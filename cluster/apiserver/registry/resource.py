@@ -53,6 +53,7 @@ class Resource:
     graceful: bool = False  # Is a deletion given a grace period? (pods)
     create_on_update: bool = False  # Does PUT create what is missing? (leases, events …)
     returns_deleted: bool = False  # Does DELETE answer with the object?
+    deprecated: str = ""  # What every answer about this version of the kind warns of.
     stored_as: str = ""  # Kind whose storage this version of the kind shares (events.k8s.io).
     to_stored: Change | None = None
     from_stored: Change | None = None

@@ -47,11 +47,14 @@ def test_openapi_is_found_through_its_index_and_comes_gzipped(lab):
     assert json.loads(gzip.decompress(packed.body)) == fetch(url).json()
 
 
-def test_an_old_kubectl_is_told_to_be_renewed(lab):
-    answer = fetch("/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+def test_kubectl_gets_openapi_v2_in_its_own_form(lab):
+    media = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 
-    assert answer.status == 406
-    assert "use kubectl 1.29 or newer" in answer.json()["message"]
+    answer = fetch("/openapi/v2", accept=media)
+
+    assert answer.headers["content-type"] == media
+    assert answer.body.startswith(b"\x0a\x032.0")  # Field 1, `swagger`.
+    assert b"io.k8s.api.apps.v1.Deployment" in answer.body
 
 
 def test_paths_nobody_serves_are_not_found_in_the_real_ways(lab):

@@ -233,3 +233,11 @@ def forget_until(cluster, revision):
     from cluster.models import Cluster
 
     Cluster.objects.filter(pk=cluster.world.identity).update(compacted=revision)
+
+
+def test_an_answer_about_a_deprecated_version_warns_of_it(lab):
+    answer = fetch("/api/v1/namespaces/default/endpoints")
+
+    assert answer.headers["warning"] == (
+        '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'
+    )

@@ -65,7 +65,9 @@ def row_of(cluster: Cluster) -> dict[str, Any]:
 
 def export(row: dict[str, Any], step: int, sim_time: int, rows: Iterable[InputRow]) -> dict[str, Any]:
     """A cluster's life as plain data. Times: simulated microseconds; `epoch`: microseconds since 1970 at t = 0."""
-    requests = [{"id": r.id, "step": r.step, "simTime": r.sim_time, "request": orjson.loads(r.request)} for r in rows]
+    requests = [
+        {"id": r.id, "step": r.step, "simTime": r.sim_time, "request": orjson.loads(r.request)} for r in rows
+    ]
     return {
         "engine": ENGINE_VERSION,
         "seed": row["seed"],

@@ -173,7 +173,7 @@ class Server:
         elif meta.is_deleting(old):
             problem = f"pod {name} is being deleted, cannot be assigned to a host"
         elif old["spec"].get("nodeName"):
-            problem = f'pod {name} is already assigned to node "{old["spec"]["nodeName"]}"'
+            problem = f"pod {name} is already assigned to node \"{old['spec']['nodeName']}\""
         elif old["spec"].get("schedulingGates"):
             problem = f"pod {name} has non-empty .spec.schedulingGates"
         if problem:

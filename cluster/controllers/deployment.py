@@ -105,6 +105,7 @@ class DeploymentController(Controller):
         except (NotFound, Invalid):
             return
 
+
     def _sets(self) -> list[Manifest]:
         return self.owned("ReplicaSet", self.deployment)
 

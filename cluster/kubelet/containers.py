@@ -206,7 +206,9 @@ class Containers:
             record = self.latest(meta.uid(pod))[name]
             plan.changed = True
             plan.ready.pop(name, None)
-            self._after_end(pod, plan, container, self.runtime.finish_container(record, Exit(step[1], *step[2:])))
+            self._after_end(
+                pod, plan, container, self.runtime.finish_container(record, Exit(step[1], *step[2:]))
+            )
         elif what == "show":
             self._show_backoff(pod, plan, container, step[2], step[3])
         else:  # "again"
@@ -288,7 +290,9 @@ class Containers:
         args = [environment.expanded(text, env) for text in container.get("args") or ()]
         limit = environment.memory_limit(container)
         self._forget(uid, name, attempt - 2)
-        record = self.runtime.create_container(uid, name, attempt, reference, command, args, env, limit, script)
+        record = self.runtime.create_container(
+            uid, name, attempt, reference, command, args, env, limit, script
+        )
         self._say(pod, container, "Normal", "Created", "Container created")
         plan.changed = True
         plan.waiting.pop(name, None)
@@ -404,7 +408,8 @@ def _is_sidecar(container: Manifest) -> bool:
 def _readiness_delay(container: Manifest) -> int:
     """Probes succeed at their first try, which is not before their initial delay."""
     delays = [
-        (container.get(probe) or {}).get("initialDelaySeconds") or 0 for probe in ("startupProbe", "readinessProbe")
+        (container.get(probe) or {}).get("initialDelaySeconds") or 0
+        for probe in ("startupProbe", "readinessProbe")
     ]
     return int(sum(delays)) * SECOND
 

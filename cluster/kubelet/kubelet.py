@@ -158,7 +158,9 @@ class Kubelet(Component):
         """Update the node's status if there is news, or if it has been five minutes."""
         node = self.informers.get("Node", "", self.node)
         if node is None:
-            self.queue.add_after("node", REPORT_EVERY)  # Deleted while we run: only a restart registers again.
+            self.queue.add_after(
+                "node", REPORT_EVERY
+            )  # Deleted while we run: only a restart registers again.
             return
         old = node.get("status") or {}
         new = self._status(old, connected=bool(node["spec"].get("podCIDR")))

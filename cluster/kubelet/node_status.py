@@ -40,7 +40,8 @@ def initial_node(name: str, machine: Machine, status: Manifest) -> Manifest:
     }
     annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
     taints = [
-        {k: taint[k] for k in ("key", "value", "effect") if taint.get(k)} for taint in machine.get("taints") or ()
+        {k: taint[k] for k in ("key", "value", "effect") if taint.get(k)}
+        for taint in machine.get("taints") or ()
     ]
     return {
         "kind": "Node",
@@ -116,7 +117,9 @@ def _images(images: dict[str, Any]) -> list[Manifest]:
     return [{"names": [image["pinned"], name], "sizeBytes": image["size"]} for name, image in ordered]
 
 
-def _condition(old: Manifest | None, type_: str, status: str, reason: str, message: str, now: str) -> Manifest:
+def _condition(
+    old: Manifest | None, type_: str, status: str, reason: str, message: str, now: str
+) -> Manifest:
     moved = old is None or old["status"] != status
     return {
         "type": type_,

@@ -93,7 +93,9 @@ def _container(container: Manifest, view: View, has_inits: bool, is_init: bool) 
         state = {"terminated": terminated(latest or {}, view)}
     status: Manifest = {"name": name, "state": state, "lastState": last_state}
     finished = latest is not None and latest["code"] == 0 and not waiting
-    status["ready"] = finished if is_init and not _is_sidecar(container) else running and name not in view.unready
+    status["ready"] = (
+        finished if is_init and not _is_sidecar(container) else running and name not in view.unready
+    )
     status["restartCount"] = latest["attempt"] if latest is not None else 0
     if latest is None:
         status |= {"image": container["image"], "imageID": "", "started": False}
@@ -150,7 +152,9 @@ def _phase(
             return "Failed"
         if not ending:
             return "Pending"
-    codes = [status["state"]["terminated"]["exitCode"] for status in statuses if "terminated" in status["state"]]
+    codes = [
+        status["state"]["terminated"]["exitCode"] for status in statuses if "terminated" in status["state"]
+    ]
     fresh = any("waiting" in status["state"] and not status["lastState"] for status in statuses)
     if fresh and not ending:
         return "Pending"
@@ -224,7 +228,9 @@ def _initialized(phase: str, inits: list[Manifest], statuses: list[Manifest]) ->
     return "True", "", ""
 
 
-def _condition(type_: str, wanted: tuple[str, str, str], old: Manifest | None, generation: Any, now: str) -> Manifest:
+def _condition(
+    type_: str, wanted: tuple[str, str, str], old: Manifest | None, generation: Any, now: str
+) -> Manifest:
     status, reason, message = wanted
     condition: Manifest = {"type": type_}
     if generation:

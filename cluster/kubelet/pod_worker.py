@@ -131,7 +131,9 @@ class PodWorker:
             message = "Pod sandbox changed, it will be killed and re-created."
             self.recorder.event(pod, "Normal", "SandboxChanged", message)
         try:
-            return self.runtime.run_pod_sandbox(uid, meta.namespace(pod), meta.name(pod), cidr if own else None)
+            return self.runtime.run_pod_sandbox(
+                uid, meta.namespace(pod), meta.name(pod), cidr if own else None
+            )
         except NoAddressLeft as error:
             self.recorder.event(pod, "Warning", "FailedCreatePodSandBox", sandbox_error(uid, str(error)))
             plan.retry_at = self.clock.now + RETRY

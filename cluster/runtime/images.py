@@ -48,7 +48,9 @@ CATALOGUE: dict[str, Known] = {
     "registry.k8s.io/e2e-test-images/agnhost": Known("generic", 54 * MB, ("/agnhost", "pause")),
 }
 
-PUBLISHED_TAG = re.compile(r"latest|stable|mainline|edge|alpine|slim|musl|glibc|uclibc|bookworm|trixie|v?[0-9]")
+PUBLISHED_TAG = re.compile(
+    r"latest|stable|mainline|edge|alpine|slim|musl|glibc|uclibc|bookworm|trixie|v?[0-9]"
+)
 REFERENCE = re.compile(
     r"(?P<repository>(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
     r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"

@@ -50,7 +50,8 @@ class HostLocal:
                 }
                 return dotted(number)
         raise NoAddressLeft(
-            f"failed to allocate for range 0: no IP addresses available in range set: {dotted(first)}-{dotted(last)}"
+            "failed to allocate for range 0: no IP addresses available in range set: "
+            f"{dotted(first)}-{dotted(last)}"
         )
 
     def remove(self, address: str) -> None:

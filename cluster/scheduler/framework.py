@@ -85,8 +85,12 @@ class Plugin:
     name = ""
     local = True  # A node's answer depends on what the plugin reads of the pod, and on that node alone.
     sees_pods = False  # The answer changes when pods come to the node or leave it.
-    reads: Any = staticmethod(nothing)  # The part of a pod that decides, as JSON data: alike here, alike answered.
-    events: frozenset[tuple[str, str]] = frozenset()  # (kind, action) that may change a refusal of this plugin.
+    reads: Any = staticmethod(
+        nothing
+    )  # The part of a pod that decides, as JSON data: alike here, alike answered.
+    events: frozenset[tuple[str, str]] = (
+        frozenset()
+    )  # (kind, action) that may change a refusal of this plugin.
 
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
         """May `event` have made `pod`, which this plugin refused, schedulable? (A queueing hint.)"""
@@ -170,7 +174,9 @@ class Cycle:
         self.rejections: list[Rejection] = plan.rejections
         self.considered: Numbers | None = None  # Rows looked at, in order; None: all.
         self.evaluated = 0
-        self.expected: dict[int, list[PodInfo]] = {}  # Pods nominated for a row, at least as important as this one.
+        self.expected: dict[
+            int, list[PodInfo]
+        ] = {}  # Pods nominated for a row, at least as important as this one.
         self.scored: Numbers | None = None  # Rows scored, in the order of looking.
         self.total: Numbers | None = None
         self.normalized: dict[str, Numbers] = {}
@@ -228,7 +234,9 @@ class Framework:
         self._filters = [(i, plugin) for i, plugin in enumerate(plugins) if hasattr(plugin, "filter")]
         self._scores = [entry for entry in profile if hasattr(entry.plugin, "score")]
         crowded = [i for i, plugin in self._filters if plugin.local and plugin.sees_pods]
-        self._first_crowded = min(crowded, default=len(plugins))  # A refusal before it stands when only pods moved.
+        self._first_crowded = min(
+            crowded, default=len(plugins)
+        )  # A refusal before it stands when only pods moved.
         self._wide_filters = [(i, plugin) for i, plugin in self._filters if not plugin.local]
         self._wide_scores = [entry for entry in self._scores if not entry.plugin.local]
         self.post_filtering = [plugin for plugin in plugins if hasattr(plugin, "postfilter")]
@@ -504,7 +512,9 @@ class Framework:
                 if raw.any():
                     plan.varying.append(entry)
                 else:
-                    plan.flat[entry.plugin.name] = score = int(entry.plugin.normalize(np.zeros(1, np.int64))[0])
+                    plan.flat[entry.plugin.name] = score = int(
+                        entry.plugin.normalize(np.zeros(1, np.int64))[0]
+                    )
                     plan.constant += score * entry.weight
 
 

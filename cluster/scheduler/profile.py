@@ -29,7 +29,9 @@ def default_profile(informers: Informers) -> list[Entry]:
         Entry(NodePorts()),
         Entry(NodeResourcesFit()),
         Entry(
-            DefaultPreemption(lambda: informers.list("PodDisruptionBudget"), lambda key: informers.by_key("Pod", key))
+            DefaultPreemption(
+                lambda: informers.list("PodDisruptionBudget"), lambda key: informers.by_key("Pod", key)
+            )
         ),
         Entry(NodeResourcesBalancedAllocation()),
     ]

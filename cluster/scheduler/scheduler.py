@@ -159,7 +159,9 @@ class Scheduler(Component):
             return
         if not any((event.kind, event.action) in plugin.events for plugin in self.framework.by_name.values()):
             return
-        if self.pods.move_if(lambda key, entry: self._may_help(event, entry, self._pod(key)), self.agenda.causes):
+        if self.pods.move_if(
+            lambda key, entry: self._may_help(event, entry, self._pod(key)), self.agenda.causes
+        ):
             self._wake()
 
     def _may_help(self, event: ClusterEvent, entry: Entry, pod: Manifest | None) -> bool:
@@ -196,7 +198,9 @@ class Scheduler(Component):
             self.queue.add_after(NEXT, PACE * self.agenda.slow)
         retry = self.pods.next_error_retry()
         if retry is not None:
-            self.queue.add_after(RETRY, retry - self.clock.now, "kube-scheduler tries a pod again after an error")
+            self.queue.add_after(
+                RETRY, retry - self.clock.now, "kube-scheduler tries a pod again after an error"
+            )
         if self.pods.unschedulable:
             self.queue.add_after(FLUSH, FLUSH_EVERY)
 

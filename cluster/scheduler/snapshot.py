@@ -105,7 +105,9 @@ class Snapshot:
         self._ordered_nodes = ordered_nodes
         self._infos: dict[str, NodeInfo] = {}  # Also of names that only pods mention.
         self._where: dict[str, str] = {}  # Pod key to node name.
-        self.nominated: dict[str, tuple[str, PodInfo]] = {}  # Pods waiting for victims to go: key to (node, pod).
+        self.nominated: dict[
+            str, tuple[str, PodInfo]
+        ] = {}  # Pods waiting for victims to go: key to (node, pod).
         self._stale = True
         self.epoch = 0
         self.log: list[int] = []  # Rows whose pods changed; ~row if the Node object did.
@@ -252,7 +254,8 @@ class Snapshot:
         if found is None:
             known: dict[str, int] = {}
             codes = [
-                known.setdefault(info.labels[key], len(known) + 1) if key in info.labels else 0 for info in self.nodes
+                known.setdefault(info.labels[key], len(known) + 1) if key in info.labels else 0
+                for info in self.nodes
             ]
             found = self._labels[key] = (np.array(codes, np.int64), list(known))
         return found
@@ -335,7 +338,9 @@ class View:
         codes, values = self.snapshot.label_column(key)
         return self._of(codes), values
 
-    def per_group(self, what: str, of: Callable[[NodeInfo], Any], answer: Callable[[NodeInfo], int]) -> Numbers:
+    def per_group(
+        self, what: str, of: Callable[[NodeInfo], Any], answer: Callable[[NodeInfo], int]
+    ) -> Numbers:
         """`answer(node)` for every row, asked once for each group of nodes alike in `of(node)`."""
         groups, examples = self.snapshot.grouped(what, of)
         return np.array([answer(info) for info in examples] or [0], np.int64)[self._of(groups)]

@@ -89,7 +89,9 @@ def _scored(cycle: Cycle, count: int) -> dict[str, Any]:
 
 def _best(rows: Numbers, total: Numbers, chosen: int, limit: int) -> Numbers:
     """Places of the best totals, best first, the earlier looked at first, the chosen one at the head."""
-    order = total * (1 << 20) - np.arange(len(total), dtype=np.int64)  # No two alike: the same on every machine.
+    order = total * (1 << 20) - np.arange(
+        len(total), dtype=np.int64
+    )  # No two alike: the same on every machine.
     order[rows == chosen] += 1 << 20
     if len(order) > limit:
         best = np.argpartition(order, len(order) - limit)[-limit:]
@@ -112,7 +114,9 @@ def _refused(cycle: Cycle, count: int) -> list[list[Any]]:
         if index:
             there = rows[indexes == index]
             found.append(
-                _group(cycle.rejections[index], len(there), [nodes[row].name for row in there[:names].tolist()])
+                _group(
+                    cycle.rejections[index], len(there), [nodes[row].name for row in there[:names].tolist()]
+                )
             )
     return sorted(found, key=lambda group: (-group[3], *group[:3]))
 

@@ -153,16 +153,22 @@ def grep(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]
     lines = (file_content(shell, words[1]) or "").splitlines() if len(words) > 1 else given
     pattern = words[0] if words else ""
     folded = pattern.lower() if "i" in options else pattern
-    found = [line for line in lines if (folded in (line.lower() if "i" in options else line)) != ("v" in options)]
+    found = [
+        line for line in lines if (folded in (line.lower() if "i" in options else line)) != ("v" in options)
+    ]
     shell.status = int(not found)
-    yield from ([] if "q" in options else [shell.say(str(len(found)))] if "c" in options else map(shell.say, found))
+    yield from (
+        [] if "q" in options else [shell.say(str(len(found)))] if "c" in options else map(shell.say, found)
+    )
 
 
 def wc(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]:
     shell.pass_time(PROCESS_TIME)
     text = "".join(f"{line}\n" for line in given)
     counts = {"-l": text.count("\n"), "-w": len(text.split()), "-c": len(text.encode())}
-    yield shell.say(" ".join(str(count) for option, count in counts.items() if not arguments or option in arguments))
+    yield shell.say(
+        " ".join(str(count) for option, count in counts.items() if not arguments or option in arguments)
+    )
 
 
 def tee(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]:
@@ -208,7 +214,13 @@ def let(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]:
     for text in arguments:
         name, equals, value = text.partition("=")
         target, assigned = (name.rstrip("+-*"), equals == "=")
-        sum_ = f"{target} {name[-1]} ({value})" if assigned and name[-1:] in "+-*" else value if assigned else text
+        sum_ = (
+            f"{target} {name[-1]} ({value})"
+            if assigned and name[-1:] in "+-*"
+            else value
+            if assigned
+            else text
+        )
         if text.endswith(("++", "--")):
             target, assigned, sum_ = text[:-2], True, f"{text[:-2]} {text[-1]} 1"
         result = arithmetic.evaluate(sum_, shell.variables)

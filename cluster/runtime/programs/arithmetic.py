@@ -59,14 +59,26 @@ def _value(node: ast.expr, variables: Mapping[str, str]) -> int:
         return int(text) if text.lstrip("-").isdigit() else 0
     if isinstance(node, ast.UnaryOp):
         value = _value(node.operand, variables)
-        return -value if isinstance(node.op, ast.USub) else int(not value) if isinstance(node.op, ast.Not) else value
+        return (
+            -value
+            if isinstance(node.op, ast.USub)
+            else int(not value)
+            if isinstance(node.op, ast.Not)
+            else value
+        )
     if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
-        return _wrapped(ARITHMETIC[type(node.op)](_value(node.left, variables), _value(node.right, variables)))
+        return _wrapped(
+            ARITHMETIC[type(node.op)](_value(node.left, variables), _value(node.right, variables))
+        )
     if isinstance(node, ast.BoolOp):
         values = [_value(value, variables) for value in node.values]
         return int(all(values) if isinstance(node.op, ast.And) else any(values))
     if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
-        return int(COMPARISONS[type(node.ops[0])](_value(node.left, variables), _value(node.comparators[0], variables)))
+        return int(
+            COMPARISONS[type(node.ops[0])](
+                _value(node.left, variables), _value(node.comparators[0], variables)
+            )
+        )
     return 0
 
 

@@ -72,7 +72,11 @@ class Busybox(Program):
         script = " ".join(self.process.argv)
         busy = "while" in script and "sleep" not in script and "wait" not in script
         usual = super().usage(at)
-        return Usage(940 + noise.mix(self.process.seed, at // SECOND) % 60, usual.memory_bytes) if busy else usual
+        return (
+            Usage(940 + noise.mix(self.process.seed, at // SECOND) % 60, usual.memory_bytes)
+            if busy
+            else usual
+        )
 
 
 def _shell(process: Process, seek: int, until: int | None) -> Shell:

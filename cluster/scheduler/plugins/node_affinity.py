@@ -54,7 +54,9 @@ class NodeAffinity(Plugin):
         for key, value in ask.selector.items():
             fits &= _having(view, {"key": key, "operator": "In", "values": [value]})
         if ask.terms is not None:
-            fits &= np.any([np.zeros(len(view), np.bool_), *(_term(view, term) for term in ask.terms)], axis=0)
+            fits &= np.any(
+                [np.zeros(len(view), np.bool_), *(_term(view, term) for term in ask.terms)], axis=0
+            )
         return (~fits).astype(np.int64)
 
     def rejection(self, ask: Wanted, bits: int) -> Rejection:

@@ -10,7 +10,9 @@ from cluster.scheduler.framework import SKIP, OnlyNodes, Rejection, nodes_to_fin
 from cluster.scheduler.snapshot import NodeInfo
 
 
-def schedule(profile: list[Any], pod: Manifest, nodes: list[NodeInfo], start: int, roll: Any) -> dict[str, Any]:
+def schedule(
+    profile: list[Any], pod: Manifest, nodes: list[NodeInfo], start: int, roll: Any
+) -> dict[str, Any]:
     """{node, refused: {node: Rejection}, scores: {node: total}, evaluated}"""
     looked_at, asks = nodes, []
     for entry in profile:
@@ -27,7 +29,9 @@ def schedule(profile: list[Any], pod: Manifest, nodes: list[NodeInfo], start: in
     wanted = nodes_to_find(len(looked_at))
     for step in range(len(looked_at)):
         node = looked_at[step if looked_at is not nodes else (start + step) % len(nodes)]
-        rejection = next((r for r in (plugin.filter(ask, node) for plugin, ask in asks) if r is not None), None)
+        rejection = next(
+            (r for r in (plugin.filter(ask, node) for plugin, ask in asks) if r is not None), None
+        )
         if rejection is None and len(fitting) == wanted:
             break
         evaluated += 1

@@ -105,7 +105,8 @@ def test_pods_go_where_the_real_scheduler_put_them(name):
     bench = Bench(recorded["nodes"])
 
     placed = [
-        bench.schedule(a_pod(f"p{i}", recorded["podSpec"]))[0] for i in range(len(recorded["podsInOrder_nodeName"]))
+        bench.schedule(a_pod(f"p{i}", recorded["podSpec"]))[0]
+        for i in range(len(recorded["podsInOrder_nodeName"]))
     ]
 
     assert sorted(placed) == sorted(recorded["podsInOrder_nodeName"])

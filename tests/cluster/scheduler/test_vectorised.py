@@ -73,7 +73,9 @@ def a_shape(chance: random.Random, nodes: int) -> Manifest:
             requests["example.com/gpu"] = "1"
         container: Manifest = {"name": "app", "resources": {"requests": requests}}
         if chance.random() < 0.1:
-            container["ports"] = [{"hostPort": chance.choice([80, 81]), "hostIP": chance.choice(["", "10.0.0.1"])}]
+            container["ports"] = [
+                {"hostPort": chance.choice([80, 81]), "hostIP": chance.choice(["", "10.0.0.1"])}
+            ]
         containers.append(container)
     spec: Manifest = {"containers": containers}
     if chance.random() < 0.2:

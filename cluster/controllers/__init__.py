@@ -16,6 +16,7 @@ from cluster.controllers.replicaset import ReplicaSetController
 from cluster.controllers.rootcapublisher import RootCAPublisher
 from cluster.controllers.serviceaccount import ServiceAccountController
 from cluster.controllers.tainteviction import TaintEvictionController
+from cluster.controllers.ttl import TtlController
 
 CONTROLLERS = (
     ServiceAccountController,
@@ -31,4 +32,5 @@ CONTROLLERS = (
     DisruptionController,
     GarbageCollector,
     NamespaceController,
+    TtlController,
 )

@@ -76,13 +76,15 @@ class ServicePods:
     def changes(self, service: Manifest) -> Changes | None:
         """Pods that changed since `seen`, by uid: as they are now, or None if they no longer belong here.
 
-        None instead of a dict: look at all of them.
+        They come oldest first, as in `behind`: a rebuilt world looks at all and must find the same order. None instead
+        of a dict: look at all of them.
         """
         changed = self._changed.pop(meta.key(service), None)
         if changed is None:
             return None
         found: Changes = {}
-        for uid, key in changed.items():
+        ranks = self.informers.kind("Pod").ranks
+        for uid, key in sorted(changed.items(), key=lambda item: ranks.get(item[1], -1)):
             pod = self.informers.by_key("Pod", key)
             ours = pod is not None and meta.uid(pod) == uid and self._chosen(service, pod)
             found[uid] = pod if ours else None

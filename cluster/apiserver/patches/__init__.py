@@ -33,7 +33,7 @@ def apply(resource: Resource, current: Manifest, content_type: str, body: bytes)
     if content_type == JSON:
         return _json_patch(current, patch)
     if not isinstance(patch, dict):
-        raise errors.BadRequest(f"error decoding patch: {_mistyped(patch, 'map[string]interface {}')}")
+        raise _undecodable(content_type, _mistyped(patch, "map[string]interface {}"))
     if content_type == MERGE:
         return merged(current, patch)  # type: ignore[no-any-return]
     kind_ = schema.type_of(resource.group, resource.version, resource.kind)
@@ -48,8 +48,13 @@ def _decoded(content_type: str, body: bytes) -> Any:
     except ValueError as error:
         if content_type == MERGE:
             raise errors.BadRequest("invalid JSON patch") from error
-        raise errors.BadRequest(f"error decoding patch: {error}") from error
+        raise _undecodable(content_type, str(error)) from error
     return value
+
+
+def _undecodable(content_type: str, problem: str) -> errors.BadRequest:
+    """The real server says what it was doing, but not for its own kind of patch."""
+    return errors.BadRequest(problem if content_type == STRATEGIC else f"error decoding patch: {problem}")
 
 
 def merged(target: Any, patch: Any) -> Any:

@@ -126,13 +126,12 @@ def versions_of(group_name: str) -> tuple[str, ...]:
     return tuple(sorted({r.version for r in registry.RESOURCES if r.group == group_name}, reverse=True))
 
 
-def paths() -> Manifest:
-    """GET /"""
-    found = ["/api", "/api/v1", "/apis", "/apis/", "/healthz", "/healthz/ping", "/livez", "/livez/ping"]
+def paths() -> list[str]:
+    """What GET / tells of discovery and OpenAPI; the gateway adds what it answers itself."""
+    found = ["/api", "/api/v1", "/apis", "/apis/", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"]
     for name in group_names():
         found += [f"/apis/{name}", *(f"/apis/{name}/{version}" for version in versions_of(name))]
-    found += ["/openapi/v2", "/openapi/v3", "/openapi/v3/", "/readyz", "/readyz/ping", "/version"]
-    return {"paths": sorted(found)}
+    return found
 
 
 def _resources(group_name: str, version: str) -> list[Resource]:

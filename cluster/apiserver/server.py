@@ -153,7 +153,8 @@ class Server:
         if options.dry_run:
             return new
         if meta.is_deleting(old) and not self._kept(resource, new):
-            return self.storage.remove(resource, new)
+            self.storage.remove(resource, old)  # Watchers see what was stored: with the finalizer that held it.
+            return new
         return self.storage.put(resource, old, {**new, "metadata": {**new["metadata"]}})
 
     def bind(self, user: str, pod: Manifest, node: str) -> Manifest:
@@ -173,7 +174,7 @@ class Server:
         elif meta.is_deleting(old):
             problem = f"pod {name} is being deleted, cannot be assigned to a host"
         elif old["spec"].get("nodeName"):
-            problem = f"pod {name} is already assigned to node \"{old['spec']['nodeName']}\""
+            problem = f'pod {name} is already assigned to node "{old["spec"]["nodeName"]}"'
         elif old["spec"].get("schedulingGates"):
             problem = f"pod {name} has non-empty .spec.schedulingGates"
         if problem:

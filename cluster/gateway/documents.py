@@ -1,18 +1,24 @@
-"""What does not change while the server runs: versions, discovery, OpenAPI, health.
+"""What does not change while the server runs: versions, discovery, OpenAPI. Large documents are told by their hash.
+
+    GET /openapi/v3/apis/apps/v1?hash=8F5F…     may be kept for ever: another document has another hash
+    If-None-Match: "8F5F…"                      304: you have it already
 
 Mirrors:  k8s.io/apiserver/pkg/server (routes), kube-openapi handlers
-Left out: /metrics beyond a count of requests, /logs, /debug.
+Left out: /logs, /debug, /statusz, /flagz; a wrong hash is answered with the present document (a real server redirects).
 """
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 from cluster.apiserver import discovery, openapi, openapi_wire
 from cluster.apiserver.openapi import Packed
-from cluster.gateway import pool
-from cluster.gateway.http import NO_CACHE, PAGE_NOT_FOUND, TEXT, Reply, Request, json_reply, plain
+from cluster.gateway import health, pool
+from cluster.gateway.http import NO_CACHE, PAGE_NOT_FOUND, TEXT, Reply, Request, json_reply
 from cluster.objects import errors
 
-CHECKS = ("ping", "log", "etcd", "informer-sync")
-HEALTH = ("healthz", "livez", "readyz")
 FOR_EVER = ("Cache-Control", "public, immutable")
+RANGES = ("Accept-Ranges", "bytes")
+LAST_MODIFIED = ("Last-Modified", format_datetime(datetime.now(UTC), usegmt=True))  # When this process began.
 
 
 async def answer(request: Request) -> Reply | None:
@@ -26,27 +32,16 @@ async def answer(request: Request) -> Reply | None:
     if request.method not in ("GET", "HEAD"):
         raise errors.MethodNotAllowed()
     if first == "":
-        return json_reply(discovery.paths())
+        return json_reply({"paths": sorted([*discovery.paths(), *health.paths()])})
     if first == "version" and depth == 1:
         return json_reply(discovery.VERSION)
-    if first in HEALTH:
-        return _health(request, parts)
+    if first in health.ENDPOINTS:
+        return health.answer(request, parts)
     if first == "openapi":
         return await _openapi(request, parts)
     if first in ("api", "apis"):
         return _discovery(request, parts)
     return PAGE_NOT_FOUND
-
-
-def _health(request: Request, parts: list[str]) -> Reply:
-    """`ok`, or with ?verbose one line a check. A cluster whose rows can be read is healthy, also while it sleeps."""
-    if len(parts) > 1 and parts[1] not in CHECKS:
-        return PAGE_NOT_FOUND
-    if len(parts) > 1 or not request.has("verbose"):
-        return plain(200, "ok")
-    excluded = request.query("exclude").split(",")
-    lines = [f"[+]{check} {'excluded: ok' if check in excluded else 'ok'}" for check in CHECKS]
-    return plain(200, "\n".join([*lines, f"{parts[0]} check passed", ""]))
 
 
 def _discovery(request: Request, parts: list[str]) -> Reply:
@@ -72,19 +67,19 @@ def _discovery(request: Request, parts: list[str]) -> Reply:
 
 async def _openapi(request: Request, parts: list[str]) -> Reply:
     if parts[1:] == ["v2"]:
+        caching = (NO_CACHE, ("Vary", "Accept-Encoding, Accept"))
         if request.accept.startswith(openapi_wire.MEDIA):  # kubectl knows no other form of v2.
             wire = await pool.in_thread(lambda _: openapi.document_v2_wire())
-            return _packed(request, wire, (NO_CACHE,), openapi_wire.MEDIA)
-        return _packed(request, await pool.in_thread(lambda _: openapi.document_v2()), (NO_CACHE,))
+            return _packed(request, wire, caching, openapi_wire.MEDIA)
+        return _packed(request, await pool.in_thread(lambda _: openapi.document_v2()), caching)
     if parts[1:] == ["v3"]:
         index = await pool.in_thread(lambda _: openapi.index())
-        return json_reply(index)._replace(media=TEXT)
+        return json_reply(index, (NO_CACHE, RANGES, LAST_MODIFIED))._replace(media=TEXT)
     group_version = _group_version(parts[2:]) if len(parts) > 3 and parts[1] == "v3" else None
-    made = await pool.in_thread(lambda _: openapi.document(*group_version)) if group_version else None
-    if made is None:
+    found = await pool.in_thread(lambda _: openapi.document(*group_version)) if group_version else None
+    if found is None:
         return Reply(404, "", b"")
-    asked = request.query("hash")
-    return _packed(request, made, (FOR_EVER if asked == made.hash else NO_CACHE,))
+    return _packed(request, found, (*_caching(request, found), ("Vary", "Accept")))
 
 
 def _group_version(parts: list[str]) -> tuple[str, str] | None:
@@ -93,12 +88,20 @@ def _group_version(parts: list[str]) -> tuple[str, str] | None:
     return (parts[1], parts[2]) if parts[0] == "apis" and len(parts) == 3 else None
 
 
+def _caching(request: Request, made: Packed) -> tuple[tuple[str, str], ...]:
+    """A document that was asked for by its hash never changes."""
+    if request.query("hash") != made.hash:
+        return (NO_CACHE,)
+    in_a_year = datetime.now(UTC) + timedelta(days=365)
+    return FOR_EVER, ("Expires", f"{in_a_year:%a, %d %b %Y %H:%M:%S} UTC")
+
+
 def _packed(
     request: Request, made: Packed, headers: tuple[tuple[str, str], ...], media: str = "application/json"
 ) -> Reply:
     """A large document: gzipped as it lies there, or unpacked for who can't read that."""
     etag = f'"{made.hash}"'
-    headers = (*headers, ("ETag", etag), ("Vary", "Accept-Encoding, Accept"))
+    headers = (*headers, RANGES, LAST_MODIFIED, ("ETag", etag))
     if etag in request.headers.get("if-none-match", ""):
         return Reply(304, "", b"", headers)
     if "gzip" in request.headers.get("accept-encoding", ""):

@@ -25,6 +25,7 @@ MAX_BODY = 3 * 1024 * 1024
 WORTH_GZIP = 128 * 1024  # Bytes; smaller answers are sent as they are.
 TEXT = "text/plain; charset=utf-8"
 NO_CACHE = ("Cache-Control", "no-cache, private")
+NO_SNIFF = ("X-Content-Type-Options", "nosniff")
 _BROWSERS = ("curl", "Wget", "Mozilla/5.0")  # Who asks by hand gets JSON to read.
 
 
@@ -53,13 +54,16 @@ class Request:
 
     def query(self, name: str, default: str = "") -> str:
         """The first value of a query parameter, as the API reads them."""
+        return next(iter(self.values(name)), default)
+
+    def values(self, name: str) -> list[str]:
+        """All values of a query parameter."""
         if self._query is None:
             self._query = parse_qs(self.query_string, keep_blank_values=True)
-        return self._query.get(name, (default,))[0]
+        return self._query.get(name, [])
 
     def has(self, name: str) -> bool:
-        self.query(name)
-        return name in (self._query or {})
+        return bool(self.values(name))
 
     def flag(self, name: str) -> bool:
         """A boolean parameter: whatever is not `0` or `false` is true, `maybe` included."""
@@ -157,7 +161,7 @@ def encoded(request: Request, form: Format, obj: Any, status: int = 200) -> Repl
 
 
 def plain(status: int, text: str) -> Reply:
-    return Reply(status, TEXT, text.encode(), (NO_CACHE, ("X-Content-Type-Options", "nosniff")))
+    return Reply(status, TEXT, text.encode(), (NO_CACHE, NO_SNIFF))
 
 
 PAGE_NOT_FOUND = plain(404, "404 page not found\n")

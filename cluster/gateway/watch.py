@@ -32,6 +32,7 @@ DEFAULT_TIMEOUT = 45 * 60.0  # Seconds; the real server takes 30 to 60 minutes b
 BOOKMARKS = 60.0  # Seconds between bookmarks, and one shortly before the end.
 LAST_BOOKMARK = 2.0
 INITIAL_END = "k8s.io/initial-events-end"
+FIRST = 2  # Nobody ever read revision 1: a real server's caches begin with the list that filled them, after it.
 TYPES = {"create": "ADDED", "update": "MODIFIED", "delete": "DELETED"}
 CHUNK = 256 * 1024  # Bytes of a body message.
 
@@ -183,8 +184,8 @@ async def _begin(request: Request, watch: Watch, subscription: Subscription, ask
     if not asked:
         return until
     snapshot, changes = await pool.in_thread(_history, request.cluster, asked, until)
-    if asked < snapshot.oldest:
-        raise _too_old(asked, snapshot.oldest)
+    if asked < max(snapshot.oldest, FIRST):
+        raise _too_old(asked, max(snapshot.oldest, FIRST))
     source = hub(request.cluster)
     events = [Event(source, c, snapshot.epoch) for c in changes if c.key.startswith(subscription.prefix)]
     await _write(request, watch.frames(events))

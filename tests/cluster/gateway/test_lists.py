@@ -12,7 +12,9 @@ import pytest
 from tests.cluster.gateway.asgi import fetch
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "listwatch"
-RECORDED = [case for case in json.loads((GOLDEN / "lists.json").read_text()) if case["name"].startswith("rv=")]
+LISTS = json.loads((GOLDEN / "lists.json").read_text())
+RECORDED = [case for case in LISTS if case["name"].startswith("rv=")]
+SESSION = [case for case in LISTS if not case["name"].startswith(("rv=", "future")) and "request" in case]
 MAPS = "/api/v1/namespaces/default/configmaps"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
@@ -27,6 +29,10 @@ def twelve(lab):
             lab.half = made["metadata"]["resourceVersion"]
     lab.now = made["metadata"]["resourceVersion"]
     return lab
+
+
+def named_in(recorded):
+    return recorded.get("itemNames", [item["metadata"]["name"] for item in recorded.get("items") or []])
 
 
 def names(answer):
@@ -72,6 +78,39 @@ def test_pages_stay_at_the_revision_of_the_first_one(twelve):
     assert functools.reduce(operator.iadd, pages, []) == [*(f"cm-{n:02}" for n in range(12)), "kube-root-ca.crt"]
     assert first.json()["metadata"]["remainingItemCount"] == 8
     assert token_of(first) == {"v": "meta.k8s.io/v1", "rv": int(twelve.now), "start": "/cm-04\0"}
+
+
+def test_the_recorded_session_of_pages_and_selectors_repeats_itself(twelve):
+    """Tokens of this run take the place of the recorded ones; after the first page one is added and one deleted."""
+    tokens, problems = {}, []
+    for case in SESSION:
+        path = case["request"]["path"].replace("lw-public", "default").replace("=15817", f"={twelve.now}")
+        for recorded, ours in tokens.items():
+            path = path.replace(recorded, ours)
+        answer, wanted = fetch(path), case["response"]
+        body, expected = answer.json(), wanted["body"]
+        if answer.status != wanted["status"]:
+            problems.append(f"{case['name']}: {answer.status}")
+        elif answer.status != 200:
+            problems += [] if body["message"] == expected["message"] else [f"{case['name']}: {body['message']}"]
+        elif (names(answer), set(body["metadata"])) != (named_in(expected), set(expected["metadata"])):
+            problems.append(f"{case['name']}: {names(answer)} {body['metadata']}")
+        if isinstance(expected, dict) and expected.get("metadata", {}).get("continue"):
+            tokens.setdefault(expected["metadata"]["continue"], body["metadata"].get("continue", ""))
+        if case["name"] == "page 1":
+            twelve.config_map("aaa-new")
+            twelve.delete(twelve.get("ConfigMap", "cm-11"))
+    assert problems == []
+
+
+@pytest.mark.parametrize("query", ["", "&resourceVersionMatch=Exact"])
+def test_a_list_of_the_future_waits_and_then_gives_up(twelve, query, monkeypatch):
+    monkeypatch.setattr("cluster.gateway.lists.PATIENCE", 0.0)
+
+    answer = fetch(f"{MAPS}?resourceVersion={int(twelve.now) + 100_000}{query}")
+
+    assert (answer.status, answer.headers["retry-after"]) == (504, "1")
+    assert answer.json()["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
 
 
 def test_a_continued_list_with_revision_zero_has_all_the_rest(twelve):

@@ -6,7 +6,7 @@
 Also the metadata-only forms that garbage collectors and metadata informers ask for.
 
 Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers/response.go (asTable, asPartialObjectMetadata)
-Read next: printers.py, one entry a kind; pods.py, the one with a story.
+Read next: printers.py, which finds a kind's entry (core.py, apps.py, others.py); pods.py, the one with a story.
 """
 
 from collections.abc import Iterable

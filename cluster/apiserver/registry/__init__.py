@@ -1,6 +1,6 @@
 """The registry: every kind that this API server serves. A kind is one `Resource` entry; the pipeline does the rest.
 
-core.py, apps.py and others.py hold the entries; this module finds them and runs a kind's functions:
+core.py, apps.py and the other groups' files hold the entries; this module finds them and runs a kind's functions:
 decode → default → prepare → validate, each taking a manifest and returning a new one (or the same, unchanged).
 
 Mirrors:  kubernetes/pkg/registry/*/strategy.go, k8s.io/apiserver/pkg/registry/rest (create.go, update.go)
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cluster.apiserver import schema
-from cluster.apiserver.registry import apps, core, others
+from cluster.apiserver.registry import apps, core, networking, others, rbac, storage
 from cluster.apiserver.registry.metadata import validate_metadata, validate_metadata_update
 from cluster.apiserver.registry.resource import ALL_VERBS, Problem, Resource, Subresource
 from cluster.objects import Manifest, errors, fields
@@ -18,7 +18,14 @@ from cluster.objects.memo import IdentityMemo
 
 __all__ = ["ALL_VERBS", "BODIES", "RESOURCES", "Problem", "Resource", "Subresource"]
 
-RESOURCES: tuple[Resource, ...] = (*core.RESOURCES, *apps.RESOURCES, *others.RESOURCES)
+RESOURCES: tuple[Resource, ...] = (
+    *core.RESOURCES,
+    *apps.RESOURCES,
+    *networking.RESOURCES,
+    *rbac.RESOURCES,
+    *storage.RESOURCES,
+    *others.RESOURCES,
+)
 BODIES: tuple[Resource, ...] = others.BODIES  # Kinds that only ever travel in a request: Binding, Scale …
 
 _BY_PATH = {(r.group, r.version, r.plural): r for r in RESOURCES}

@@ -25,7 +25,7 @@ def spec_of(kind: str, group: str, **spec: Any) -> Manifest:
 
 
 def written_by_a_real_server() -> Iterator[Manifest]:
-    for path in ("defaulting/create.json", "patches/patch_cases.json", "errors/writes.json"):
+    for path in ("defaulting/create.json", "patches/patch_cases.json", "errors/cases.json"):
         for case in recorded(path):
             body = case["response"]["body"]
             if isinstance(body, dict) and body.get("kind", "Status") != "Status" and "items" not in body:

@@ -20,6 +20,7 @@ import orjson
 from cluster import ENGINE_VERSION, physical
 from cluster.apiserver import commits, requests
 from cluster.apiserver.bootstrap import Bootstrap
+from cluster.apiserver.definitions import Definitions
 from cluster.apiserver.expiry import EventExpiry
 from cluster.apiserver.requests import Response
 from cluster.apiserver.server import Server
@@ -123,12 +124,14 @@ class World:
             self.store.head[key] = commits.Head(revision, created, version)
             metadata = obj["metadata"]
             namespace, name = metadata.get("namespace", ""), metadata["name"]
-            self.informers.load(obj["kind"], f"{namespace}/{name}" if namespace else name, obj, created)
+            cache = commits.cache_of(key, obj)
+            self.informers.load(cache, f"{namespace}/{name}" if namespace else name, obj, created)
 
     def _connect(self) -> None:
         """Build every component that is alive. Order matters: it is the order in which handlers hear of a change."""
         self._add(Bootstrap(self.around, self.server))
         self._add(EventExpiry(self.around))
+        self._add(Definitions(self.around))
         self._add(Scheduler(self.around, self.cells["verdicts"]))
         for make in CONTROLLERS:
             self._add(make(self.around))
@@ -353,11 +356,10 @@ class World:
     def objects(self) -> list[tuple[str, bytes, int, int, int]]:
         """(key, value, revision, created, version) of every living key, in order of creation."""
         found = []
-        for kind, objects in self.informers.snapshot().items():
-            resource = commits.resource_of(kind)
+        for cache, objects in self.informers.snapshot().items():
             for obj in objects.values():
                 metadata = obj["metadata"]
-                key = resource.storage_key(metadata.get("namespace", ""), metadata["name"])
+                key = commits.key_of(cache, metadata.get("namespace", ""), metadata["name"])
                 head = self.store.head[key]
                 found.append((key, orjson.dumps(obj), *head))
         return sorted(found, key=lambda row: row[3])

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from cluster.apiserver.kinds import BUILT_IN, Kinds
 from cluster.engine.clock import SECOND
 from cluster.objects import Manifest, meta
 from cluster.why import WorldRecords, explain
@@ -64,13 +65,16 @@ class TestCluster:
         return answer  # type: ignore[no-any-return]
 
     def create(self, obj: Manifest) -> Manifest:
-        return self.request("POST", collection(obj), obj)
+        return self.request("POST", self.collection(obj), obj)
+
+    def collection(self, obj: Manifest) -> str:
+        return collection(obj, self.world.server.kinds)
 
     def delete(self, obj: Manifest, **options: Any) -> Manifest:
-        return self.request("DELETE", f"{collection(obj)}/{meta.name(obj)}", options or None)
+        return self.request("DELETE", f"{self.collection(obj)}/{meta.name(obj)}", options or None)
 
     def patch(self, obj: Manifest, patch: Manifest, subresource: str = "") -> Manifest:
-        path = f"{collection(obj)}/{meta.name(obj)}" + (f"/{subresource}" if subresource else "")
+        path = f"{self.collection(obj)}/{meta.name(obj)}" + (f"/{subresource}" if subresource else "")
         return self.request("PATCH", path, patch, content_type="application/merge-patch+json")
 
     def scale(self, obj: Manifest, replicas: int) -> Manifest:
@@ -134,11 +138,9 @@ class TestCluster:
         return explain(WorldRecords(self.world), kind, namespace, name)
 
 
-def collection(obj: Manifest) -> str:
+def collection(obj: Manifest, kinds: Kinds = BUILT_IN) -> str:
     """The URL of the collection that `obj` belongs to."""
-    from cluster.apiserver import registry
-
-    resource = registry.by_kind(obj["kind"], obj["apiVersion"])
+    resource = kinds.by_kind(obj["kind"], obj["apiVersion"])
     root = f"/apis/{obj['apiVersion']}" if "/" in obj["apiVersion"] else f"/api/{obj['apiVersion']}"
     where = f"/namespaces/{meta.namespace(obj) or 'default'}" if resource.namespaced else ""
     return f"{root}{where}/{resource.plural}"

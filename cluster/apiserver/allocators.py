@@ -29,10 +29,10 @@ class Allocators:
         self.network = IPv4Network(options.get("service_range", SERVICE_RANGE))
 
     def on_create(self, resource: Resource, obj: Manifest) -> Manifest:
-        return self._service(obj, None) if resource.kind == "Service" else obj
+        return self._service(obj, None) if resource.cache == "Service" else obj
 
     def on_update(self, resource: Resource, old: Manifest, new: Manifest) -> Manifest:
-        return self._service(new, old) if resource.kind == "Service" else new
+        return self._service(new, old) if resource.cache == "Service" else new
 
     def _service(self, new: Manifest, old: Manifest | None) -> Manifest:
         spec = dict(new["spec"])

@@ -1,21 +1,22 @@
 """Discovery: which groups, versions and kinds this server serves; what `kubectl api-resources` reads before anything.
 
 The same facts in two forms: one document per group and version as it has always been, and everything in one
-"aggregated" answer, which kubectl 1.30 and later ask for by the Accept header. Both are made from the registry.
+"aggregated" answer, which kubectl 1.30 and later ask for by the Accept header. Both are made from the cluster's kinds.
 
 Mirrors:  k8s.io/apiserver/pkg/endpoints/discovery (legacy.go, root.go, aggregated/handler.go)
 Left out: apidiscovery v2beta1, as in 1.37 itself: who asks for it alone gets the plain form.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator
-from functools import cache
 from hashlib import sha256, sha512
 from typing import Any, NamedTuple
 
 import orjson
 
-from cluster.apiserver import negotiate, registry
+from cluster.apiserver import negotiate
+from cluster.apiserver.kinds import BUILT_IN, Kinds
 from cluster.apiserver.registry import Resource, Subresource
 from cluster.objects import Manifest
 
@@ -92,19 +93,20 @@ def core_versions() -> Manifest:
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
 
 
-def group_list() -> Manifest:
+def group_list(kinds: Kinds = BUILT_IN) -> Manifest:
     """GET /apis"""
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in group_names()]}
+    groups = [_group(name, kinds) for name in group_names(kinds)]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
-def group(name: str) -> Manifest | None:
+def group(name: str, kinds: Kinds = BUILT_IN) -> Manifest | None:
     """GET /apis/<group>; None if there is no such group."""
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)} if name in group_names() else None
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, kinds)} if name in group_names(kinds) else None
 
 
-def resource_list(group_name: str, version: str) -> Manifest | None:
+def resource_list(group_name: str, version: str, kinds: Kinds = BUILT_IN) -> Manifest | None:
     """GET /api/v1 or /apis/<group>/<version>; None if we do not serve that version."""
-    found = _resources(group_name, version)
+    found = _resources(group_name, version, kinds)
     if not found:
         return None
     api_version = f"{group_name}/{version}" if group_name else version
@@ -113,34 +115,54 @@ def resource_list(group_name: str, version: str) -> Manifest | None:
     return {"kind": "APIResourceList", **typed, "groupVersion": api_version, "resources": entries}
 
 
-@cache
-def group_names() -> tuple[str, ...]:
-    """All groups but the core, in the real server's order."""
-    served = {resource.group for resource in registry.RESOURCES} - {""}
-    return (*(name for name in GROUPS if name in served), *sorted(served - set(GROUPS)))
+def group_names(kinds: Kinds = BUILT_IN) -> tuple[str, ...]:
+    """All groups but the core, in the real server's order: custom ones last."""
+    return kinds.made("groups", lambda: tuple(_group_names(kinds)))  # type: ignore[no-any-return]
 
 
-@cache
-def versions_of(group_name: str) -> tuple[str, ...]:
+def _group_names(kinds: Kinds) -> Iterator[str]:
+    served = {resource.group for resource in kinds.resources} - {""}
+    yield from (name for name in GROUPS if name in served)
+    yield from sorted(served - set(GROUPS))
+
+
+def versions_of(group_name: str, kinds: Kinds = BUILT_IN) -> tuple[str, ...]:
     """Versions of a group, the preferred one first."""
-    return tuple(sorted({r.version for r in registry.RESOURCES if r.group == group_name}, reverse=True))
+    return kinds.made(("versions", group_name), lambda: tuple(_versions_of(group_name, kinds)))  # type: ignore[no-any-return]
 
 
-def paths() -> list[str]:
+def _versions_of(group_name: str, kinds: Kinds) -> list[str]:
+    found = {r.version for r in kinds.resources if r.group == group_name}
+    return sorted(sorted(found), key=priority, reverse=True)
+
+
+_KUBE_VERSION = re.compile(r"v([1-9][0-9]{0,8})(?:(alpha|beta)([1-9][0-9]{0,8}))?")
+
+
+def priority(version: str) -> tuple[int, int, int, tuple[int, ...]]:
+    """How good a version is: v10, v2, v1, v1beta2, v1alpha1, and then other names in the order of the alphabet."""
+    found = _KUBE_VERSION.fullmatch(version)
+    if found is None:
+        return (0, 0, 0, (*(-ord(char) for char in version), 1))
+    major, stage, minor = found.groups()
+    return ({"alpha": 1, "beta": 2, None: 3}[stage], int(major), int(minor or 0), ())
+
+
+def paths(kinds: Kinds = BUILT_IN) -> list[str]:
     """What GET / tells of discovery and OpenAPI; the gateway adds what it answers itself."""
     found = ["/api", "/api/v1", "/apis", "/apis/", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"]
-    for name in group_names():
-        found += [f"/apis/{name}", *(f"/apis/{name}/{version}" for version in versions_of(name))]
+    for name in group_names(kinds):
+        found += [f"/apis/{name}", *(f"/apis/{name}/{version}" for version in versions_of(name, kinds))]
     return found
 
 
-def _resources(group_name: str, version: str) -> list[Resource]:
-    found = [r for r in registry.RESOURCES if (r.group, r.version) == (group_name, version)]
-    return sorted(found, key=lambda resource: resource.plural)
+def _resources(group_name: str, version: str, kinds: Kinds) -> list[Resource]:
+    return sorted(kinds.of_version(group_name, version), key=lambda resource: resource.plural)
 
 
-def _group(name: str) -> Manifest:
-    listed = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions_of(name)]
+def _group(name: str, kinds: Kinds) -> Manifest:
+    versions = versions_of(name, kinds)
+    listed = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
     return {"name": name, "versions": listed, "preferredVersion": listed[0]}
 
 
@@ -166,36 +188,35 @@ def _entries(resource: Resource) -> Iterator[Manifest]:
 
 def storage_hash(resource: Resource) -> str:
     """Eight bytes that change when objects are stored in another version."""
-    stored = registry.by_kind(resource.stored_as) if resource.stored_as else resource
-    return b64encode(sha256(f"{stored.group}/{stored.version}/{stored.kind}".encode()).digest()[:8]).decode()
+    stored = BUILT_IN.stored(resource.stored_as) if resource.stored_as else resource
+    version = stored.stored_version or stored.version
+    return b64encode(sha256(f"{stored.group}/{version}/{stored.kind}".encode()).digest()[:8]).decode()
 
 
 # --- the aggregated form ----------------------------------------------------------------------------------------
 
 
-@cache
 def aggregated_core() -> Document:
-    """GET /api as APIGroupDiscoveryList."""
-    return document(_aggregated([""]))
+    """GET /api as APIGroupDiscoveryList. No definition ever adds to the core."""
+    return BUILT_IN.made("aggregated core", lambda: document(_aggregated([""], BUILT_IN)))  # type: ignore[no-any-return]
 
 
-@cache
-def aggregated_groups() -> Document:
+def aggregated_groups(kinds: Kinds = BUILT_IN) -> Document:
     """GET /apis as APIGroupDiscoveryList."""
-    return document(_aggregated(list(group_names())))
+    return kinds.made("aggregated", lambda: document(_aggregated(list(group_names(kinds)), kinds)))  # type: ignore[no-any-return]
 
 
-def _aggregated(names: list[str]) -> Manifest:
+def _aggregated(names: list[str], kinds: Kinds) -> Manifest:
     items = [
         {
             "metadata": {"name": name} if name else {},
             "versions": [
                 {
                     "version": version,
-                    "resources": [_discovered(resource) for resource in _resources(name, version)],
+                    "resources": [_discovered(resource) for resource in _resources(name, version, kinds)],
                     "freshness": "Current",
                 }
-                for version in versions_of(name)
+                for version in versions_of(name, kinds)
             ],
         }
         for name in names
@@ -230,6 +251,6 @@ def _kind(kind: str, group_name: str = "", version: str = "") -> Manifest:
     return {"group": group_name, "version": version, "kind": kind}
 
 
-def api_versions() -> list[tuple[str, str]]:
+def api_versions(kinds: Kinds = BUILT_IN) -> list[tuple[str, str]]:
     """Every (group, version) that is served, the core first."""
-    return [("", "v1"), *((name, version) for name in group_names() for version in versions_of(name))]
+    return [("", "v1"), *((name, version) for name in group_names(kinds) for version in versions_of(name, kinds))]

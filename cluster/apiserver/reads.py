@@ -177,6 +177,22 @@ class Reader:
         )
         return int(rows[0][0])
 
+    def heads(self, name: str, prefix: str) -> dict[str, int]:
+        """Living keys that start with `prefix`, each with the row number of its newest revision."""
+        collate = self._collate()
+        rows = self.rows(
+            "SELECT s.id, s.revision FROM cluster_cluster c"
+            f" JOIN cluster_storedobject s ON s.id >= (c.id || ':' || %s){collate}"
+            f" AND s.id < (c.id || ':' || %s){collate} WHERE c.name = %s",
+            [prefix, end_of(prefix), name],
+        )
+        return {str(key): int(revision) for key, revision in rows}
+
+    def value_of(self, row: int) -> bytes | None:
+        """The bytes of a revision by its row number; None if it is forgotten."""
+        rows = self.rows("SELECT value FROM cluster_revision WHERE id = %s", [row])
+        return bytes(rows[0][0]) if rows else None
+
     def _collate(self) -> str:
         """Keys are ordered by their bytes: SQLite always does, PostgreSQL when told."""
         if self._connection is None:

@@ -82,7 +82,7 @@ def _parsed(server: Server, request: dict[str, Any]) -> Call:
     target = parse_target(request["path"])
     if target is None or not target.plural:
         raise errors.MethodNotAllowed()
-    resource = registry.by_path(target.group, target.version, target.plural)
+    resource = server.kinds.by_path(target.group, target.version, target.plural)
     if resource is None:
         raise errors.PathNotFound()
     query = parse_qs(request.get("query", ""), keep_blank_values=True)
@@ -215,14 +215,14 @@ def _delete_collection(call: Call) -> Response:
     chosen = labels.parse(call.query.get("labelSelector", [""])[-1])
     fields = registry.field_selector(resource, call.query.get("fieldSelector", [""])[-1])
     items = []
-    for obj in server.informers.list(resource.kind, call.target.namespace or None):
+    for obj in server.informers.list(resource.cache, call.target.namespace or None):
         if not chosen.matches(meta.labels(obj)) or not fields(obj):
             continue
         left, _ = server.delete_as(resource, call.user, meta.namespace(obj), meta.name(obj), options)
         items.append({k: v for k, v in _shown(call, left).items() if k not in ("kind", "apiVersion")})
     revision = str(server.storage.store.revision)
     listed = {
-        "kind": f"{resource.kind}List",
+        "kind": resource.list_kind or f"{resource.kind}List",
         "apiVersion": resource.api_version,
         "metadata": {"resourceVersion": revision},
     }

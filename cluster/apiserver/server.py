@@ -19,6 +19,7 @@ from typing import Any
 from cluster.apiserver import disruption, patches, registry
 from cluster.apiserver.admission import ADMISSION, Attributes, namespace_lifecycle
 from cluster.apiserver.allocators import Allocators
+from cluster.apiserver.kinds import DEFINITIONS, Kinds
 from cluster.apiserver.options import Options, of_delete
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.storage import Storage
@@ -45,14 +46,16 @@ class Server:
         options: dict[str, Any],
     ) -> None:
         self.clock, self.dice, self.informers, self.options = clock, dice, informers, options
+        self.kinds = Kinds(lambda: informers.list(DEFINITIONS))
+        informers.subscribe(DEFINITIONS, self.kinds.changed)
         self.storage = Storage(store, informers, agenda, clock)
         self.allocators = Allocators(informers, dice, self.storage, options)
 
     # --- what the client of every component calls ---------------------------------------------------------------
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest:
-        resource = registry.by_kind(kind)
-        found = self.informers.get(kind, namespace, name)
+        resource = self.kinds.stored(kind)
+        found = self.informers.get(resource.cache, namespace, name)
         if found is None:
             raise errors.NotFound(resource.group, resource.plural, name)
         return found
@@ -61,11 +64,13 @@ class Server:
         """Create `obj`. Errors: AlreadyExists, Invalid, Forbidden, NotFound (its namespace)."""
         if subresource == "eviction":
             return self.evict(user, obj, options or Options())
-        resource = registry.by_kind(obj["kind"], obj["apiVersion"])
+        resource = self.kinds.by_kind(obj["kind"], obj["apiVersion"])
         return self.create_as(resource, user, obj, options or Options())
 
     def create_as(self, resource: Resource, user: str, obj: Manifest, options: Options) -> Manifest:
         """The pipeline of a creation, after decoding."""
+        if resource.refuses:
+            raise errors.MethodNotAllowed(resource.refuses)
         new = self._with_identity(resource, obj)
         namespace, name = meta.namespace(new), meta.name(new)
         new = registry.prepare_create(resource, registry.default(resource, new))
@@ -99,7 +104,7 @@ class Server:
 
     def update(self, user: str, obj: Manifest, subresource: str = "") -> Manifest:
         """Replace the living object (or its `subresource`). Errors: NotFound, Conflict, Invalid."""
-        resource = registry.by_kind(obj["kind"], obj["apiVersion"])
+        resource = self.kinds.by_kind(obj["kind"], obj["apiVersion"])
         namespace, name = meta.namespace(obj), meta.name(obj)
         if subresource == "status":
             old = self.storage.get(resource, namespace, name)
@@ -115,7 +120,7 @@ class Server:
 
     def merge(self, user: str, kind: str, namespace: str, name: str, patch: Manifest, subresource: str) -> Manifest:
         """Apply a merge patch (RFC 7386) given as a dict."""
-        resource = registry.by_kind(kind)
+        resource = self.kinds.stored(kind)
         return self.modify(
             resource, user, namespace, name, lambda current: patches.merged(current, patch), subresource, Options()
         )
@@ -190,11 +195,22 @@ class Server:
         }
         return new if options.dry_run else self.storage.put(resource, old, new)
 
+    def cache_of(self, kind: str, api_version: str) -> str | None:
+        """Under which name informers hold the objects of a kind; None if this cluster does not serve it.
+
+        For who follows references: `{kind: Service, apiVersion: serving.knative.dev/v1}` is not our Service.
+        """
+        found = self.kinds.find(kind, api_version)
+        return found.cache if found is not None else None
+
+    def serves(self, cache: str) -> bool:
+        return self.kinds.serves(cache)
+
     # --- deletion -----------------------------------------------------------------------------------------------
 
     def delete(self, user: str, kind: str, namespace: str, name: str, options: Manifest) -> Manifest | None:
         """Delete as DeleteOptions ask. None: gone now; else the object, which is waiting for something."""
-        resource = registry.by_kind(kind)
+        resource = self.kinds.stored(kind)
         left, gone = self.delete_as(resource, user, namespace, name, of_delete({}, options))
         return None if gone else left
 
@@ -228,15 +244,17 @@ class Server:
             if first and metadata.get("generation"):
                 metadata["generation"] += 1
             metadata["deletionTimestamp"] = times.rfc3339(self.clock.unix() + grace * SECOND)
-            if resource.kind != "Namespace":  # Its end is its own controller's business.
+            if resource.cache not in ("Namespace", DEFINITIONS):  # Its end is its own controller's business.
                 metadata["deletionGracePeriodSeconds"] = grace
         if finalizers != metadata.get("finalizers", []):
             metadata["finalizers"] = finalizers
         if not finalizers:
             metadata.pop("finalizers", None)
         new = {**old, "metadata": metadata}
-        if resource.kind == "Namespace" and first:
+        if resource.cache == "Namespace" and first:
             new["status"] = {**old.get("status", {}), "phase": "Terminating"}
+        if resource.on_delete is not None and first:
+            new = resource.on_delete(new, self.clock.stamp())
         return old if new == old else new
 
     def _grace(self, resource: Resource, old: Manifest, options: Options) -> int:
@@ -257,7 +275,7 @@ class Server:
         metadata = obj["metadata"]
         if metadata.get("finalizers"):
             return True
-        if resource.kind == "Namespace" and obj.get("spec", {}).get("finalizers"):
+        if resource.cache == "Namespace" and obj.get("spec", {}).get("finalizers"):
             return True
         return bool(metadata.get("deletionGracePeriodSeconds", 0))
 
@@ -320,7 +338,7 @@ class Server:
 
     def _admit(self, attributes: Attributes) -> Manifest:
         """Mutating plugins, then validating ones, in the real server's order."""
-        for plugin in ADMISSION.get(attributes.resource.kind, ADMISSION[""]):
+        for plugin in ADMISSION.get(attributes.resource.cache, ADMISSION[""]):
             attributes.obj = plugin(self, attributes)
         return attributes.obj
 

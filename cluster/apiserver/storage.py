@@ -28,7 +28,7 @@ class Storage:
         self.notable = 0
 
     def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
-        return self.informers.get(resource.kind, namespace, name)
+        return self.informers.get(resource.cache, namespace, name)
 
     def next_revision(self) -> int:
         return self.store.revision + 1
@@ -42,9 +42,10 @@ class Storage:
         clock = self.clock
         key = resource.storage_key(namespace, name)
         write = store.put(key, value, agenda.actor, agenda.causes, clock.step, clock.now)
-        if not _is_heartbeat(resource.kind, old, new):
+        if not _is_heartbeat(resource.cache, old, new):
             self.notable += 1
-        self._tell(resource.kind, f"{namespace}/{name}" if namespace else name, old, new, write.revision, write.created)
+        where = f"{namespace}/{name}" if namespace else name
+        self._tell(resource.cache, where, old, new, write.revision, write.created)
         return new
 
     def remove(self, resource: Resource, old: Manifest) -> Manifest:
@@ -56,10 +57,10 @@ class Storage:
         key = resource.storage_key(namespace, name)
         agenda, clock = self.agenda, self.clock
         write = self.store.delete(key, value, agenda.actor, agenda.causes, clock.step, clock.now)
-        if resource.kind != "Event":
+        if resource.cache != "Event":
             self.notable += 1
         where = f"{namespace}/{name}" if namespace else name
-        self._tell(resource.kind, where, last, None, write.revision, write.created)
+        self._tell(resource.cache, where, last, None, write.revision, write.created)
         return last
 
     def _tell(self, kind: str, key: str, old: Manifest | None, new: Manifest | None, revision: int, rank: int) -> None:

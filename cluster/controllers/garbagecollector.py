@@ -29,8 +29,12 @@ class GarbageCollector(Component):
 
     def watch(self) -> None:
         for kind in KINDS:
-            self.informers.add_index(kind, "owner", lambda obj: [r["uid"] for r in meta.owners(obj)])
-            self.informers.subscribe(kind, lambda old, new, kind=kind: self._changed(kind, old, new), self.name)  # type: ignore[misc]
+            self._follow(kind)
+        self.informers.on_custom(self._follow, self.name)
+
+    def _follow(self, kind: str) -> None:
+        self.informers.add_index(kind, "owner", lambda obj: [r["uid"] for r in meta.owners(obj)])
+        self.informers.subscribe(kind, lambda old, new: self._changed(kind, old, new), self.name)
 
     def _changed(self, kind: str, old: Manifest | None, new: Manifest | None) -> None:
         if new is None and old is not None:
@@ -58,18 +62,25 @@ class GarbageCollector(Component):
     def _wake_owner(self, reference: Manifest, dependent: Manifest) -> None:
         owner = self._find(reference, dependent)
         if owner is not None and meta.is_deleting(owner):
-            self.queue.add(f"owner/{reference['kind']}/{meta.key(owner)}")
+            self.queue.add(f"owner/{self._kind(reference)}/{meta.key(owner)}")
 
     def _dependents(self, owner: Manifest) -> list[tuple[str, Manifest]]:
         uid = meta.uid(owner)
-        return [(kind, obj) for kind in KINDS for obj in self.informers.by_index(kind, "owner", uid)]
+        custom = (kind for kind in self.informers.custom_kinds() if self.client.serves(kind))
+        return [(kind, obj) for kind in (*KINDS, *custom) for obj in self.informers.by_index(kind, "owner", uid)]
+
+    def _kind(self, obj: Manifest) -> str:
+        """The name of an object's or a reference's kind in informers; empty if we can't look it up."""
+        kind = self.client.cache_of(obj["kind"], obj["apiVersion"])
+        return kind if kind is not None and (kind in KINDS or "." in kind) else ""
 
     def _find(self, reference: Manifest, dependent: Manifest) -> Manifest | None:
         """The living owner that a reference means: same kind, name and uid, in the dependent's namespace."""
-        if reference["kind"] not in KINDS:
+        kind = self._kind(reference)
+        if not kind:
             return {"metadata": {}}  # A kind that we can't look up counts as there.
         for namespace in (meta.namespace(dependent), ""):
-            found = self.informers.get(reference["kind"], namespace, reference["name"])
+            found = self.informers.get(kind, namespace, reference["name"])
             if found is not None and meta.uid(found) == reference["uid"]:
                 return found
         return None
@@ -146,13 +157,14 @@ class GarbageCollector(Component):
                         self._collect(kind, dependent)
 
     def _remove_finalizer(self, owner: Manifest, finalizer: str) -> None:
-        current = self.informers.get(owner["kind"], meta.namespace(owner), meta.name(owner))
+        kind = self._kind(owner)
+        current = self.informers.get(kind, meta.namespace(owner), meta.name(owner))
         if current is None or meta.uid(current) != meta.uid(owner):
             return
         rest = [f for f in current["metadata"].get("finalizers", []) if f != finalizer]
         patch = {"metadata": {"finalizers": rest or None}}
         try:
-            self.client.patch(owner["kind"], meta.namespace(owner), meta.name(owner), patch)
+            self.client.patch(kind, meta.namespace(owner), meta.name(owner), patch)
         except NotFound:
             return
 

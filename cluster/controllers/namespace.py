@@ -58,7 +58,7 @@ class NamespaceController(Controller):
 
     def _kinds(self, name: str) -> list[str]:
         """Kinds with objects in this namespace, in the order in which they go."""
-        found = [kind for kind in self.informers.kinds_in(name) if kind != GONE_FIRST]
+        found = [kind for kind in self.informers.kinds_in(name) if kind != GONE_FIRST and self.client.serves(kind)]
         return sorted(found, key=lambda kind: (LAST.index(kind) + 1 if kind in LAST else 0, kind))
 
     def _delete_kind(self, kind: str, namespace: str) -> list[Manifest]:
@@ -82,7 +82,8 @@ class NamespaceController(Controller):
             counts: dict[str, int] = {}
             finalizers: dict[str, int] = {}
             for obj in waiting:
-                resource = _resource_name(obj)
+                cache = self.client.cache_of(obj["kind"], obj["apiVersion"]) or ""
+                resource = cache if "." in cache else _resource_name(obj)
                 counts[resource] = counts.get(resource, 0) + 1
                 for finalizer in obj["metadata"].get("finalizers", []):
                     finalizers[finalizer] = finalizers.get(finalizer, 0) + 1

@@ -24,6 +24,8 @@ class ApiServer(Protocol):
     def delete(self, user: str, kind: str, namespace: str, name: str, options: Manifest) -> Manifest | None: ...
     def get(self, kind: str, namespace: str, name: str) -> Manifest: ...
     def bind(self, user: str, pod: Manifest, node: str) -> Manifest: ...
+    def cache_of(self, kind: str, api_version: str) -> str | None: ...
+    def serves(self, cache: str) -> bool: ...
 
 
 class Client:
@@ -87,6 +89,14 @@ class Client:
         metadata = {"name": meta.name(pod), "namespace": meta.namespace(pod)}
         eviction = {"kind": "Eviction", "apiVersion": "policy/v1", "metadata": metadata}
         return self._server.create(self.user, eviction, "eviction")
+
+    def cache_of(self, kind: str, api_version: str) -> str | None:
+        """The name under which informers hold such objects; None if this cluster does not serve the kind."""
+        return self._server.cache_of(kind, api_version)
+
+    def serves(self, cache: str) -> bool:
+        """Can objects of that name be read and written? Not, if a definition is gone and its objects are not."""
+        return self._server.serves(cache)
 
     @contextmanager
     def because(self, *causes: str) -> Iterator[None]:

@@ -124,17 +124,34 @@ _NONE: list[str] = []
 
 
 class Informers:
-    """The caches of all kinds, by kind: `Pod`, `Deployment` …"""
+    """The caches of all kinds: `Pod`, `Deployment` …; a custom kind's is named as its definition is."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, KindCache] = {}
         self.stopped: set[str] = set()  # Names of components that hear nothing now.
+        self._hooks: list[tuple[str, Callable[[str], None]]] = []
 
     def kind(self, kind: str) -> KindCache:
         cache = self._kinds.get(kind)
         if cache is None:
             cache = self._kinds[kind] = KindCache()
+            if "." in kind:
+                for _, hook in self._hooks:
+                    hook(kind)
         return cache
+
+    def on_custom(self, hook: Callable[[str], None], component: str) -> None:
+        """Call `hook(name)` for every custom kind (`crontabs.stable.example.com`) that has a cache, or will have one.
+
+        For who works on all kinds: it subscribes, or adds an index, to each.
+        """
+        self._hooks.append((component, hook))
+        for kind in self.custom_kinds():
+            hook(kind)
+
+    def custom_kinds(self) -> builtins.list[str]:
+        """The custom kinds of which there are, or were, objects, sorted."""
+        return sorted(kind for kind in self._kinds if "." in kind)
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         return self.kind(kind).objects.get(f"{namespace}/{name}" if namespace else name)
@@ -172,6 +189,7 @@ class Informers:
 
     def unsubscribe(self, component: str) -> None:
         """`component` is gone for good."""
+        self._hooks = [entry for entry in self._hooks if entry[0] != component]
         for cache in self._kinds.values():
             cache.handlers = [entry for entry in cache.handlers if entry[0] != component]
             for routes in cache.routes.values():

@@ -22,7 +22,7 @@ from django.http.request import split_domain_port, validate_host
 from cluster.apiserver import discovery, registry
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target, parse
-from cluster.gateway import documents, lists, podlogs, pool, watch, writes
+from cluster.gateway import documents, kinds, lists, podlogs, pool, watch, writes
 from cluster.gateway.http import PAGE_NOT_FOUND, Receive, Request, Scope, Send
 from cluster.objects import errors
 
@@ -83,7 +83,7 @@ async def _serve(request: Request) -> None:
         await request.reply(document)
         return
     target = parse(request.path)
-    resource = _resource(target)
+    resource = await _resource(request.cluster, target)
     if resource is not None and resource.deprecated:
         request.warnings.append(resource.deprecated)
     if target is None or resource is None:
@@ -98,11 +98,16 @@ async def _serve(request: Request) -> None:
         raise errors.MethodNotAllowed()
 
 
-def _resource(target: Target | None) -> Resource | None:
+async def _resource(cluster: str, target: Target | None) -> Resource | None:
     """The kind that a path means. None: there is no such group. Errors: PathNotFound."""
-    if target is None or (target.group and discovery.group(target.group) is None):
+    if target is None:
         return None
     resource = registry.by_path(target.group, target.version, target.plural)
+    if resource is None and target.group:  # Perhaps a custom one. Built-in kinds never come here.
+        served = await kinds.of(cluster)
+        if discovery.group(target.group, served) is None:
+            return None
+        resource = served.by_path(target.group, target.version, target.plural)
     if resource is None or (target.subresource and target.subresource not in resource.subresources):
         raise errors.PathNotFound()
     if target.namespace and not resource.namespaced:

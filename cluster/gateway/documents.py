@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from cluster.apiserver import discovery, openapi, openapi_wire
+from cluster.apiserver.kinds import BUILT_IN, Kinds
 from cluster.apiserver.openapi import Packed
-from cluster.gateway import health, pool
+from cluster.gateway import health, kinds, pool
 from cluster.gateway.http import NO_CACHE, PAGE_NOT_FOUND, TEXT, Reply, Request, json_reply
 from cluster.objects import errors
 
@@ -26,13 +27,14 @@ async def answer(request: Request) -> Reply | None:
     parts = request.path.strip("/").split("/")
     first, depth = parts[0], len(parts)
     if first in ("api", "apis") and depth > (2 if first == "api" else 3):
-        if first == "apis" and discovery.group(parts[1]) is None:
-            return PAGE_NOT_FOUND
-        return None
+        if first == "api" or discovery.group(parts[1]) is not None:
+            return None
+        return None if discovery.group(parts[1], await kinds.of(request.cluster)) is not None else PAGE_NOT_FOUND
     if request.method not in ("GET", "HEAD"):
         raise errors.MethodNotAllowed()
     if first == "":
-        return json_reply({"paths": sorted([*discovery.paths(), *health.paths()])})
+        found = discovery.paths(await kinds.of(request.cluster))
+        return json_reply({"paths": sorted([*found, *health.paths()])})
     if first == "version" and depth == 1:
         return json_reply(discovery.VERSION)
     if first in health.ENDPOINTS:
@@ -40,46 +42,53 @@ async def answer(request: Request) -> Reply | None:
     if first == "openapi":
         return await _openapi(request, parts)
     if first in ("api", "apis"):
-        return _discovery(request, parts)
+        return _discovery(request, parts, BUILT_IN if first == "api" else await kinds.of(request.cluster))
     return PAGE_NOT_FOUND
 
 
-def _discovery(request: Request, parts: list[str]) -> Reply:
+def _discovery(request: Request, parts: list[str], served: Kinds) -> Reply:
     if len(parts) == 1:
         if discovery.wants_aggregated(request.accept):
-            made = discovery.aggregated_core() if parts[0] == "api" else discovery.aggregated_groups()
+            made = discovery.aggregated_core() if parts[0] == "api" else discovery.aggregated_groups(served)
             headers = (("Cache-Control", "public"), ("ETag", made.etag), ("Vary", "Accept"))
             if made.etag in request.headers.get("if-none-match", ""):
                 return Reply(304, "", b"", headers)
             return Reply(200, discovery.AGGREGATED, made.body, headers)
-        return json_reply(discovery.core_versions() if parts[0] == "api" else discovery.group_list())
+        return json_reply(discovery.core_versions() if parts[0] == "api" else discovery.group_list(served))
     if parts[0] == "apis" and len(parts) == 2:
-        group = discovery.group(parts[1])
+        group = discovery.group(parts[1], served)
         return json_reply(group) if group else PAGE_NOT_FOUND
     group_name, version = ("", parts[1]) if parts[0] == "api" else (parts[1], parts[2])
-    listed = discovery.resource_list(group_name, version)
+    listed = discovery.resource_list(group_name, version, served)
     if listed is None:
-        if group_name and discovery.group(group_name) is None:
+        if group_name and discovery.group(group_name, served) is None:
             return PAGE_NOT_FOUND
         raise errors.PathNotFound()
     return json_reply(listed)
 
 
 async def _openapi(request: Request, parts: list[str]) -> Reply:
+    served = await kinds.of(request.cluster)
     if parts[1:] == ["v2"]:
         caching = (NO_CACHE, ("Vary", "Accept-Encoding, Accept"))
         if request.accept.startswith(openapi_wire.MEDIA):  # kubectl knows no other form of v2.
-            wire = await pool.in_thread(lambda _: openapi.document_v2_wire())
+            wire = await pool.in_thread(lambda _: openapi.document_v2_wire(served))
             return _packed(request, wire, caching, openapi_wire.MEDIA)
-        return _packed(request, await pool.in_thread(lambda _: openapi.document_v2()), caching)
+        return _packed(request, await pool.in_thread(lambda _: openapi.document_v2(served)), caching)
     if parts[1:] == ["v3"]:
-        index = await pool.in_thread(lambda _: openapi.index())
+        index = await pool.in_thread(lambda _: openapi.index(served))
         return json_reply(index, (NO_CACHE, RANGES, LAST_MODIFIED))._replace(media=TEXT)
-    path = "/".join(parts[2:])
-    found = await pool.in_thread(lambda _: openapi.at(path)) if parts[1] == "v3" else None
+    group_version = _group_version(parts[2:]) if len(parts) > 3 and parts[1] == "v3" else None
+    found = await pool.in_thread(lambda _: openapi.document(*group_version, served)) if group_version else None
     if found is None:
         return Reply(404, "", b"")
     return _packed(request, found, (*_caching(request, found), ("Vary", "Accept")))
+
+
+def _group_version(parts: list[str]) -> tuple[str, str] | None:
+    if parts[0] == "api" and len(parts) == 2:
+        return "", parts[1]
+    return (parts[1], parts[2]) if parts[0] == "apis" and len(parts) == 3 else None
 
 
 def _caching(request: Request, made: Packed) -> tuple[tuple[str, str], ...]:

@@ -24,6 +24,7 @@ from cluster.apiserver import registry, table
 from cluster.apiserver.negotiate import JSON, Format, encode
 from cluster.apiserver.reads import Reader, Snapshot, Stored
 from cluster.apiserver.registry import Resource
+from cluster.apiserver.table.printer import Printer
 from cluster.apiserver.target import Target
 from cluster.gateway import options as list_options
 from cluster.gateway import pool
@@ -96,20 +97,22 @@ def get(request: Request, resource: Resource, target: Target) -> Reply:
     if form == Format() and target.subresource != "scale" and resource.from_stored is None:
         return Reply(200, JSON, value)
     obj = registry.present(resource, orjson.loads(value))
-    group, kind = resource.group, resource.kind
+    group, kind, printer = resource.group, resource.kind, resource.printer
     if target.subresource == "scale":
-        obj, group, kind = registry.scale_of(resource, obj), "autoscaling", "Scale"
-    return Reply(200, form.media, encode(form, as_asked(request, form, group, kind, obj, snapshot.unix)))
+        obj, group, kind, printer = registry.scale_of(resource, obj), "autoscaling", "Scale", None
+    return Reply(200, form.media, encode(form, as_asked(request, form, group, kind, obj, snapshot.unix, printer)))
 
 
-def as_asked(request: Request, form: Format, group: str, kind: str, obj: Manifest, now: int) -> Manifest:
+def as_asked(
+    request: Request, form: Format, group: str, kind: str, obj: Manifest, now: int, printer: Printer | None = None
+) -> Manifest:
     """One object as a Table or as its metadata, if that is what the client wants. Errors: BadRequest."""
     if form.transform == "Table":
         include = request.query("includeObject")
         table.check_include(include)
         version = obj["metadata"].get("resourceVersion")
         metadata = {"resourceVersion": version} if version else {}
-        return table.table(group, kind, [obj], now, metadata, include, form.version)
+        return table.table(group, kind, [obj], now, metadata, include, form.version, printer)
     return table.partial(obj, form.version) if form.transform else obj
 
 
@@ -145,7 +148,9 @@ def _answer(reader: Reader, cluster: str, resource: Resource, prefix: str, optio
         return Reply(200, JSON, joined(resource, metadata, page.items))
     objects = [registry.present(resource, orjson.loads(value)) for value in page.items]
     if form.transform == "Table":
-        content = table.table(resource.group, resource.kind, objects, page.now, metadata, options.include, form.version)
+        include, printer = options.include, resource.printer
+        named = (resource.group, resource.kind)
+        content = table.table(*named, objects, page.now, metadata, include, form.version, printer)
     elif form.transform:
         content = table.partial_list(objects, metadata, form.version)
     else:
@@ -155,7 +160,7 @@ def _answer(reader: Reader, cluster: str, resource: Resource, prefix: str, optio
 
 
 def _head(resource: Resource) -> Manifest:
-    return {"kind": f"{resource.kind}List", "apiVersion": resource.api_version}
+    return {"kind": resource.list_kind or f"{resource.kind}List", "apiVersion": resource.api_version}
 
 
 def joined(resource: Resource, metadata: Manifest, items: Iterable[bytes]) -> bytes:

@@ -87,9 +87,10 @@ class Watch:
         """The object as a Table with one row (columns only the first time), as its metadata, or as it is."""
         form, resource = self.form, self.resource
         if form.transform == "Table":
-            columns = None if self._columns_told else table.definitions(resource.group, resource.kind)
+            printer = resource.printer or printer_of(resource.group, resource.kind)
+            columns = None if self._columns_told else table.columns_of(printer)
             self._columns_told = True
-            printed = table.row(printer_of(resource.group, resource.kind), obj, now, self.options.include, form.version)
+            printed = table.row(printer, obj, now, self.options.include, form.version)
             metadata = {"resourceVersion": obj["metadata"]["resourceVersion"]}
             head = {"kind": "Table", "apiVersion": f"meta.k8s.io/{form.version}", "metadata": metadata}
             return {**head, "columnDefinitions": columns, "rows": [printed]}

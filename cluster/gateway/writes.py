@@ -71,6 +71,6 @@ def _reply(request: Request, form: Format, resource: Resource, answered: inbox.A
         if form.transform and content.get("kind") == resource.kind:
             found = pool.reader().cluster(request.cluster)
             now = found.unix if found else 0
-            content = lists.as_asked(request, form, resource.group, resource.kind, content, now)
+            content = lists.as_asked(request, form, resource.group, resource.kind, content, now, resource.printer)
         body, media = encode(form, content), form.media
     return Reply(answered.status, media, body, (NO_CACHE, *headers))

@@ -14,7 +14,7 @@ IMMORTAL = ("default", "kube-system", "kube-public")
 def admit(server: Any, attributes: Attributes) -> Manifest:
     """Errors: NotFound (no such namespace), Forbidden (it is being terminated, or may not be deleted)."""
     resource, namespace = attributes.resource, attributes.namespace
-    if attributes.operation == "delete" and resource.kind == "Namespace" and attributes.name in IMMORTAL:
+    if attributes.operation == "delete" and resource.cache == "Namespace" and attributes.name in IMMORTAL:
         raise errors.Forbidden("", "namespaces", attributes.name, "this namespace may not be deleted")
     if attributes.operation != "create" or not resource.namespaced:
         return attributes.obj

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cluster.apiserver import schema
-from cluster.apiserver.registry import apps, core, networking, others, rbac, storage
+from cluster.apiserver.registry import apiextensions, apps, core, networking, others, rbac, storage
 from cluster.apiserver.registry.metadata import validate_metadata, validate_metadata_update
 from cluster.apiserver.registry.resource import ALL_VERBS, Problem, Resource, Subresource
 from cluster.objects import Manifest, errors, fields
@@ -25,6 +25,7 @@ RESOURCES: tuple[Resource, ...] = (
     *rbac.RESOURCES,
     *storage.RESOURCES,
     *others.RESOURCES,
+    *apiextensions.RESOURCES,
 )
 BODIES: tuple[Resource, ...] = others.BODIES  # Kinds that only ever travel in a request: Binding, Scale …
 
@@ -39,10 +40,15 @@ def by_path(group: str, version: str, plural: str) -> Resource | None:
 
 def by_kind(kind: str, api_version: str = "") -> Resource:
     """The entry of a kind; without `api_version` the stored one. Errors: NotFound."""
-    found = _BY_KIND.get((kind, api_version)) if api_version else _STORED.get(kind)
+    found = find(kind, api_version)
     if found is None:
         raise errors.PathNotFound()
     return found
+
+
+def find(kind: str, api_version: str) -> Resource | None:
+    """The entry of a built-in kind; without `api_version` the stored one."""
+    return _BY_KIND.get((kind, api_version)) if api_version else _STORED.get(kind)
 
 
 def by_storage_key(key: str) -> Resource | None:
@@ -59,6 +65,8 @@ class Decoded(NamedTuple):
 
 def decode(resource: Resource, raw: Manifest, duplicates: list[str] | tuple[str, ...] = ()) -> Decoded:
     """`raw` as the kind's Go type would hold it. Errors: BadRequest in Go's words."""
+    if resource.decode is not None:
+        return Decoded(*resource.decode(raw))
     kind = schema.type_of(resource.group, resource.version, resource.kind)
     if kind is None:
         return Decoded(raw, [])
@@ -123,11 +131,13 @@ def prepare_update(resource: Resource, old: Manifest, new: Manifest, subresource
             metadata.pop(name, None)
     metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
     metadata = _without_empty(metadata)
+    if entry.prepare_update is not None and subresource != "finalize":
+        return entry.prepare_update(old, {**new, "metadata": metadata}, subresource)
     if subresource == "status":
         kept = {k: v for k, v in old.items() if k != "status"}
         if "status" in new:
             kept["status"] = new["status"]
-        if entry.kind == "Pod":  # A kubelet may report, but not relabel.
+        if entry.cache == "Pod":  # A kubelet may report, but not relabel.
             metadata = {**old["metadata"]}
         return {**kept, "metadata": metadata}
     if subresource == "finalize":
@@ -139,7 +149,7 @@ def prepare_update(resource: Resource, old: Manifest, new: Manifest, subresource
             result["status"] = old["status"]
         else:
             result.pop("status", None)
-    if entry.kind == "Namespace":
+    if entry.cache == "Namespace":
         result["spec"] = old["spec"]
     if entry.generation and any(result.get(name) != old.get(name) for name in entry.spec_fields):
         metadata["generation"] = old["metadata"].get("generation", 0) + 1
@@ -154,7 +164,7 @@ def validate_create(resource: Resource, obj: Manifest) -> list[Problem]:
     entry = _stored(resource)
     problems = validate_metadata(entry, obj)
     if entry.validate is not None:
-        part = obj.get("spec") if entry.kind == "Pod" else None
+        part = obj.get("spec") if entry.cache == "Pod" else None
         problems = problems + (
             _validated.get(part, "create", lambda _: entry.validate(obj)) if part is not None else entry.validate(obj)  # type: ignore[misc]
         )
@@ -213,9 +223,9 @@ def _field(obj: Manifest, path: str) -> str:
 
 def scale_of(resource: Resource, workload: Manifest) -> Manifest:
     """The autoscaling/v1 Scale of a workload."""
-    return apps.scale_of(workload)
+    return resource.scale_of(workload) if resource.scale_of else apps.scale_of(workload)
 
 
 def scaled(resource: Resource, workload: Manifest, scale: Manifest) -> Manifest:
     """The workload with the replicas that a Scale asks for. Errors: Invalid."""
-    return apps.scaled(workload, scale)
+    return resource.scaled(workload, scale) if resource.scaled else apps.scaled(workload, scale)

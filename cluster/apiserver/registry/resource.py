@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cluster.apiserver import schema
 from cluster.objects import Manifest
@@ -14,6 +14,7 @@ Problem = dict[str, str]  # {"reason": "FieldValueInvalid", "message": …, "fie
 Change = Callable[[Manifest], Manifest]
 Check = Callable[[Manifest], list[Problem]]
 UpdateCheck = Callable[[Manifest, Manifest, str], list[Problem]]
+Decode = Callable[[Manifest], tuple[Manifest, list[str]]]  # (object, what it had too much)
 
 
 class Subresource(NamedTuple):
@@ -57,6 +58,25 @@ class Resource:
     stored_as: str = ""  # Kind whose storage this version of the kind shares (events.k8s.io).
     to_stored: Change | None = None
     from_stored: Change | None = None
+    cache: str = ""  # Name of its informers' cache: the kind; of a custom kind its definition's name, `crontabs.x.io`.
+    decode: Decode | None = None  # Of kinds whose structure a definition describes.
+    prepare_update: Callable[[Manifest, Manifest, str], Manifest] | None = None  # Instead of what all kinds do.
+    on_delete: Callable[[Manifest, str], Manifest] | None = None  # What the mark of a deletion brings; (object, now).
+    scale_of: Change | None = None  # The object as a Scale, of kinds with a scale of their own making.
+    scaled: Callable[[Manifest, Manifest], Manifest] | None = None  # (object, Scale) -> object
+    printer: Any = None  # A table.Printer, of kinds that say themselves how they print.
+    openapi: Callable[[], Manifest] | None = None  # Type names to schemas, of kinds that no table of ours knows.
+    list_kind: str = ""  # Of kinds that name their lists themselves; else the kind and `List`.
+    refuses: str = ""  # Why nothing can be created now.
+    stored_version: str = ""  # The version in which it is stored; its own if empty.
+
+    def __post_init__(self) -> None:
+        if not self.cache:
+            object.__setattr__(self, "cache", self.stored_as or self.kind)
+
+    @property
+    def is_custom(self) -> bool:
+        return "." in self.cache
 
     @property
     def api_version(self) -> str:

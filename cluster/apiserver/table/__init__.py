@@ -34,17 +34,23 @@ def table(
     metadata: Manifest,
     include: str = "",
     version: str = "v1",
+    printer: Printer | None = None,
 ) -> Manifest:
     """Objects of one kind as a Table. `now`: microseconds since 1970; `metadata`: the list's."""
-    printer = printer_of(group, kind)
+    columns = columns_of(printer) if printer is not None else definitions(group, kind)
+    printer = printer or printer_of(group, kind)
     rows = [row(printer, obj, now, include, version) for obj in objects]
     head = {"kind": "Table", "apiVersion": f"meta.k8s.io/{version}", "metadata": metadata}
-    return {**head, "columnDefinitions": definitions(group, kind), "rows": rows}
+    return {**head, "columnDefinitions": columns, "rows": rows}
 
 
 @cache
 def definitions(group: str, kind: str) -> list[dict[str, Any]]:
-    return [column.definition() for column in printer_of(group, kind).columns]
+    return columns_of(printer_of(group, kind))
+
+
+def columns_of(printer: Printer) -> list[dict[str, Any]]:
+    return [column.definition() for column in printer.columns]
 
 
 def row(printer: Printer, obj: Manifest, now: int, include: str = "", version: str = "v1") -> Manifest:

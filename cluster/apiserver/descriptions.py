@@ -5,7 +5,7 @@ We ship the structure of the API's types, not its texts. Those come at run time 
 
     describe("meta_v1.ObjectMeta.name")  ->  "Name must be unique within a namespace. …"
 
-The package wraps its texts at 80 columns. A sentence that ends a line although the next word would have fitted most
+The package wraps its texts before column 80. A sentence that ends a line although the next word would have fitted most
 likely ended a paragraph: that is how paragraphs are found again.
 """
 
@@ -16,7 +16,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-WIDTH = 80
+WIDTH = 79
 SENTENCE_ENDS = (".", ":")
 _ENTRY = re.compile(r"^ *\* \*\*(\w+)\*\* ``[^`]*`` - (.*)$")
 
@@ -26,6 +26,14 @@ def describe(path: str) -> str:
     module, _, rest = path.partition(".")
     name, _, field = rest.partition(".")
     return _module(module).get(name, {}).get(field, "")
+
+
+def of_type(name: str) -> tuple[str, dict[str, str]]:
+    """(its own text, field to text) of a type by its OpenAPI name, `io.k8s.api.apps.v1.Deployment`."""
+    *_, group, version, kind = ("", "", *name.split("."))
+    plain = not re.match(r"v\d", version) and group != "util"  # api.resource.Quantity, pkg.runtime.RawExtension
+    found = _module(version if plain else f"{group}_{version}").get(kind, {})
+    return found.get("", ""), found
 
 
 @cache
@@ -52,7 +60,12 @@ def _fields(docstring: str) -> dict[str, str]:
             lines = found[entry[1]] = [entry[2]]
         else:
             lines.append(line.strip())
-    return {name: _unwrapped(text) for name, text in found.items()}
+    return {_json_name(name): _unwrapped(text) for name, text in found.items()}
+
+
+def _json_name(name: str) -> str:
+    """Python's `from_` and `x_kubernetes_list_type` as they are called in JSON."""
+    return name.replace("_", "-") if name.startswith("x_") else name.rstrip("_")
 
 
 def _unwrapped(lines: list[str]) -> str:
@@ -61,6 +74,9 @@ def _unwrapped(lines: list[str]) -> str:
         lines.pop()
     text = lines[0] if lines else ""
     for before, line in itertools.pairwise(lines):
+        if not line or not before:
+            text = text.rstrip("\n") + "\n\n" + line
+            continue
         fitted = len(before) + 1 + len(line.split(" ", 1)[0]) < WIDTH
         text += ("\n\n" if fitted and before.endswith(SENTENCE_ENDS) else " ") + line
     return text

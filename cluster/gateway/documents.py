@@ -78,17 +78,11 @@ async def _openapi(request: Request, parts: list[str]) -> Reply:
     if parts[1:] == ["v3"]:
         index = await pool.in_thread(lambda _: openapi.index(served))
         return json_reply(index, (NO_CACHE, RANGES, LAST_MODIFIED))._replace(media=TEXT)
-    group_version = _group_version(parts[2:]) if len(parts) > 3 and parts[1] == "v3" else None
-    found = await pool.in_thread(lambda _: openapi.document(*group_version, served)) if group_version else None
+    path = "/".join(parts[2:])
+    found = await pool.in_thread(lambda _: openapi.at(path, served)) if parts[1] == "v3" else None
     if found is None:
         return Reply(404, "", b"")
     return _packed(request, found, (*_caching(request, found), ("Vary", "Accept")))
-
-
-def _group_version(parts: list[str]) -> tuple[str, str] | None:
-    if parts[0] == "api" and len(parts) == 2:
-        return "", parts[1]
-    return (parts[1], parts[2]) if parts[0] == "apis" and len(parts) == 3 else None
 
 
 def _caching(request: Request, made: Packed) -> tuple[tuple[str, str], ...]:

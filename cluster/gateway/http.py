@@ -133,7 +133,8 @@ class Request:
 
     async def reply(self, reply: Reply) -> None:
         body, headers = reply.body, reply.headers
-        if len(body) > WORTH_GZIP and "gzip" in self.headers.get("accept-encoding", ""):
+        packed = any(name == "Content-Encoding" for name, _ in headers)
+        if len(body) > WORTH_GZIP and not packed and "gzip" in self.headers.get("accept-encoding", ""):
             body = await asyncio.to_thread(gzip.compress, body, 1)
             headers = (*headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
         await self.start(reply.status, reply.media, (*headers, ("Content-Length", str(len(body)))))

@@ -45,6 +45,8 @@ def test_openapi_is_found_through_its_index_and_comes_gzipped(lab):
     assert packed.headers["content-encoding"] == "gzip"
     assert packed.headers["cache-control"] == "public, immutable"
     assert json.loads(gzip.decompress(packed.body)) == fetch(url).json()
+    whole = fetch("/openapi/v2", accept_encoding="gzip")
+    assert json.loads(gzip.decompress(whole.body))["swagger"] == "2.0"
 
 
 def test_kubectl_gets_openapi_v2_in_its_own_form(lab):

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-MEDIA = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+MEDIA = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"  # What clients ask for …
+ANSWERED = MEDIA.replace("@", ".")  # … and how it is called in the answer, where an @ may not stand.
 _NUMBER, _DOUBLE, _BYTES = 0, 1, 2  # Wire types.
 
 

@@ -44,8 +44,8 @@ class Response:
         return cls(status, headers, orjson.dumps(obj))
 
     @classmethod
-    def error(cls, error: errors.ApiError) -> "Response":
-        response = cls.json(error.status, error.status_object())
+    def error(cls, error: errors.ApiError, warnings: list[str] | None = None) -> "Response":
+        response = cls.json(error.status, error.status_object(), warnings)
         if error.retry_after is not None:
             response.headers["Retry-After"] = str(error.retry_after)
         return response
@@ -72,10 +72,12 @@ class Call:
 
 def handle(server: Server, request: dict[str, Any]) -> Response:
     """Execute one write. Errors: none are raised but programming errors; every refusal is an answer."""
+    call = None
     try:
-        return _route(_parsed(server, request))
+        call = _parsed(server, request)
+        return _route(call)
     except errors.ApiError as error:
-        return Response.error(error)
+        return Response.error(error, call.options.warnings if call else None)
 
 
 def _parsed(server: Server, request: dict[str, Any]) -> Call:

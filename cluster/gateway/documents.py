@@ -73,7 +73,7 @@ async def _openapi(request: Request, parts: list[str]) -> Reply:
         caching = (NO_CACHE, ("Vary", "Accept-Encoding, Accept"))
         if request.accept.startswith(openapi_wire.MEDIA):  # kubectl knows no other form of v2.
             wire = await pool.in_thread(lambda _: openapi.document_v2_wire(served))
-            return _packed(request, wire, caching, openapi_wire.MEDIA)
+            return _packed(request, wire, caching, openapi_wire.ANSWERED)
         return _packed(request, await pool.in_thread(lambda _: openapi.document_v2(served)), caching)
     if parts[1:] == ["v3"]:
         index = await pool.in_thread(lambda _: openapi.index(served))

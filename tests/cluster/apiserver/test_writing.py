@@ -228,3 +228,13 @@ def test_an_update_of_a_secret_takes_its_plain_text_too(api):
     _, body = api.ask("PATCH", f"{SHOP}/secrets/s", {"stringData": {"a": "c"}}, "application/merge-patch+json")
 
     assert (body["data"], "stringData" in body) == ({"a": "Yw=="}, False)
+
+
+def test_a_refused_object_is_warned_of_its_unknown_fields_too():
+    api = Api().with_namespace("shop")
+    deployment = {"metadata": {"name": "web"}, "spec": {"replica": 3, "selector": {}, "template": {}}}
+
+    response = api.call("POST", "/apis/apps/v1/namespaces/shop/deployments?fieldValidation=Warn", deployment)
+
+    assert response.status == 422
+    assert response.headers["Warning"] == '299 - "unknown field \\"spec.replica\\""'

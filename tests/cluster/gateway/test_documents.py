@@ -54,7 +54,7 @@ def test_kubectl_gets_openapi_v2_in_its_own_form(lab):
 
     answer = fetch("/openapi/v2", accept=media)
 
-    assert answer.headers["content-type"] == media
+    assert answer.headers["content-type"] == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
     assert answer.body.startswith(b"\x0a\x032.0")  # Field 1, `swagger`.
     assert b"io.k8s.api.apps.v1.Deployment" in answer.body
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cluster.engine.clock import monotonic
 from cluster.engine.controller import Component
 from cluster.kubelet.kubelet import Kubelet
-from cluster.objects import errors, quantity
+from cluster.objects import errors, quantity, users
 from cluster.objects.names import is_dns_subdomain
 from cluster.runtime.cri import Runtime, power_cut
 
@@ -112,7 +112,7 @@ def node_remove(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     del world.cells["machines"][name]
     if world.informers.get("Node", "", name) is not None:
         world.agenda.causes = (cause, *world.agenda.causes)
-        world.server.delete("system:admin", "Node", "", name, {})
+        world.server.delete(users.ADMIN, "Node", "", name, {})
     return {"node": name, "removed": True}
 
 

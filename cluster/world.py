@@ -31,7 +31,7 @@ from cluster.engine.clock import MINUTE, Clock, monotonic
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.dice import Dice
 from cluster.engine.informer import Informers
-from cluster.objects import Manifest, errors
+from cluster.objects import Manifest, errors, users
 from cluster.scheduler.scheduler import Scheduler
 
 CHECKPOINT_STEPS = 5_000
@@ -415,7 +415,7 @@ def _actor_of(request: dict[str, Any]) -> str:
     """Who is acting: the user's name for API requests, `you` for clicks."""
     if request.get("type") != "api":
         return "you"
-    return str(request.get("user") or "system:admin")
+    return users.from_plain(request.get("user")).name
 
 
 def decompress(body: bytes) -> bytes:

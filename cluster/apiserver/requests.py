@@ -3,7 +3,8 @@
     path → verb → decode (JSON, YAML, protobuf) → field validation → Server (default, admit, validate, store) → answer
 
 The request is a plain dict: {"type": "api", "method", "path" (without the cluster's prefix), "query", "headers"
-(lower case), "body" (text) or "body64" (binary), "user"}. Errors become Status objects in the real server's words.
+(lower case), "body" (text) or "body64" (binary), "user" (name, groups, uid, extra)}. Errors become Status objects in
+the real server's words.
 
 Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers
 Left out: server-side apply (415 says so), tokens (TokenRequest) and the access reviews.
@@ -25,7 +26,8 @@ from cluster.apiserver.registry import Resource
 from cluster.apiserver.server import Server
 from cluster.apiserver.target import Target
 from cluster.apiserver.target import parse as parse_target
-from cluster.objects import Manifest, errors, labels, meta
+from cluster.objects import Manifest, errors, labels, meta, users
+from cluster.objects.users import User
 
 
 @dataclass
@@ -66,7 +68,7 @@ class Call:
     query: dict[str, list[str]]
     content_type: str
     body: bytes
-    user: str
+    user: User
     options: Options
 
 
@@ -92,7 +94,7 @@ def _parsed(server: Server, request: dict[str, Any]) -> Call:
     if len(body) > MAX_BYTES:
         raise too_large()
     content_type = request.get("headers", {}).get("content-type", "").split(";")[0].strip().lower()
-    user = request.get("user", "system:admin")
+    user = users.from_plain(request.get("user"))
     return Call(server, request["method"], target, resource, query, content_type, body, user, Options())
 
 

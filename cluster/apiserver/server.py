@@ -29,7 +29,9 @@ from cluster.engine.dice import Dice
 from cluster.engine.informer import Informers
 from cluster.etcd.store import Store
 from cluster.objects import Manifest, conditions, errors, meta, times
+from cluster.objects.users import User
 
+NOBODY = User("")  # Our own recorders: only the namespace is asked for.
 NAME_ATTEMPTS = 8  # How often generateName tries another suffix, as in the real one.
 
 
@@ -60,14 +62,14 @@ class Server:
             raise errors.NotFound(resource.group, resource.plural, name)
         return found
 
-    def create(self, user: str, obj: Manifest, subresource: str = "", options: Options | None = None) -> Manifest:
+    def create(self, user: User, obj: Manifest, subresource: str = "", options: Options | None = None) -> Manifest:
         """Create `obj`. Errors: AlreadyExists, Invalid, Forbidden, NotFound (its namespace)."""
         if subresource == "eviction":
             return self.evict(user, obj, options or Options())
         resource = self.kinds.by_kind(obj["kind"], obj["apiVersion"])
         return self.create_as(resource, user, obj, options or Options())
 
-    def create_as(self, resource: Resource, user: str, obj: Manifest, options: Options) -> Manifest:
+    def create_as(self, resource: Resource, user: User, obj: Manifest, options: Options) -> Manifest:
         """The pipeline of a creation, after decoding."""
         if resource.refuses:
             raise errors.MethodNotAllowed(resource.refuses)
@@ -96,13 +98,13 @@ class Server:
         """
         resource, given = registry.by_kind("Event"), event["metadata"]
         namespace, name = given["namespace"], given["name"]
-        namespace_lifecycle.admit(self, Attributes("create", resource, "", namespace, name, "", event, None, False))
+        namespace_lifecycle.admit(self, Attributes("create", resource, "", namespace, name, NOBODY, event, None, False))
         uid = self.dice.uuid("uid", self.storage.next_revision())
         metadata = {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": ""}
         metadata["creationTimestamp"] = self.clock.stamp()
         return self.storage.put(resource, None, {**event, "metadata": metadata})
 
-    def update(self, user: str, obj: Manifest, subresource: str = "") -> Manifest:
+    def update(self, user: User, obj: Manifest, subresource: str = "") -> Manifest:
         """Replace the living object (or its `subresource`). Errors: NotFound, Conflict, Invalid."""
         resource = self.kinds.by_kind(obj["kind"], obj["apiVersion"])
         namespace, name = meta.namespace(obj), meta.name(obj)
@@ -118,7 +120,7 @@ class Server:
             return old
         return self.storage.put(resource, old, {**old, "metadata": {**old["metadata"]}, "status": status})
 
-    def merge(self, user: str, kind: str, namespace: str, name: str, patch: Manifest, subresource: str) -> Manifest:
+    def merge(self, user: User, kind: str, namespace: str, name: str, patch: Manifest, subresource: str) -> Manifest:
         """Apply a merge patch (RFC 7386) given as a dict."""
         resource = self.kinds.stored(kind)
         return self.modify(
@@ -128,7 +130,7 @@ class Server:
     def modify(
         self,
         resource: Resource,
-        user: str,
+        user: User,
         namespace: str,
         name: str,
         change: Callable[[Manifest], Manifest],
@@ -162,12 +164,12 @@ class Server:
             return new
         return self.storage.put(resource, old, {**new, "metadata": {**new["metadata"]}})
 
-    def bind(self, user: str, pod: Manifest, node: str) -> Manifest:
+    def bind(self, user: User, pod: Manifest, node: str) -> Manifest:
         """POST pods/binding: give the pod its node, once. Errors: NotFound, Conflict."""
         return self.bind_to(user, meta.namespace(pod), meta.name(pod), node, meta.uid(pod), {}, Options())
 
     def bind_to(
-        self, user: str, namespace: str, name: str, node: str, uid: str, annotations: Manifest, options: Options
+        self, user: User, namespace: str, name: str, node: str, uid: str, annotations: Manifest, options: Options
     ) -> Manifest:
         resource = registry.by_kind("Pod")
         old = self.storage.get(resource, namespace, name)
@@ -208,14 +210,14 @@ class Server:
 
     # --- deletion -----------------------------------------------------------------------------------------------
 
-    def delete(self, user: str, kind: str, namespace: str, name: str, options: Manifest) -> Manifest | None:
+    def delete(self, user: User, kind: str, namespace: str, name: str, options: Manifest) -> Manifest | None:
         """Delete as DeleteOptions ask. None: gone now; else the object, which is waiting for something."""
         resource = self.kinds.stored(kind)
         left, gone = self.delete_as(resource, user, namespace, name, of_delete({}, options))
         return None if gone else left
 
     def delete_as(
-        self, resource: Resource, user: str, namespace: str, name: str, options: Options
+        self, resource: Resource, user: User, namespace: str, name: str, options: Options
     ) -> tuple[Manifest, bool]:
         """(last state, is it gone?). Graceful for pods, two-phased for finalizers, at once otherwise."""
         old = self.storage.get(resource, namespace, name)
@@ -295,7 +297,7 @@ class Server:
         if problem:
             raise errors.Conflict(resource.group, resource.kind, meta.name(old), problem)
 
-    def evict(self, user: str, eviction: Manifest, options: Options) -> Manifest:
+    def evict(self, user: User, eviction: Manifest, options: Options) -> Manifest:
         """POST pods/eviction: a deletion that asks the PodDisruptionBudgets first."""
         deletion = of_delete({}, eviction.get("deleteOptions") or {})
         deletion.dry_run = deletion.dry_run or options.dry_run

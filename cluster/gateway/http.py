@@ -15,7 +15,8 @@ import orjson
 
 from cluster.apiserver import negotiate
 from cluster.apiserver.negotiate import Format
-from cluster.objects import errors
+from cluster.objects import errors, users
+from cluster.objects.users import User
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -49,6 +50,7 @@ class Request:
         self.headers = {name.decode("latin1"): value.decode("latin1") for name, value in scope["headers"]}
         self.query_string: str = scope.get("query_string", b"").decode("latin1")
         self._query: dict[str, list[str]] | None = None
+        self.user = _user(scope)
         self.started = False
         self.warnings: list[str] = []  # What every answer to this request warns of.
 
@@ -93,12 +95,6 @@ class Request:
         if self.has("pretty"):
             return self.flag("pretty")
         return self.headers.get("user-agent", "").startswith(_BROWSERS)
-
-    @property
-    def user(self) -> str:
-        """Who asks: the name in the client certificate; over plain http everybody is the cluster's administrator."""
-        peer = (self.scope.get("extensions") or {}).get("tls") or {}
-        return str(peer.get("user") or "system:admin")
 
     async def body(self) -> bytes:
         """The request's body. Errors: RequestEntityTooLarge."""
@@ -154,6 +150,14 @@ class Request:
         """Return when the client is gone."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
+
+
+def _user(scope: Scope) -> User:
+    """Who asks: the name in the client certificate; over plain http everybody is the cluster's administrator."""
+    peer = (scope.get("extensions") or {}).get("tls") or {}
+    if not peer.get("user"):
+        return users.ADMIN
+    return User(str(peer["user"]), (*peer.get("groups", ()), users.AUTHENTICATED))
 
 
 def encoded(request: Request, form: Format, obj: Any, status: int = 200) -> Reply:

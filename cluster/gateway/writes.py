@@ -42,7 +42,7 @@ def message(request: Request, body: bytes) -> dict[str, Any]:
         "path": request.path,
         "query": request.query_string,
         "headers": {name: request.headers[name] for name in HANDED_OVER if name in request.headers},
-        "user": request.user,
+        "user": request.user.plain(),
     }
     try:
         return {**made, "body": body.decode()}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from cluster.apiserver.registry import Resource
 from cluster.objects import Manifest
+from cluster.objects.users import User
 
 
 @dataclass(slots=True)
@@ -15,7 +16,7 @@ class Attributes:
     subresource: str
     namespace: str
     name: str
-    user: str
+    user: User
     obj: Manifest
     old: Manifest | None
     dry_run: bool

@@ -24,7 +24,7 @@ def test_the_world_is_handed_the_request_as_plain_data():
         "path": MAPS,
         "query": "dryRun=All",
         "headers": {"content-type": "application/json"},
-        "user": "system:admin",
+        "user": {"name": "system:admin", "groups": ["system:masters", "system:authenticated"]},
         "body": "{}",
     }
     assert json.dumps(made)

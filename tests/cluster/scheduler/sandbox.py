@@ -17,10 +17,9 @@ from cluster.engine.controller import Surroundings
 from cluster.engine.dice import Dice
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta
+from cluster.objects.users import ADMIN
 from cluster.scheduler.scheduler import Scheduler
 from tests.builders import EPOCH
-
-ADMIN = "system:admin"
 
 
 class Sandbox:

@@ -143,7 +143,7 @@ class Input(models.Model):
     sim_time = models.BigIntegerField()
     request = models.BinaryField()  # JSON
     status = models.IntegerField()
-    response = models.BinaryField()  # JSON {headers, body}
+    response = models.BinaryField()  # JSON {headers, body, stages}; see apiserver/stages.py
     revision = models.BigIntegerField()  # The newest revision after it.
     epoch = models.BigIntegerField(default=0)  # The owner that executed it.
 

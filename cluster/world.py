@@ -273,7 +273,7 @@ class World:
                 self.clock.now,
                 orjson.dumps(request),
                 response.status,
-                orjson.dumps({"headers": response.headers, "body": response.body.decode()}),
+                _recorded(response),
                 self.store.revision,
             )
         )
@@ -409,6 +409,12 @@ def _catch_up(world: World, step: int, sim_time: int, slice_steps: int) -> None:
         world.run(None, step_limit=min(step, world.clock.step + slice_steps))
         world.commit()
     world.clock.now = max(world.clock.now, sim_time)
+
+
+def _recorded(response: Response) -> bytes:
+    """The answer as the input's row keeps it, with what each stage said of an API request."""
+    row: dict[str, Any] = {"headers": response.headers, "body": response.body.decode()}
+    return orjson.dumps(row | {"stages": response.stages} if response.stages else row)
 
 
 def _actor_of(request: dict[str, Any]) -> str:

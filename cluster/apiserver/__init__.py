@@ -3,7 +3,7 @@
 A write comes as a controller's call or as kubectl's bytes, and goes one way; a read never enters the world:
 
     bytes ──> requests.py ──> server.py ──────────────────────────────> storage.py ──> etcd, informers
-              target bodies   default  admit  allocate  validate  store
+              target bodies   default  mutate  allocate  validate  admit  store
               options patches registry/ admission/ allocators registry/
     GET, LIST, WATCH ──> reads.py ──> committed rows, shown by table/ and negotiate.py
 
@@ -13,7 +13,8 @@ A write comes as a controller's call or as kubectl's bytes, and goes one way; a 
     options.py      dryRun, preconditions, grace   patches/     JSON, merge and strategic merge patch
     registry/       what a kind is: names, defaults, rules; a kind is one entry
     schema/         the structure of every API type, which decoding and patching follow
-    admission/      what is changed or forbidden before validation, one file a plugin
+    admission/      what is changed before validation and refused after it, one file a plugin
+    stages.py       what each stage said of a request from outside
     disruption.py   eviction's question to the PodDisruptionBudgets
     allocators.py   cluster addresses and node ports
     storage.py      revisions, bytes, causes        commits.py   the world's door to etcd, export and digest

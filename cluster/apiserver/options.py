@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from cluster.apiserver.registry.metadata import forbidden, invalid, not_supported, too_long
 from cluster.apiserver.registry.resource import Problem
+from cluster.apiserver.stages import Stages
 from cluster.objects import Manifest, errors
 
 META_GROUP = "meta.k8s.io"
@@ -23,7 +24,10 @@ Query = dict[str, list[str]]
 
 @dataclass
 class Options:
-    """Options of one request. `grace`: seconds. `warnings`: what the answer shall warn of."""
+    """Options of one request. `grace`: seconds. `warnings`: what the answer shall warn of.
+
+    `stages`: where the request's way is written down; None: nobody asks, as for our own components' writes.
+    """
 
     dry_run: bool = False
     grace: int | None = None
@@ -33,6 +37,7 @@ class Options:
     orphan: bool | None = None
     field_validation: str = "Warn"
     warnings: list[str] = field(default_factory=list)
+    stages: Stages | None = None
 
 
 def of_write(method: str, query: Query) -> Options:

@@ -19,11 +19,13 @@ from urllib.parse import parse_qs
 import orjson
 
 from cluster.apiserver import patches, registry
+from cluster.apiserver.admission import CREATE
 from cluster.apiserver.bodies import MAX_BYTES, as_expected, decode_body, too_large
 from cluster.apiserver.options import Options, of_delete, of_write
 from cluster.apiserver.patches import strategic
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.server import Server
+from cluster.apiserver.stages import Stages
 from cluster.apiserver.target import Target
 from cluster.apiserver.target import parse as parse_target
 from cluster.objects import Manifest, errors, labels, meta, users
@@ -37,6 +39,7 @@ class Response:
     status: int
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     body: bytes = b""
+    stages: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def json(cls, status: int, obj: Any, warnings: list[str] | None = None) -> "Response":
@@ -70,19 +73,27 @@ class Call:
     body: bytes
     user: User
     options: Options
+    stages: Stages
 
 
 def handle(server: Server, request: dict[str, Any]) -> Response:
     """Execute one write. Errors: none are raised but programming errors; every refusal is an answer."""
-    call = None
+    call, stages = None, Stages()
     try:
-        call = _parsed(server, request)
-        return _route(call)
+        call = _parsed(server, request, stages)
+        response = _route(call)
     except errors.ApiError as error:
-        return Response.error(error, call.options.warnings if call else None)
+        stages.refused(error.status, error.message)
+        response = Response.error(error, call.options.warnings if call else None)
+    response.stages = stages.rows
+    return response
 
 
-def _parsed(server: Server, request: dict[str, Any]) -> Call:
+def _parsed(server: Server, request: dict[str, Any], stages: Stages) -> Call:
+    user = users.from_plain(request.get("user"))
+    stages.enter("authentication", user=user.name, groups=list(user.groups))
+    stages.enter("authorization")
+    stages.enter("decoding")
     target = parse_target(request["path"])
     if target is None or not target.plural:
         raise errors.MethodNotAllowed()
@@ -94,8 +105,7 @@ def _parsed(server: Server, request: dict[str, Any]) -> Call:
     if len(body) > MAX_BYTES:
         raise too_large()
     content_type = request.get("headers", {}).get("content-type", "").split(";")[0].strip().lower()
-    user = users.from_plain(request.get("user"))
-    return Call(server, request["method"], target, resource, query, content_type, body, user, Options())
+    return Call(server, request["method"], target, resource, query, content_type, body, user, Options(), stages)
 
 
 def _route(call: Call) -> Response:
@@ -125,7 +135,7 @@ def _route(call: Call) -> Response:
 
 
 def _create(call: Call) -> Response:
-    call.options = of_write(call.method, call.query)
+    call.options = _write_options(call)
     obj, resource = _decoded(call), call.resource
     given = obj.get("metadata") or {}
     if given.get("resourceVersion"):
@@ -136,7 +146,7 @@ def _create(call: Call) -> Response:
 
 
 def _update(call: Call) -> Response:
-    call.options = of_write(call.method, call.query)
+    call.options = _write_options(call)
     obj, server, target = _decoded(call), call.server, call.target
     _named_as(obj, target)
     obj = _in_namespace(call, obj)
@@ -185,7 +195,7 @@ def _check_patch(call: Call) -> None:
             "server-side apply is not served by this version of Orrery; use kubectl apply without --server-side"
         )
     patches.check_type(call.content_type, call.resource)
-    call.options = of_write(call.method, call.query)
+    call.options = _write_options(call)
 
 
 def _strict_patch(call: Call, patched: Manifest, problems: list[str]) -> errors.ApiError:
@@ -223,6 +233,7 @@ def _delete_collection(call: Call) -> Response:
         if not chosen.matches(meta.labels(obj)) or not fields(obj):
             continue
         left, _ = server.delete_as(resource, call.user, meta.namespace(obj), meta.name(obj), options)
+        options.stages = None  # The first one's way is every one's.
         items.append({k: v for k, v in _shown(call, left).items() if k not in ("kind", "apiVersion")})
     revision = str(server.storage.store.revision)
     listed = {
@@ -251,7 +262,7 @@ def _finalize(call: Call) -> Response:
 def _replace_part(call: Call, subresource: str) -> Response:
     if call.method != "PUT":
         raise errors.MethodNotAllowed()
-    call.options = of_write(call.method, call.query)
+    call.options = _write_options(call)
     obj, target = _decoded(call), call.target
     _named_as(obj, target)
     obj = _in_namespace(call, obj)
@@ -268,7 +279,7 @@ def _scale(call: Call) -> Response:
     if call.method == "PATCH":
         _check_patch(call)
     elif call.method == "PUT":
-        call.options = of_write(call.method, call.query)
+        call.options = _write_options(call)
     else:
         raise errors.MethodNotAllowed()
 
@@ -290,11 +301,14 @@ def _scale(call: Call) -> Response:
 def _binding(call: Call) -> Response:
     if call.method != "POST":
         raise errors.MethodNotAllowed()
-    call.options = of_write(call.method, call.query)
+    call.options = _write_options(call)
     binding, target = _decoded(call, registry.by_kind("Binding")), call.target
     node = (binding.get("target") or {}).get("name", "")
     if not node:
         raise errors.InternalError("target.name: Required value")
+    binding = call.server.admit_beside(
+        CREATE, call.resource, "binding", call.user, target.namespace, target.name, binding, call.options
+    )
     given = binding.get("metadata") or {}
     call.server.bind_to(
         call.user,
@@ -311,7 +325,7 @@ def _binding(call: Call) -> Response:
 def _eviction(call: Call) -> Response:
     if call.method != "POST":
         raise errors.MethodNotAllowed()
-    call.options = of_write(call.method, call.query)
+    call.options = _write_options(call)
     eviction, target = _decoded(call, registry.by_kind("Eviction")), call.target
     if meta_name(eviction) != target.name:
         raise errors.BadRequest("name in URL does not match name in Eviction object")
@@ -389,13 +403,22 @@ def _numeric_version(obj: Manifest) -> None:
         raise errors.InternalError(f'strconv.ParseUint: parsing "{version}": invalid syntax')
 
 
+def _write_options(call: Call) -> Options:
+    """Of a POST, PUT or PATCH."""
+    options = of_write(call.method, call.query)
+    options.stages = call.stages
+    return options
+
+
 def _delete_options(call: Call) -> Options:
     """From the body (DeleteOptions) and the query."""
     given: Manifest = {}
     if call.body.strip():
         kind = registry.by_kind("DeleteOptions")
         given = registry.decode(kind, decode_body(call.content_type or "application/json", call.body, kind).obj).obj
-    return of_delete(call.query, given)
+    call.options = options = of_delete(call.query, given)
+    options.stages = call.stages
+    return options
 
 
 def _shown(call: Call, obj: Manifest) -> Manifest:

@@ -2,7 +2,7 @@
 
 A write's way, the same for a controller's call and for kubectl's bytes:
 
-    authenticate → authorise → decode → default → admit → validate → store → tell the watchers
+    authenticate → authorise → decode → default → mutating admission → validate → validating admission → store
 
 Everything happens in memory, in one order, inside the world: names, uids, addresses and quota need no retries. Reads
 never come here: they are answered from committed rows (reads.py). Objects are shared and immutable, so every stage
@@ -16,8 +16,8 @@ Read next: requests.py for the bytes around it, storage.py, then registry/ for w
 from collections.abc import Callable
 from typing import Any
 
-from cluster.apiserver import disruption, patches, registry
-from cluster.apiserver.admission import ADMISSION, Attributes, namespace_lifecycle
+from cluster.apiserver import admission, disruption, patches, registry
+from cluster.apiserver.admission import CREATE, DELETE, UPDATE, Attributes, namespace_lifecycle
 from cluster.apiserver.allocators import Allocators
 from cluster.apiserver.kinds import DEFINITIONS, Kinds
 from cluster.apiserver.options import Options, of_delete
@@ -73,18 +73,28 @@ class Server:
         """The pipeline of a creation, after decoding."""
         if resource.refuses:
             raise errors.MethodNotAllowed(resource.refuses)
+        stages = options.stages
         new = self._with_identity(resource, obj)
-        namespace, name = meta.namespace(new), meta.name(new)
-        new = registry.prepare_create(resource, registry.default(resource, new))
-        attributes = Attributes("create", resource, "", namespace, name, user, new, None, options.dry_run)
-        new = self._admit(attributes)
-        existing = self.storage.get(resource, namespace, name)
-        if existing is not None:
-            raise errors.AlreadyExists(resource.group, resource.plural, name, deleting=meta.is_deleting(existing))
+        metadata = new["metadata"]
+        namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
+        given = obj.get("metadata") or {}
+        shown = given.get("name") or given.get("generateName", "")
+        attributes = Attributes(CREATE, resource, "", namespace, shown, user, registry.default(resource, new))
+        attributes.dry_run, attributes.warnings = options.dry_run, options.warnings
+        new = registry.prepare_create(resource, admission.mutate(self, attributes, stages))
+        if stages is not None:
+            stages.enter("validation")
         new = self.allocators.on_create(resource, new)
         problems = registry.validate_create(resource, new)
         if problems:
             raise errors.Invalid(resource.group, resource.kind, name, problems)
+        attributes.name, attributes.obj = name, new
+        admission.validate(self, attributes, stages)
+        if stages is not None:
+            stages.enter("storage")
+        existing = self.storage.get(resource, namespace, name)
+        if existing is not None:
+            raise errors.AlreadyExists(resource.group, resource.plural, name, deleting=meta.is_deleting(existing))
         if options.dry_run:
             return new
         if new["metadata"] is obj["metadata"]:
@@ -98,7 +108,7 @@ class Server:
         """
         resource, given = registry.by_kind("Event"), event["metadata"]
         namespace, name = given["namespace"], given["name"]
-        namespace_lifecycle.admit(self, Attributes("create", resource, "", namespace, name, NOBODY, event, None, False))
+        namespace_lifecycle.admit(self, Attributes(CREATE, resource, "", namespace, name, NOBODY, event))
         uid = self.dice.uuid("uid", self.storage.next_revision())
         metadata = {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": ""}
         metadata["creationTimestamp"] = self.clock.stamp()
@@ -142,19 +152,26 @@ class Server:
         if old is None:
             raise errors.NotFound(resource.group, resource.plural, name)
         asked = change(old)
-        if asked is old:
+        stages = options.stages
+        if asked is old and stages is None:
             return old
         self._check_version(resource, old, asked)
         if subresource not in _PARTIAL and registry.is_touched(old, asked):
             asked = registry.default(resource, asked)  # What was stored has its defaults already.
+        attributes = Attributes(UPDATE, resource, subresource, namespace, name, user, asked, old)
+        attributes.dry_run, attributes.warnings = options.dry_run, options.warnings
+        asked = admission.mutate(self, attributes, stages)
+        if stages is not None:
+            stages.enter("validation")
         new = registry.prepare_update(resource, old, asked, subresource)
-        operation = "update" if not subresource else f"update/{subresource}"
-        dry_run = options.dry_run
-        new = self._admit(Attributes(operation, resource, subresource, namespace, name, user, new, old, dry_run))
         new = self.allocators.on_update(resource, old, new)
         problems = registry.validate_update(resource, old, new, subresource)
         if problems:
             raise errors.Invalid(resource.group, resource.kind, name, problems)
+        attributes.obj = new
+        admission.validate(self, attributes, stages)
+        if stages is not None:
+            stages.enter("storage")
         if new == old:
             return old
         if options.dry_run:
@@ -165,8 +182,10 @@ class Server:
         return self.storage.put(resource, old, {**new, "metadata": {**new["metadata"]}})
 
     def bind(self, user: User, pod: Manifest, node: str) -> Manifest:
-        """POST pods/binding: give the pod its node, once. Errors: NotFound, Conflict."""
-        return self.bind_to(user, meta.namespace(pod), meta.name(pod), node, meta.uid(pod), {}, Options())
+        """POST pods/binding: give the pod its node, once. Errors: NotFound, Conflict, Forbidden."""
+        namespace, name, resource = meta.namespace(pod), meta.name(pod), registry.by_kind("Pod")
+        namespace_lifecycle.admit(self, Attributes(CREATE, resource, "binding", namespace, name, user, pod))
+        return self.bind_to(user, namespace, name, node, meta.uid(pod), {}, Options())
 
     def bind_to(
         self, user: User, namespace: str, name: str, node: str, uid: str, annotations: Manifest, options: Options
@@ -224,7 +243,7 @@ class Server:
         if old is None:
             raise errors.NotFound(resource.group, resource.plural, name)
         self._check_preconditions(resource, old, options)
-        self._admit(Attributes("delete", resource, "", namespace, name, user, old, old, options.dry_run))
+        self._admit_deletion(resource, user, namespace, name, old, options)
         new = self._marked(resource, old, options)
         if not resource.graceful and not self._kept(resource, new):
             return (old, True) if options.dry_run else (self.storage.remove(resource, old), True)
@@ -303,6 +322,7 @@ class Server:
         deletion.dry_run = deletion.dry_run or options.dry_run
         namespace, name = meta.namespace(eviction), meta.name(eviction)
         resource = registry.by_kind("Pod")
+        self.admit_beside(CREATE, resource, "eviction", user, namespace, name, eviction, options)
         pod = self.storage.get(resource, namespace, name)
         if pod is None:
             raise errors.NotFound("", "pods", name)
@@ -338,11 +358,38 @@ class Server:
                 return name
         raise errors.AlreadyExists(resource.group, resource.plural, name)
 
-    def _admit(self, attributes: Attributes) -> Manifest:
-        """Mutating plugins, then validating ones, in the real server's order."""
-        for plugin in ADMISSION.get(attributes.resource.cache, ADMISSION[""]):
-            attributes.obj = plugin(self, attributes)
-        return attributes.obj
+    def _admit_deletion(
+        self, resource: Resource, user: User, namespace: str, name: str, old: Manifest, options: Options
+    ) -> None:
+        attributes = Attributes(DELETE, resource, "", namespace, name, user, old, old, options.dry_run)
+        attributes.warnings = options.warnings
+        admission.mutate(self, attributes, options.stages)
+        admission.validate(self, attributes, options.stages)
+        if options.stages is not None:
+            options.stages.enter("storage")
+
+    def admit_beside(
+        self,
+        operation: str,
+        resource: Resource,
+        subresource: str,
+        user: User,
+        namespace: str,
+        name: str,
+        obj: Manifest,
+        options: Options,
+    ) -> Manifest:
+        """Both phases for what is sent to a sub-resource and not stored itself: a Binding, an Eviction, an exec.
+
+        Returns the object as the mutating plugins want it.
+        """
+        attributes = Attributes(operation, resource, subresource, namespace, name, user, obj, None, options.dry_run)
+        attributes.warnings = options.warnings
+        obj = admission.mutate(self, attributes, options.stages)
+        admission.validate(self, attributes, options.stages)
+        if options.stages is not None:
+            options.stages.enter("storage")
+        return obj
 
     def _check_version(self, resource: Resource, old: Manifest, asked: Manifest) -> None:
         version = asked.get("metadata", {}).get("resourceVersion")

@@ -48,7 +48,7 @@ class Withdrawn(Exception):
 
 
 class InputRow(NamedTuple):
-    """An executed input with its answer. `request` and `response`: JSON bytes."""
+    """An executed input with its answer. `request`: JSON bytes; `response`: likewise {headers, body, stages}."""
 
     id: str
     ordinal: int

@@ -1,15 +1,22 @@
-"""What an admission plugin may look at."""
+"""What an admission plugin may look at, and where it leaves its warnings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cluster.apiserver.registry import Resource
 from cluster.objects import Manifest
 from cluster.objects.users import User
 
+CREATE, UPDATE, DELETE, CONNECT = "create", "update", "delete", "connect"
+
 
 @dataclass(slots=True)
 class Attributes:
-    """One request on its way through admission. `operation`: create, update, update/status …, delete."""
+    """One request on its way through admission.
+
+    `operation`: create, update, delete, connect. `resource` and `subresource`: what the URL names, while `obj` is what
+    was sent there: the Binding of pods/binding, the options of pods/exec. `name`: while mutating plugins run a new
+    object may not have its name yet; then its generateName stands for it, as in the real server's messages.
+    """
 
     operation: str
     resource: Resource
@@ -18,5 +25,6 @@ class Attributes:
     name: str
     user: User
     obj: Manifest
-    old: Manifest | None
-    dry_run: bool
+    old: Manifest | None = None
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)  # What the answer shall warn of.

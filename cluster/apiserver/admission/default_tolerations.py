@@ -7,7 +7,8 @@ Mirrors:  kubernetes/plugin/pkg/admission/defaulttolerationseconds/admission.go
 
 from typing import Any
 
-from cluster.apiserver.admission.attributes import Attributes
+from cluster.apiserver.admission.attributes import CREATE, UPDATE, Attributes
+from cluster.apiserver.admission.plugin import Plugin
 from cluster.objects import Manifest
 from cluster.objects.memo import IdentityMemo
 
@@ -18,8 +19,6 @@ _memo = IdentityMemo(512)
 
 def admit(server: Any, attributes: Attributes) -> Manifest:
     pod = attributes.obj
-    if attributes.operation != "create":
-        return pod
     spec = _memo.get(pod["spec"], (), _tolerant)
     return pod if spec is pod["spec"] else {**pod, "spec": spec}
 
@@ -35,3 +34,6 @@ def _tolerant(spec: Manifest) -> Manifest:
 
 def _covers(toleration: Manifest, key: str) -> bool:
     return toleration.get("key", "") in ("", key) and toleration.get("effect", "") in ("", "NoExecute")
+
+
+PLUGIN = Plugin("DefaultTolerationSeconds", mutate=admit, kinds=("Pod",), operations=(CREATE, UPDATE))

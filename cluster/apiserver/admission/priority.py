@@ -5,7 +5,8 @@ Mirrors:  kubernetes/plugin/pkg/admission/priority/admission.go
 
 from typing import Any
 
-from cluster.apiserver.admission.attributes import Attributes
+from cluster.apiserver.admission.attributes import CREATE, Attributes
+from cluster.apiserver.admission.plugin import Plugin
 from cluster.objects import Manifest, errors, meta
 from cluster.objects.memo import IdentityMemo
 
@@ -15,8 +16,6 @@ _memo = IdentityMemo(512)
 def admit(server: Any, attributes: Attributes) -> Manifest:
     """Errors: Forbidden if there is no such class, or the pod claims another number than its class has."""
     pod = attributes.obj
-    if attributes.operation != "create":
-        return pod
     name = pod["spec"].get("priorityClassName", "")
     found = server.informers.get("PriorityClass", "", name) if name else _default(server)
     if name and found is None:
@@ -49,3 +48,6 @@ def _default(server: Any) -> Manifest | None:
 
 def _forbidden(pod: Manifest, message: str) -> errors.ApiError:
     return errors.Forbidden("", "pods", meta.name(pod), message)
+
+
+PLUGIN = Plugin("Priority", mutate=admit, kinds=("Pod",), operations=(CREATE,))

@@ -9,7 +9,8 @@ Left out: mirror pods, image pull secrets by reference, and limits on secrets th
 
 from typing import Any
 
-from cluster.apiserver.admission.attributes import Attributes
+from cluster.apiserver.admission.attributes import CREATE, Attributes
+from cluster.apiserver.admission.plugin import Plugin
 from cluster.objects import Manifest, errors, meta
 from cluster.objects.memo import IdentityMemo
 
@@ -21,8 +22,6 @@ _memo = IdentityMemo(512)
 def admit(server: Any, attributes: Attributes) -> Manifest:
     """Errors: Forbidden if the service account is not there (yet)."""
     pod = attributes.obj
-    if attributes.operation != "create":
-        return pod
     spec = pod["spec"]
     name = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
     account = server.informers.get("ServiceAccount", attributes.namespace, name)
@@ -63,3 +62,6 @@ def _volume(name: str) -> Manifest:
         {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": field}]}},
     ]
     return {"name": name, "projected": {"sources": sources, "defaultMode": 420}}
+
+
+PLUGIN = Plugin("ServiceAccount", mutate=admit, kinds=("Pod",), operations=(CREATE,))

@@ -43,7 +43,7 @@ PLUGINS: tuple[Plugin, ...] = (
 
 @lru_cache(maxsize=4096)
 def mutating(kind: str, operation: str, subresource: str) -> tuple[Plugin, ...]:
-    """The plugins that may change such a request, in their order. `kind`: the name of its cache, unlike a custom kind's."""
+    """The plugins that may change such a request, in their order. `kind`: `Pod`, or a custom one's `crontabs.x.io`."""
     return tuple(p for p in PLUGINS if p.mutate is not None and p.wants(kind, operation, subresource))
 
 

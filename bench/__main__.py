@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import click, idle, latency, rollout, scheduler, start
+from bench import api, click, idle, latency, rollout, scheduler, start
 
 BENCHES = {
     "start": start.main,
     "latency": latency.main,
+    "api": api.main,
     "rollout": rollout.main,
     "idle": idle.main,
     "click": click.main,

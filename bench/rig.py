@@ -116,6 +116,11 @@ class Door:
             raise RuntimeError(f"{method} {path}: {answer.status} {text[:300]!r}")
         return json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
 
+    def raw(self, method: str, path: str) -> bytes:
+        """An answer's bytes as they come."""
+        self.connection.request(method, self.prefix + path)
+        return self.connection.getresponse().read()
+
     def timed(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> float:
         """Milliseconds until the answer was read."""
         begin = time.perf_counter()

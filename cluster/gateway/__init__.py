@@ -2,13 +2,14 @@
 
     GET, LIST, WATCH, logs     answered from committed rows, whatever the world is doing   lists, watch, hub, podlogs
     POST, PUT, PATCH, DELETE   handed to the world through its inbox, answered by it       writes
-    discovery, OpenAPI, health made from the registry                                      documents
+    discovery, OpenAPI, health made from the registry                                      documents, health
+    /metrics                   what was asked and how it was answered                      metrics
 
 Everything lives under /clusters/<name>/, and a slash at the end makes no difference. Nothing ever redirects: clients
 don't follow. Over plain http everybody is the cluster's administrator; over https it is who the certificate names.
 
 Mirrors:  k8s.io/apiserver/pkg/server, pkg/endpoints (as far as HTTP goes)
-Left out: exec, attach, port-forward and proxies (a Status says so), impersonation, audit, flow control, metrics.
+Left out: exec, attach, port-forward and proxies (a Status says so), impersonation, audit, flow control.
 Read next: documents.py, lists.py, watch.py.
 """
 
@@ -22,7 +23,7 @@ from django.http.request import split_domain_port, validate_host
 from cluster.apiserver import discovery, registry
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target, parse
-from cluster.gateway import documents, kinds, lists, podlogs, pool, watch, writes
+from cluster.gateway import documents, kinds, lists, metrics, podlogs, pool, watch, writes
 from cluster.gateway.http import PAGE_NOT_FOUND, Receive, Request, Scope, Send
 from cluster.objects import errors
 
@@ -46,9 +47,15 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": 1008})
         return
     request = Request(scope, receive, send)
+    with metrics.Counting(request) as counting:
+        await _answer(request, counting)
+
+
+async def _answer(request: Request, counting: metrics.Counting) -> None:
+    """Serve it, or say why not."""
     try:
         _check_origin(request)
-        await _serve(request)
+        await _serve(request, counting)
     except errors.ApiError as error:
         if not request.started:
             await request.refuse(error)
@@ -75,11 +82,13 @@ class _Foreign(errors.ApiError):
     status, reason = 403, "Forbidden"
 
 
-async def _serve(request: Request) -> None:
+async def _serve(request: Request, counting: metrics.Counting) -> None:
     document = await documents.answer(request)
     if document is not None:
         if pool.reader().cluster(request.cluster) is None:
             raise lists.NoSuchCluster(request.cluster)
+        if document is not PAGE_NOT_FOUND:
+            counting.about(metrics.subject_of_path(request))
         await request.reply(document)
         return
     target = parse(request.path)
@@ -88,12 +97,15 @@ async def _serve(request: Request) -> None:
         request.warnings.append(resource.deprecated)
     if target is None or resource is None:
         await request.reply(PAGE_NOT_FOUND)
-    elif target.subresource in NOT_SERVED and target.subresource in resource.subresources:
+        return
+    watching = request.method == "GET" and _is_watch(request, target)
+    counting.about(metrics.subject_of(request, resource, target, watching))
+    if target.subresource in NOT_SERVED and target.subresource in resource.subresources:
         raise NotServed(f"{resource.plural}/{target.subresource} is not served by this version of Orrery")
-    elif request.method in WRITES:
+    if request.method in WRITES:
         await request.reply(await writes.answer(request, resource))
     elif request.method == "GET":
-        await _read(request, resource, target)
+        await _read(request, resource, target, watching)
     else:
         raise errors.MethodNotAllowed()
 
@@ -115,13 +127,17 @@ async def _resource(cluster: str, target: Target | None) -> Resource | None:
     return resource
 
 
-async def _read(request: Request, resource: Resource, target: Target) -> None:
+def _is_watch(request: Request, target: Target) -> bool:
     parts = request.path.split("/")
     by_path = "watch" in parts[3 : 5 if parts[1] == "apis" else 4]  # /api/v1/watch/…, an older way to say it
+    return by_path or (not target.name and request.flag("watch"))
+
+
+async def _read(request: Request, resource: Resource, target: Target, watching: bool) -> None:
     verbs = resource.subresources[target.subresource].verbs if target.subresource else resource.verbs
     if "get" not in verbs:
         raise errors.MethodNotAllowed()
-    if by_path or (not target.name and request.flag("watch")):
+    if watching:
         await watch.stream(request, resource, target)
     elif not target.name:
         await request.reply(await lists.listing(request, resource, target))

@@ -52,6 +52,7 @@ class Request:
         self._query: dict[str, list[str]] | None = None
         self.user = _user(scope)
         self.started = False
+        self.status = 0  # Of the answer, once it has begun.
         self.warnings: list[str] = []  # What every answer to this request warns of.
 
     def query(self, name: str, default: str = "") -> str:
@@ -117,7 +118,7 @@ class Request:
 
     async def start(self, status: int, media: str, headers: tuple[tuple[str, str], ...] = (NO_CACHE,)) -> None:
         """Status and headers. Nothing is sent before the first `write`, so streams write an empty one at once."""
-        self.started = True
+        self.started, self.status = True, status
         sent = [(b"content-type", media.encode())] if media else []
         sent += [(b"audit-id", str(uuid.uuid4()).encode()), (b"date", formatdate(usegmt=True).encode())]
         sent += [(name.lower().encode(), value.encode("latin1", "replace")) for name, value in headers]

@@ -20,8 +20,8 @@ from cluster.apiserver.reads import Change, Reader, Snapshot
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.table.printers import printer_of
 from cluster.apiserver.target import Target
+from cluster.gateway import metrics, pool
 from cluster.gateway import options as list_options
-from cluster.gateway import pool
 from cluster.gateway.http import Request
 from cluster.gateway.hub import Event, Hub, Subscription, hub
 from cluster.gateway.lists import NoSuchCluster
@@ -165,6 +165,7 @@ async def _pump(
         events = [event for event in subscription.take() if event.change.revision > position]
         if events:
             await _write(request, watch.frames(events))
+            metrics.sent(request.cluster, watch.resource, len(events))
             position = events[-1].change.revision
         if options.bookmarks and loop.time() >= bookmark_at:
             position = max(position, subscription.position)

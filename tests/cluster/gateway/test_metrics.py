@@ -46,9 +46,15 @@ def test_an_open_watch_is_long_running_and_its_duration_says_nothing(lab):
 
     during, after = asyncio.run(run())
 
-    assert value(during, "apiserver_longrunning_requests", verb="WATCH", resource="configmaps") == [1.0]
-    assert value(after, "apiserver_longrunning_requests", verb="WATCH", resource="configmaps") == [0.0]
-    assert value(after, "apiserver_request_duration_seconds_count", verb="WATCH", resource="configmaps") == [0.0]
+    assert value(during, "apiserver_longrunning_requests", verb="WATCH", resource="configmaps", scope="namespace") == [
+        1.0
+    ]
+    assert value(after, "apiserver_longrunning_requests", verb="WATCH", resource="configmaps", scope="namespace") == [
+        0.0
+    ]
+    assert value(
+        after, "apiserver_request_duration_seconds_count", verb="WATCH", resource="configmaps", scope="namespace"
+    ) == [0.0]
 
 
 def test_what_the_store_holds_is_counted(lab):

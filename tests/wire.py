@@ -32,6 +32,10 @@ def message(name: str) -> Any:
 def message_of(obj: dict[str, Any]) -> str:
     """The full message name of an object's kind."""
     group, _, version = obj["apiVersion"].rpartition("/")
+    if obj["kind"] == "DeleteOptions":
+        return META + "DeleteOptions"
+    if group == "apiextensions.k8s.io":
+        return f"k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.{version}.{obj['kind']}"
     return f"k8s.io.api.{GROUPS.get(group, group.split('.')[0])}.{version}.{obj['kind']}"
 
 
@@ -53,6 +57,8 @@ def encoded(obj: dict[str, Any], name: str = "") -> bytes:
 
 def fill(target: Any, fields: dict[str, Any]) -> None:
     for name, value in fields.items():
+        if name in ("kind", "apiVersion") and name not in target.DESCRIPTOR.fields_by_name:
+            continue  # Of an object inside an object: never on the wire.
         owner, field = _owner(target, name)
         if value is None and field.is_repeated:
             continue
@@ -73,14 +79,20 @@ def fill(target: Any, fields: dict[str, Any]) -> None:
 
 def _owner(target: Any, name: str) -> tuple[Any, Any]:
     """Where `name` lives: in the message, or in a message that JSON inlines into it."""
-    fields = target.DESCRIPTOR.fields_by_name
-    for known in (name, name[:1].upper() + name[1:]):
+    fields = {known.lower(): field for known, field in target.DESCRIPTOR.fields_by_name.items()}
+    for known in (name.lower(), _go_name(name).lower()):
         if known in fields:
             return target, fields[known]
     for field in target.DESCRIPTOR.fields:
         if field.message_type and not field.is_repeated and name in field.message_type.fields_by_name:
             return getattr(target, field.name), field.message_type.fields_by_name[name]
     raise KeyError(f"{target.DESCRIPTOR.full_name} has no {name}")
+
+
+def _go_name(name: str) -> str:
+    """`$ref` and `x-kubernetes-list-type` as the message calls them."""
+    first, *rest = name.removeprefix("$").split("-")
+    return first + "".join(word.title() for word in rest)
 
 
 def _fill_map(target: Any, field: Any, value: dict[str, Any]) -> None:
@@ -104,7 +116,23 @@ def _one(target: Any, value: Any) -> None:
     elif name == "IntOrString":
         target.type = int(isinstance(value, str))
         target.intVal, target.strVal = (0, value) if isinstance(value, str) else (value, "")
-    elif name in ("RawExtension", "FieldsV1"):
+    elif name == "JSONSchemaPropsOrBool":
+        if isinstance(value, bool):
+            target.allows = value
+        else:
+            target.allows = True
+            fill(target.schema, value)
+    elif name in ("JSONSchemaPropsOrArray", "JSONSchemaPropsOrStringArray"):
+        if isinstance(value, dict):
+            fill(target.schema, value)
+        elif name.endswith("StringArray"):
+            target.property.extend(value)
+        else:
+            for each in value:
+                fill(target.jSONSchemas.add(), each)
+    elif isinstance(value, list):  # ExtraValue and its like: a message around a list.
+        target.items.extend(value)
+    elif name in ("RawExtension", "FieldsV1", "JSON"):
         setattr(target, target.DESCRIPTOR.fields[0].name, json.dumps(value).encode())
     elif name in ("Time", "MicroTime"):
         if value is not None:

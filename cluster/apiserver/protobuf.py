@@ -9,11 +9,12 @@ data/wire.json.gz, which tools/wire_table reads out of the Go types: only they k
 (a pointer) while `minReadySeconds: 0` means "not said" (a plain number with omitempty).
 
 Mirrors:  k8s.io/apimachinery/pkg/runtime/serializer/protobuf (protobuf.go)
-Left out: protobuf answers (every client that asks for them takes JSON too), groups, packed lists (the API has none),
-          CustomResourceDefinitions.
+Left out: protobuf answers (every client that asks for them takes JSON too), groups, packed lists (the API has none).
 """
 
 import gzip
+import math
+import struct
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -131,7 +132,45 @@ def _entry(kind: str, data: bytes, depth: int) -> tuple[str, Any]:
 
 def _value(kind: str, value: int | bytes, depth: int) -> Any:
     reader = _SCALARS.get(kind)
-    return reader(value) if reader else _message(kind, _as_bytes(value), depth + 1)
+    if reader is not None:
+        return reader(value)
+    union = _UNIONS.get(kind)
+    return union(_as_bytes(value), depth) if union else _message(kind, _as_bytes(value), depth + 1)
+
+
+# --- unions of CustomResourceDefinitions: a message in protobuf, one of its fields alone in JSON -----------------
+
+_SCHEMA = "apiextensions/v1.JSONSchemaProps"
+
+
+def _schema_or_bool(data: bytes, depth: int) -> Any:
+    """{1: allowed?, 2: schema}"""
+    parts = dict(_fields(data))
+    return _message(_SCHEMA, _as_bytes(parts[2]), depth + 1) if 2 in parts else bool(_as_int(parts.get(1, 0)))
+
+
+def _schema_or_list(data: bytes, depth: int) -> Any:
+    """{1: schema, 2: schemas}"""
+    parts = list(_fields(data))
+    single = next((_as_bytes(value) for number, value in parts if number == 1), None)
+    if single is not None:
+        return _message(_SCHEMA, single, depth + 1)
+    return [_message(_SCHEMA, _as_bytes(value), depth + 1) for number, value in parts if number == 2]
+
+
+def _schema_or_strings(data: bytes, depth: int) -> Any:
+    """{1: schema, 2: strings}"""
+    parts = list(_fields(data))
+    strings = [_text(value) for number, value in parts if number == 2]
+    single = next((_as_bytes(value) for number, value in parts if number == 1), b"")
+    return strings or _message(_SCHEMA, single, depth + 1)
+
+
+_UNIONS: dict[str, Callable[[bytes, int], Any]] = {
+    "schema-or-bool": _schema_or_bool,
+    "schema-or-list": _schema_or_list,
+    "schema-or-strings": _schema_or_strings,
+}
 
 
 # --- scalars and the types that have a JSON form of their own ---------------------------------------------------
@@ -163,6 +202,14 @@ def _numbers(value: int | bytes) -> tuple[int, int]:
     """(field 1, field 2) of a message of two integers."""
     found = {number: _signed(v) for number, v in _fields(_as_bytes(value))}
     return found.get(1, 0), found.get(2, 0)
+
+
+def _double(value: int | bytes) -> float:
+    """A float's eight bytes, which the wire's reader took for a number. Errors: ValueError for what JSON can't say."""
+    number: float = struct.unpack("<d", _as_int(value).to_bytes(8, "little"))[0]
+    if not math.isfinite(number):
+        raise ValueError(f"json: unsupported value: {number}")
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _time(value: int | bytes) -> str | None:
@@ -199,6 +246,7 @@ _SCALARS: dict[str, Callable[[int | bytes], Any]] = {
     "bool": lambda value: bool(_as_int(value)),
     "int": _signed,
     "uint": _as_int,
+    "double": _double,
     "bytes": lambda value: b64encode(_as_bytes(value)).decode(),
     "time": _time,
     "microtime": _microtime,

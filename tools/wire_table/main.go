@@ -34,11 +34,14 @@ import (
 	resourceapi "k8s.io/api/resource/v1"
 	scheduling "k8s.io/api/scheduling/v1"
 	storage "k8s.io/api/storage/v1"
+	storagemigration "k8s.io/api/storagemigration/v1"
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	apiregistration "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 )
 
 var special = map[reflect.Type]string{
@@ -49,6 +52,11 @@ var special = map[reflect.Type]string{
 	reflect.TypeOf(intstr.IntOrString{}):   "intorstring",
 	reflect.TypeOf(meta.FieldsV1{}):        "raw",
 	reflect.TypeOf(runtime.RawExtension{}): "raw",
+	reflect.TypeOf(apiextensions.JSON{}):   "raw",
+	// Unions: a message in protobuf, one of its fields alone in JSON.
+	reflect.TypeOf(apiextensions.JSONSchemaPropsOrBool{}):        "schema-or-bool",
+	reflect.TypeOf(apiextensions.JSONSchemaPropsOrArray{}):       "schema-or-list",
+	reflect.TypeOf(apiextensions.JSONSchemaPropsOrStringArray{}): "schema-or-strings",
 }
 
 type field struct {
@@ -66,7 +74,13 @@ type table struct {
 }
 
 func nameOf(t reflect.Type) string {
-	path := strings.TrimPrefix(strings.TrimPrefix(t.PkgPath(), "k8s.io/api/"), "k8s.io/apimachinery/pkg/apis/")
+	path := t.PkgPath()
+	for _, prefix := range []string{
+		"k8s.io/api/", "k8s.io/apimachinery/pkg/apis/", "k8s.io/apiextensions-apiserver/pkg/apis/",
+		"k8s.io/kube-aggregator/pkg/apis/",
+	} {
+		path = strings.TrimPrefix(path, prefix)
+	}
 	return path + "." + t.Name()
 }
 
@@ -146,7 +160,8 @@ func main() {
 		autoscaling.AddToScheme, autoscalingv2.AddToScheme, batch.AddToScheme, certificates.AddToScheme,
 		coordination.AddToScheme, core.AddToScheme, discovery.AddToScheme, events.AddToScheme, flowcontrol.AddToScheme,
 		networking.AddToScheme, node.AddToScheme, policy.AddToScheme, rbac.AddToScheme, resourceapi.AddToScheme,
-		scheduling.AddToScheme, storage.AddToScheme,
+		scheduling.AddToScheme, storage.AddToScheme, storagemigration.AddToScheme, apiextensions.AddToScheme,
+		apiregistration.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			panic(err)

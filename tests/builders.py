@@ -34,12 +34,19 @@ class TestCluster:
     def __init__(self, world: World) -> None:
         self.world = world
         self._requests = 0
+        self._user: Manifest | None = None  # None: the administrator.
 
     @property
     def revision(self) -> int:
         return self.world.store.revision
 
     # --- acting -------------------------------------------------------------------------------------------------
+
+    def acting_as(self, name: str, *groups: str) -> "TestCluster":
+        """The same world, in which `name` of these groups sends the requests."""
+        other = TestCluster(self.world)
+        other._user = {"name": name, "groups": [*groups, "system:authenticated"]}
+        return other
 
     def request(
         self, method: str, path: str, body: Any = None, query: str = "", content_type: str = "application/json"
@@ -49,6 +56,8 @@ class TestCluster:
         text = "" if body is None else orjson.dumps(body).decode()
         request = {"type": "api", "method": method, "path": path, "query": query, "body": text}
         request["headers"] = {"content-type": content_type, "user-agent": "test"}
+        if self._user is not None:
+            request["user"] = self._user
         response = self.world.execute(f"test-{self._requests}", request)
         answer = orjson.loads(response.body)
         if response.status >= 300:

@@ -15,6 +15,7 @@ A write comes as a controller's call or as kubectl's bytes, and goes one way; a 
     schema/         the structure of every API type, which decoding and patching follow
     admission/      what is changed before validation and refused after it, one file a plugin
     stages.py       what each stage said of a request from outside
+    authorization/  who may what: roles, bindings, nodes; nobody grants what they lack
     disruption.py   eviction's question to the PodDisruptionBudgets
     allocators.py   cluster addresses and node ports
     storage.py      revisions, bytes, causes        commits.py   the world's door to etcd, export and digest
@@ -23,6 +24,6 @@ A write comes as a controller's call or as kubectl's bytes, and goes one way; a 
     bootstrap.py    what a new cluster has at once  expiry.py    events live an hour
 
 Mirrors:  kubernetes/pkg/{controlplane,registry,apis}, k8s.io/apiserver
-Left out: authentication beyond "who may connect may do all", RBAC, server-side apply, CRDs, webhooks, audit.
+Left out: server-side apply, webhooks, audit.
 Read next: server.py.
 """

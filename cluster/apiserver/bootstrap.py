@@ -1,10 +1,11 @@
-"""What a new API server writes by itself: system namespaces, priority classes, and the Service `kubernetes`.
+"""What a new API server writes by itself: namespaces, priority classes, roles, and the Service `kubernetes`.
 
 Mirrors:  kubernetes/pkg/controlplane (instance.go, controller/kubernetesservice, controller/systemnamespaces),
           kubernetes/pkg/registry/scheduling/rest
-Left out: RBAC's roles and bindings, flow schemas, and the API server's own identity lease.
+Left out: flow schemas, and the API server's own identity lease.
 """
 
+from cluster.apiserver.authorization import defaults
 from cluster.apiserver.server import Server
 from cluster.engine.controller import Component, Surroundings
 from cluster.objects import Manifest, errors
@@ -49,6 +50,7 @@ class Bootstrap(Component):
         return [
             *({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}} for name in NAMESPACES),
             *(_priority_class(name, value) for name, value in CRITICAL.items()),
+            *defaults.policy(),
             {
                 "kind": "Service",
                 "apiVersion": "v1",

@@ -20,6 +20,7 @@ import orjson
 
 from cluster.apiserver import patches, registry
 from cluster.apiserver.admission import CREATE
+from cluster.apiserver.authorization.asked import asked
 from cluster.apiserver.bodies import MAX_BYTES, as_expected, decode_body, too_large
 from cluster.apiserver.options import Options, of_delete, of_write
 from cluster.apiserver.patches import strategic
@@ -93,6 +94,8 @@ def _parsed(server: Server, request: dict[str, Any], stages: Stages) -> Call:
     user = users.from_plain(request.get("user"))
     stages.enter("authentication", user=user.name, groups=list(user.groups))
     stages.enter("authorization")
+    if not user.is_master:
+        server.authorizer.check(asked(user, request["method"], request["path"], request.get("query", "")))
     stages.enter("decoding")
     target = parse_target(request["path"])
     if target is None or not target.plural:

@@ -9,7 +9,7 @@ never come here: they are answered from committed rows (reads.py). Objects are s
 returns a new dict or the very one it got.
 
 Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers (create.go, update.go, patch.go, delete.go)
-Left out: RBAC (everybody who may connect is cluster-admin), server-side apply and managedFields, webhooks.
+Left out: server-side apply and managedFields, webhooks; our own components are not asked what they may.
 Read next: requests.py for the bytes around it, storage.py, then registry/ for what a kind is.
 """
 
@@ -19,6 +19,8 @@ from typing import Any
 from cluster.apiserver import admission, disruption, patches, registry
 from cluster.apiserver.admission import CREATE, DELETE, UPDATE, Attributes, namespace_lifecycle
 from cluster.apiserver.allocators import Allocators
+from cluster.apiserver.authorization import KINDS as RBAC_KINDS
+from cluster.apiserver.authorization.authorizer import Authorizer
 from cluster.apiserver.kinds import DEFINITIONS, Kinds
 from cluster.apiserver.options import Options, of_delete
 from cluster.apiserver.registry import Resource
@@ -50,6 +52,9 @@ class Server:
         self.clock, self.dice, self.informers, self.options = clock, dice, informers, options
         self.kinds = Kinds(lambda: informers.list(DEFINITIONS))
         informers.subscribe(DEFINITIONS, self.kinds.changed)
+        self.authorizer = Authorizer(informers)
+        for kind in RBAC_KINDS:
+            informers.subscribe(kind, lambda old, new: self.authorizer.forget())
         self.storage = Storage(store, informers, agenda, clock)
         self.allocators = Allocators(informers, dice, self.storage, options)
 

@@ -3,6 +3,7 @@
 Read replicaset.py first, then nodelifecycle.py, tainteviction.py and deployment.py.
 """
 
+from cluster.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from cluster.controllers.deployment import DeploymentController
 from cluster.controllers.disruption import DisruptionController
 from cluster.controllers.endpoints import EndpointsController
@@ -33,4 +34,5 @@ CONTROLLERS = (
     GarbageCollector,
     NamespaceController,
     TtlController,
+    ClusterRoleAggregationController,
 )

@@ -20,6 +20,7 @@ from cluster.apiserver.admission import (
     default_tolerations,
     namespace_lifecycle,
     priority,
+    role_escalation,
     runtime_class,
     service_account,
     taint_nodes_by_condition,
@@ -38,6 +39,7 @@ PLUGINS: tuple[Plugin, ...] = (
     priority.PLUGIN,
     default_tolerations.PLUGIN,
     runtime_class.PLUGIN,
+    role_escalation.PLUGIN,
 )
 
 

@@ -38,6 +38,7 @@ VERSION = {
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 SERVER_ADDRESS = "10.0.0.10:6443"  # Only clients inside the cluster's network would use it.
 GROUPS = [
+    "apiregistration.k8s.io",
     "apps",
     "events.k8s.io",
     "authentication.k8s.io",
@@ -56,6 +57,8 @@ GROUPS = [
     "node.k8s.io",
     "discovery.k8s.io",
     "resource.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "storagemigration.k8s.io",
 ]  # In the order in which a real server lists them.
 
 

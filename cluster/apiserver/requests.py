@@ -12,6 +12,7 @@ Read next: server.py.
 """
 
 from base64 import b64decode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -159,7 +160,8 @@ def _update(call: Call) -> Response:
         return Response.json(
             201, _shown(call, server.create_as(call.resource, call.user, obj, call.options)), call.options.warnings
         )
-    updated = server.modify(call.resource, call.user, target.namespace, target.name, lambda _: obj, "", call.options)
+    change = _replacement(call, obj)
+    updated = server.modify(call.resource, call.user, target.namespace, target.name, change, "", call.options)
     return Response.json(200, _shown(call, updated), call.options.warnings)
 
 
@@ -256,6 +258,12 @@ def _status(call: Call) -> Response:
     return _replace_part(call, "status")
 
 
+def _approval(call: Call) -> Response:
+    if call.method == "PATCH":
+        return _patch(call, "approval")
+    return _replace_part(call, "approval")
+
+
 def _finalize(call: Call) -> Response:
     if call.method != "PUT":
         raise errors.MethodNotAllowed()
@@ -270,8 +278,9 @@ def _replace_part(call: Call, subresource: str) -> Response:
     _named_as(obj, target)
     obj = _in_namespace(call, obj)
     _numeric_version(obj)
+    change = _replacement(call, obj)
     updated = call.server.modify(
-        call.resource, call.user, target.namespace, target.name, lambda _: obj, subresource, call.options
+        call.resource, call.user, target.namespace, target.name, change, subresource, call.options
     )
     return Response.json(200, _shown(call, updated), call.options.warnings)
 
@@ -340,6 +349,7 @@ def _eviction(call: Call) -> Response:
 _SUBRESOURCES = {
     ("", "status"): _status,
     ("", "scale"): _scale,
+    ("certificatesigningrequests", "approval"): _approval,
     ("namespaces", "finalize"): _finalize,
     ("pods", "binding"): _binding,
     ("pods", "eviction"): _eviction,
@@ -398,6 +408,19 @@ def _named_as(obj: Manifest, target: Target) -> None:
         )
     if given != expected:
         raise errors.BadRequest(f"the name of the object ({given}) does not match the name on the URL ({expected})")
+
+
+def _replacement(call: Call, obj: Manifest) -> Callable[[Manifest], Manifest]:
+    """The change that PUT asks for. Errors, when it is made: Invalid, if the kind wants to be told the version."""
+
+    def change(current: Manifest) -> Manifest:
+        if not call.resource.unconditional and not (obj.get("metadata") or {}).get("resourceVersion"):
+            problem = {"reason": "FieldValueInvalid", "field": "metadata.resourceVersion"}
+            problem["message"] = "Invalid value: 0: must be specified for an update"
+            raise errors.Invalid(call.resource.group, call.resource.plural, call.target.name, [problem])
+        return obj
+
+    return change
 
 
 def _numeric_version(obj: Manifest) -> None:

@@ -87,6 +87,10 @@ class Server:
         attributes = Attributes(CREATE, resource, "", namespace, shown, user, registry.default(resource, new))
         attributes.dry_run, attributes.warnings = options.dry_run, options.warnings
         new = registry.prepare_create(resource, admission.mutate(self, attributes, stages))
+        if resource.requested_by is not None:
+            new = resource.requested_by(new, user)
+        if resource.stamp is not None:
+            new = resource.stamp(new, None, self.clock.stamp())
         if stages is not None:
             stages.enter("validation")
         new = self.allocators.on_create(resource, new)
@@ -169,6 +173,8 @@ class Server:
         if stages is not None:
             stages.enter("validation")
         new = registry.prepare_update(resource, old, asked, subresource)
+        if resource.stamp is not None:
+            new = resource.stamp(new, old, self.clock.stamp())
         new = self.allocators.on_update(resource, old, new)
         problems = registry.validate_update(resource, old, new, subresource)
         if problems:

@@ -56,6 +56,8 @@ def name_problems(text: str, rule: str) -> tuple[str, ...]:
 
 def _name_problems(text: str, rule: str) -> list[str]:
     limit, pattern, message = (63, _LABEL, LABEL) if rule == "label" else (253, _SUBDOMAIN, SUBDOMAIN)
+    if rule == "any":
+        return []
     if rule == "path":
         if text in (".", ".."):
             return [f"may not be '{text}'"]

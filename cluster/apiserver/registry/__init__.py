@@ -10,7 +10,21 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cluster.apiserver import schema
-from cluster.apiserver.registry import apiextensions, apps, core, networking, others, rbac, storage
+from cluster.apiserver.registry import (
+    admissionregistration,
+    apiextensions,
+    apiregistration,
+    apps,
+    certificates,
+    core,
+    devices,
+    flowcontrol,
+    networking,
+    others,
+    rbac,
+    storage,
+    storagemigration,
+)
 from cluster.apiserver.registry.metadata import validate_metadata, validate_metadata_update
 from cluster.apiserver.registry.resource import ALL_VERBS, Problem, Resource, Subresource
 from cluster.objects import Manifest, errors, fields
@@ -25,6 +39,12 @@ RESOURCES: tuple[Resource, ...] = (
     *rbac.RESOURCES,
     *storage.RESOURCES,
     *others.RESOURCES,
+    *admissionregistration.RESOURCES,
+    *apiregistration.RESOURCES,
+    *certificates.RESOURCES,
+    *devices.RESOURCES,
+    *flowcontrol.RESOURCES,
+    *storagemigration.RESOURCES,
     *apiextensions.RESOURCES,
 )
 BODIES: tuple[Resource, ...] = others.BODIES  # Kinds that only ever travel in a request: Binding, Scale …

@@ -45,7 +45,7 @@ def _validate_budget(budget: Manifest) -> list[Problem]:
 
 BUDGET = Resource(
     "policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short_names=("pdb",),
-    generation=True, has_status=True, subresources={"status": Subresource("PodDisruptionBudget")},
+    generation=True, has_status=True, subresources={"status": Subresource("PodDisruptionBudget")}, unconditional=False,
     on_create=_new_budget, validate=_validate_budget,
 )  # fmt: skip
 
@@ -106,7 +106,7 @@ def _default_lease(lease: Manifest) -> Manifest:
 
 
 LEASE = Resource(
-    "coordination.k8s.io", "v1", "Lease", "leases", create_on_update=True,
+    "coordination.k8s.io", "v1", "Lease", "leases", create_on_update=True, unconditional=False,
     selectable=("spec.holderIdentity",), default=_default_lease, validate=_validate_lease,
 )  # fmt: skip
 

@@ -130,19 +130,20 @@ def _fixed_role(old: Manifest, new: Manifest, subresource: str) -> list[Problem]
 _ROLE_REF = (("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name"))
 
 ROLE = Resource(
-    GROUP, "v1", "Role", "roles", name_rule="path", default=_with_rules,
+    GROUP, "v1", "Role", "roles", name_rule="path", create_on_update=True, default=_with_rules,
     validate=partial(_role_problems, namespaced=True),
 )  # fmt: skip
 CLUSTER_ROLE = Resource(
-    GROUP, "v1", "ClusterRole", "clusterroles", namespaced=False, name_rule="path", default=_with_rules,
+    GROUP, "v1", "ClusterRole", "clusterroles", namespaced=False, name_rule="path", create_on_update=True,
+    default=_with_rules,
     validate=partial(_role_problems, namespaced=False),
 )  # fmt: skip
 ROLE_BINDING = Resource(
-    GROUP, "v1", "RoleBinding", "rolebindings", name_rule="path", default=_default_binding,
+    GROUP, "v1", "RoleBinding", "rolebindings", name_rule="path", create_on_update=True, default=_default_binding,
     validate=partial(_binding_problems, kinds=("Role", "ClusterRole")), immutable=_fixed_role,
 )  # fmt: skip
 CLUSTER_ROLE_BINDING = Resource(
-    GROUP, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False, name_rule="path",
+    GROUP, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False, name_rule="path", create_on_update=True,
     default=_default_binding, validate=partial(_binding_problems, kinds=("ClusterRole",)), immutable=_fixed_role,
 )  # fmt: skip
 

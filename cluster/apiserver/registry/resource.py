@@ -53,6 +53,9 @@ class Resource:
     name_rule: str = "subdomain"  # subdomain | label | path
     graceful: bool = False  # Is a deletion given a grace period? (pods)
     create_on_update: bool = False  # Does PUT create what is missing? (leases, events …)
+    unconditional: bool = True  # May PUT leave out the resourceVersion?
+    stamp: Callable[[Manifest, Manifest | None, str], Manifest] | None = None  # (new, old, now): times the server sets.
+    requested_by: Callable[[Manifest, str], Manifest] | None = None  # (new object, user): who asked, written into it.
     returns_deleted: bool = False  # Does DELETE answer with the object?
     deprecated: str = ""  # What every answer about this version of the kind warns of.
     stored_as: str = ""  # Kind whose storage this version of the kind shares (events.k8s.io).

@@ -173,7 +173,7 @@ def _attachment_problems(entry: Manifest) -> list[Problem]:
 
 VOLUME_ATTACHMENT = Resource(
     GROUP, "v1", "VolumeAttachment", "volumeattachments", namespaced=False, returns_deleted=True, has_status=True,
-    subresources={"status": Subresource("VolumeAttachment")},
+    subresources={"status": Subresource("VolumeAttachment")}, unconditional=False,
     on_create=lambda entry: {**entry, "status": {"attached": False}},
     validate=_attachment_problems, immutable=_fixed("spec"),
 )  # fmt: skip
@@ -222,7 +222,7 @@ def _driver_problems(driver: Manifest) -> list[Problem]:
 
 CSI_DRIVER = Resource(
     GROUP, "v1", "CSIDriver", "csidrivers", namespaced=False, returns_deleted=True,
-    default=_default_driver, validate=_driver_problems,
+    unconditional=False, default=_default_driver, validate=_driver_problems,
     immutable=_fixed("spec.attachRequired", "spec.fsGroupPolicy", "spec.volumeLifecycleModes"),
 )  # fmt: skip
 
@@ -258,7 +258,7 @@ def _csi_node_problems(node: Manifest) -> list[Problem]:
 
 
 CSI_NODE = Resource(
-    GROUP, "v1", "CSINode", "csinodes", namespaced=False, returns_deleted=True,
+    GROUP, "v1", "CSINode", "csinodes", namespaced=False, returns_deleted=True, unconditional=False,
     subresources={"status": Subresource("CSINode")}, default=_default_csi_node, validate=_csi_node_problems,
 )  # fmt: skip
 
@@ -278,7 +278,7 @@ def _capacity_problems(entry: Manifest) -> list[Problem]:
 
 
 CSI_STORAGE_CAPACITY = Resource(
-    GROUP, "v1", "CSIStorageCapacity", "csistoragecapacities", validate=_capacity_problems,
+    GROUP, "v1", "CSIStorageCapacity", "csistoragecapacities", validate=_capacity_problems, unconditional=False,
     immutable=_fixed("nodeTopology", "storageClassName"),
 )  # fmt: skip
 
@@ -301,7 +301,7 @@ def _runtime_problems(entry: Manifest) -> list[Problem]:
 
 RUNTIME_CLASS = Resource(
     "node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", namespaced=False, validate=_runtime_problems,
-    immutable=_fixed("handler"),
+    create_on_update=True, unconditional=False, immutable=_fixed("handler"),
 )  # fmt: skip
 
 RESOURCES = (

@@ -5,7 +5,19 @@ A group's file has `PRINTERS`, {(group, kind): Printer}; it is named here once.
 Read next: printer.py for what a printer is.
 """
 
-from cluster.apiserver.table import apps, core, networking, others, rbac, storage
+from cluster.apiserver.table import (
+    admissionregistration,
+    apiregistration,
+    apps,
+    certificates,
+    core,
+    devices,
+    flowcontrol,
+    networking,
+    others,
+    rbac,
+    storage,
+)
 from cluster.apiserver.table.printer import GENERIC, Printer
 
 __all__ = ["PRINTERS", "Printer", "printer_of"]
@@ -13,6 +25,11 @@ __all__ = ["PRINTERS", "Printer", "printer_of"]
 PRINTERS: dict[tuple[str, str], Printer] = {
     **core.PRINTERS,
     **apps.PRINTERS,
+    **admissionregistration.PRINTERS,
+    **apiregistration.PRINTERS,
+    **certificates.PRINTERS,
+    **devices.PRINTERS,
+    **flowcontrol.PRINTERS,
     **networking.PRINTERS,
     **others.PRINTERS,
     **rbac.PRINTERS,

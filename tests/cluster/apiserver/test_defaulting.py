@@ -24,4 +24,13 @@ def test_a_minimal_manifest_is_completed_as_recorded(case: dict[str, Any]) -> No
 
     status, body = replayed(api, case)
 
-    assert (status, differences(body, case["response"]["body"])) == (201, [])
+    assert (status, differences(without_asker(body), without_asker(case["response"]["body"]))) == (201, [])
+
+
+def without_asker(body: dict[str, Any]) -> dict[str, Any]:
+    """A request for a certificate names who made it: the recording's user is not ours."""
+    if body["kind"] != "CertificateSigningRequest":
+        return body
+    assert body["spec"]["username"]
+    kept = {name: value for name, value in body["spec"].items() if name not in ("username", "uid", "groups")}
+    return {**body, "spec": kept}

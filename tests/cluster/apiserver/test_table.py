@@ -26,11 +26,20 @@ def test_columns_are_the_recorded_ones(file):
 
     if file.stem in LAYOUT_LOST:
         ours, recorded = _on_one_line(ours), _on_one_line(recorded)
-    assert ours == recorded
+    for mine, theirs in zip(ours, recorded, strict=True):
+        if (file.stem, mine["name"]) in OWN_WORDS:
+            mine, theirs = {**mine, "description": ""}, {**theirs, "description": ""}
+        assert mine == theirs
 
 
 # Our source of descriptions has lost the lines of the code samples within them.
-LAYOUT_LOST = ("storage.k8s.io_v1_CSIDriver",)
+LAYOUT_LOST = (
+    "certificates.k8s.io_v1_CertificateSigningRequest",
+    "flowcontrol.apiserver.k8s.io_v1_PriorityLevelConfiguration",
+    "storage.k8s.io_v1_CSIDriver",
+)
+# Columns that the real server still explains in the words of an older version of the API, which our source has not.
+OWN_WORDS = {("certificates.k8s.io_v1_CertificateSigningRequest", "SignerName")}
 
 
 def _on_one_line(columns):

@@ -22,6 +22,7 @@ from cluster.apiserver.registry.resource import READ_WRITE, Problem, Resource, S
 from cluster.apiserver.registry.rules import CONDITION_STATUSES, condition_problems, fixed, signer_problems
 from cluster.objects import Manifest
 from cluster.objects.names import name_problems
+from cluster.objects.users import User
 
 GROUP = "certificates.k8s.io"
 USAGES = (
@@ -37,11 +38,11 @@ _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----")
 # --- CertificateSigningRequest ----------------------------------------------------------------------------------
 
 
-def _asked_by(request: Manifest, user: str) -> Manifest:
+def _asked_by(request: Manifest, user: User) -> Manifest:
     """Who asks is what the server knows, never what the body says."""
     theirs = ("username", "uid", "groups", "extra")
     kept = {name: value for name, value in request["spec"].items() if name not in theirs}
-    return {**request, "spec": {**kept, "username": user, "groups": ["system:masters", "system:authenticated"]}}
+    return {**request, "spec": {**kept, **user.info()}}
 
 
 def _new_request(request: Manifest) -> Manifest:

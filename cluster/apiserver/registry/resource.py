@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from cluster.apiserver import schema
 from cluster.objects import Manifest
+from cluster.objects.users import User
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 READ_WRITE = ("get", "patch", "update")
@@ -55,7 +56,7 @@ class Resource:
     create_on_update: bool = False  # Does PUT create what is missing? (leases, events …)
     unconditional: bool = True  # May PUT leave out the resourceVersion?
     stamp: Callable[[Manifest, Manifest | None, str], Manifest] | None = None  # (new, old, now): times the server sets.
-    requested_by: Callable[[Manifest, str], Manifest] | None = None  # (new object, user): who asked, written into it.
+    requested_by: Callable[[Manifest, User], Manifest] | None = None  # (new object, user): who asked, written into it.
     returns_deleted: bool = False  # Does DELETE answer with the object?
     deprecated: str = ""  # What every answer about this version of the kind warns of.
     stored_as: str = ""  # Kind whose storage this version of the kind shares (events.k8s.io).

@@ -86,6 +86,9 @@ def _owner(target: Any, name: str) -> tuple[Any, Any]:
     for field in target.DESCRIPTOR.fields:
         if field.message_type and not field.is_repeated and name in field.message_type.fields_by_name:
             return getattr(target, field.name), field.message_type.fields_by_name[name]
+    for part in ("ruleWithOperations", "rule"):  # Inlined twice over.
+        if part in target.DESCRIPTOR.fields_by_name:
+            return _owner(getattr(target, part), name)
     raise KeyError(f"{target.DESCRIPTOR.full_name} has no {name}")
 
 

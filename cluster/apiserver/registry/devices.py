@@ -328,7 +328,7 @@ RESOURCES = (
     ),
     Resource(
         GROUP, "v1", "DeviceTaintRule", "devicetaintrules", namespaced=False, generation=True, has_status=True,
-        subresources={"status": Subresource("DeviceTaintRule")}, stored_version="v1beta2", returns_deleted=True,
+        subresources={"status": Subresource("DeviceTaintRule")}, stored_version="v1beta2",
         on_create=lambda rule: {**rule, "status": {}}, stamp=_tainted_at, validate=_taint_rule_problems,
         validate_update=_taint_rule_status,
     ),

@@ -10,7 +10,8 @@ Read next: registry/custom/ for the kinds that come of it.
 """
 
 from cluster.apiserver.kinds import DEFINITIONS
-from cluster.apiserver.registry.apiextensions import APPROVAL, CLEANUP, MISSING_APPROVAL, is_protected
+from cluster.apiserver.registry.apiextensions import CLEANUP
+from cluster.apiserver.registry.custom.definition import APPROVAL, MISSING_APPROVAL, is_protected
 from cluster.engine.clock import SECOND
 from cluster.engine.controller import Component
 from cluster.objects import Manifest, conditions, errors, meta

@@ -72,6 +72,8 @@ class Server:
         if subresource == "eviction":
             return self.evict(user, obj, options or Options())
         resource = self.kinds.by_kind(obj["kind"], obj["apiVersion"])
+        if resource.is_custom:
+            obj = registry.store_form(resource, obj)
         return self.create_as(resource, user, obj, options or Options())
 
     def create_as(self, resource: Resource, user: User, obj: Manifest, options: Options) -> Manifest:

@@ -23,6 +23,10 @@ MAX_OPERATIONS = 10_000
 
 def check_type(content_type: str, resource: Resource) -> None:
     """Errors: UnsupportedMediaType."""
+    if resource.is_custom and content_type not in (JSON, MERGE, APPLY):
+        known = ", ".join((JSON, MERGE, APPLY))
+        told = f"the body of the request was in an unknown format - accepted media types include: {known}"
+        raise errors.UnsupportedMediaType(told)
     if content_type not in (JSON, MERGE, STRATEGIC, APPLY):
         raise errors.UnsupportedMediaType("415: Unsupported Media Type", {})
 

@@ -86,7 +86,8 @@ class Decoded(NamedTuple):
 def decode(resource: Resource, raw: Manifest, duplicates: list[str] | tuple[str, ...] = ()) -> Decoded:
     """`raw` as the kind's Go type would hold it. Errors: BadRequest in Go's words."""
     if resource.decode is not None:
-        return Decoded(*resource.decode(raw))
+        obj, unknown = resource.decode(raw)
+        return Decoded(obj, [*(f'duplicate field "{path}"' for path in duplicates), *unknown])
     kind = schema.type_of(resource.group, resource.version, resource.kind)
     if kind is None:
         return Decoded(raw, [])
@@ -94,6 +95,13 @@ def decode(resource: Resource, raw: Manifest, duplicates: list[str] | tuple[str,
     obj, unknown = schema.decode(kind, raw, label)
     ordered = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": obj.get("metadata", {})}
     return Decoded({**ordered, **obj}, [*(f'duplicate field "{path}"' for path in duplicates), *unknown])
+
+
+def type_of(resource: Resource) -> schema.Type | None:
+    """The structure of a kind's objects; None if nobody knows it."""
+    if resource.structure is not None:
+        return resource.structure()
+    return schema.type_of(resource.group, resource.version, resource.kind)
 
 
 def store_form(resource: Resource, obj: Manifest) -> Manifest:
@@ -197,8 +205,9 @@ def validate_update(resource: Resource, old: Manifest, new: Manifest, subresourc
     problems = [] if new["metadata"] is old["metadata"] else validate_metadata_update(entry, old, new)
     if entry.validate_update is not None:
         problems = problems + entry.validate_update(old, new, subresource)
-    if entry.validate is not None and subresource not in ("status", "finalize") and is_touched(old, new):
-        problems = problems + entry.validate(new)
+    looks = entry.validate is not None and not entry.ratchets and subresource not in ("status", "finalize")
+    if looks and is_touched(old, new):
+        problems = problems + entry.validate(new)  # type: ignore[misc]
     if entry.immutable is not None and not subresource:
         problems = problems + entry.immutable(old, new, subresource)
     return problems

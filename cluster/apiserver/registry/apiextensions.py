@@ -4,21 +4,11 @@ Mirrors:  k8s.io/apiextensions-apiserver/pkg/registry/customresourcedefinition (
 Read next: custom/, which turns a definition into a kind; cluster/apiserver/definitions.py, which establishes it.
 """
 
+from cluster.apiserver.registry.custom import definition as custom
 from cluster.apiserver.registry.resource import STATUS, Resource
 from cluster.objects import Manifest, conditions
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
-APPROVAL = "api-approved.kubernetes.io"
-MISSING_APPROVAL = (
-    f'protected groups must have approval annotation "{APPROVAL}",'
-    " see https://github.com/kubernetes/enhancements/pull/1111"
-)
-
-
-def is_protected(group: str) -> bool:
-    """Does the group belong to Kubernetes itself?"""
-    return group in ("k8s.io", "kubernetes.io") or group.endswith((".k8s.io", ".kubernetes.io"))
-
 
 def _default(definition: Manifest) -> Manifest:
     spec = definition.get("spec") or {}
@@ -85,6 +75,7 @@ DEFINITION = Resource(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False,
     short_names=("crd", "crds"), categories=("api-extensions",), generation=True, has_status=True,
     subresources=STATUS, stored_version="v1beta1", storage="apiextensions.k8s.io/customresourcedefinitions",
+    decode=custom.decode, validate=custom.validate, validate_update=custom.validate_update, ratchets=True,
     default=_default, on_create=_new, prepare_update=_prepare, on_delete=_on_delete,
 )  # fmt: skip
 

@@ -71,6 +71,8 @@ class Resource:
     printer: Any = None  # A table.Printer, of kinds that say themselves how they print.
     openapi: Callable[[], Manifest] | None = None  # Type names to schemas, of kinds that no table of ours knows.
     list_kind: str = ""  # Of kinds that name their lists themselves; else the kind and `List`.
+    ratchets: bool = False  # Does validate_update look at the whole object, too?
+    structure: Callable[[], schema.Type] | None = None  # Of kinds that no table of ours knows.
     refuses: str = ""  # Why nothing can be created now.
     stored_version: str = ""  # The version in which it is stored; its own if empty.
 

@@ -61,7 +61,7 @@ class Type(NamedTuple):
     name: str = ""  # `PodSpec`
     path: str = ""  # `io.k8s.api.core.v1.PodSpec`
     go: str = ""  # As Go's errors call it.
-    fields: dict[str, Any] | None = None  # Field name to a schema, compiled on first use.
+    fields: dict[str, Any] | None = None  # Field name to a schema, compiled on first use, or to a Type.
     rules: tuple[tuple[str, str], ...] | None = None  # (field, rule) in Go's order; None if nobody knows.
     item: Any = None
     format: str = ""
@@ -103,8 +103,10 @@ def _is_time(schema: dict[str, Any]) -> bool:
 _CACHE: dict[int, tuple[Any, Type]] = {}
 
 
-def compile_type(schema: dict[str, Any]) -> Type:
-    """The Type of an OpenAPI schema node; nodes are shared, so each is compiled once."""
+def compile_type(schema: "dict[str, Any] | Type") -> Type:
+    """The Type of an OpenAPI schema node; nodes are shared, so each is compiled once. A Type is what it is."""
+    if isinstance(schema, Type):
+        return schema
     cached = _CACHE.get(id(schema))
     if cached is not None and cached[0] is schema:
         return cached[1]
@@ -157,5 +159,7 @@ def field(parent: Type, name: str) -> Type | None:
     """The type of one field, element or value of `parent`."""
     if parent.kind == "object" and parent.fields is not None:
         found = parent.fields.get(name)
-        return compile_type(found) if found is not None else None
+        if found is None:
+            return parent.item
+        return compile_type(found)
     return parent.item if parent.kind in ("map", "list") else None

@@ -10,9 +10,10 @@ Left out: {range}, and text around expressions: a column has one path.
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
-MOST_RESULTS = 10_000
+MOST_RESULTS, MOST_STEPS = 10_000, 50
 _NAME = re.compile(r"(?:[^.\[\]\\\s'\"]|\\.)+")
 _SLICE = re.compile(r"(-?\d{1,9})?:(-?\d{1,9})?(?::(-?\d{1,9}))?")
 _FILTER = re.compile(r"\?\(\s*(@[^=!<>\s]*)\s*(?:(==|!=|<=|>=|<|>)\s*(.+?))?\s*\)", re.DOTALL)
@@ -57,6 +58,8 @@ def compiled(text: str) -> tuple[Step, ...]:
             raise BadPath(f"unrecognized character in path: {path[position:]}")
         steps.append(_all if found.group() == "*" else _field(re.sub(r"\\(.)", r"\1", found.group())))
         position = found.end()
+    if len(steps) > MOST_STEPS:
+        raise BadPath(f"a path of more than {MOST_STEPS} steps")
     return tuple(steps)
 
 
@@ -68,14 +71,12 @@ def find(text: str, value: Any) -> list[Any]:
         return []
     found = [value]
     for step in steps:
-        following: list[Any] = []
-        for each in found:
-            for inner in step(each):
-                following.append(inner)
-                if len(following) >= MOST_RESULTS:
-                    break
-        found = following[:MOST_RESULTS]
+        found = _following(step, found)
     return found
+
+
+def _following(step: Step, found: list[Any]) -> list[Any]:
+    return list(islice((inner for each in found for inner in step(each)), MOST_RESULTS))
 
 
 def _closing(path: str, start: int) -> int:
@@ -155,7 +156,7 @@ def _filter(left: str, operator: str | None, right: str | None) -> Step:
     def resolve(value: Any) -> list[Any]:
         found = [value]
         for step in steps:
-            found = [inner for each in found for inner in step(each)][:MOST_RESULTS]
+            found = _following(step, found)
         return found
 
     if operator is None:

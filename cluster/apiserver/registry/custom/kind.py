@@ -154,7 +154,7 @@ class Version:
 
     def prepare_update(self, old: Manifest, new: Manifest, subresource: str) -> Manifest:
         """A status changes nothing but the status; anything else not the status, and its generation."""
-        before = self._now(old)
+        before, new = self._now(old), self.to_stored(new)
         if subresource == "status":
             kept = {key: value for key, value in before.items() if key != "status"}
             status = default(new, self.node).get("status")

@@ -5,8 +5,7 @@ Mirrors:  k8s.io/apiextensions-apiserver/pkg/controller/openapi/builder
 
 from typing import Any
 
-
-from cluster.apiserver.registry.custom.structure import X, Node
+from cluster.apiserver.registry.custom.structure import Node, X
 from cluster.apiserver.schema import Type
 from cluster.apiserver.schema.types import named
 from cluster.objects import Manifest

@@ -182,7 +182,7 @@ def _entries(resource: Resource) -> Iterator[Manifest]:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    yield {**entry, "storageVersionHash": storage_hash(resource)}
+    yield entry if resource.computed else {**entry, "storageVersionHash": storage_hash(resource)}
     for name, sub in sorted(resource.subresources.items()):
         where = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
         foreign = {"group": sub.group, "version": sub.version} if sub.group else {}

@@ -115,7 +115,7 @@ def _document(group: str, version: str, kinds: Kinds) -> Packed | None:
     found = [] if resources[0].is_custom else [openapi_paths.of_group_version(group, version)]
     for resource in resources:
         found += openapi_paths.of_resource(resource, Names(resource.is_custom))
-    return pack(_version_three(dict(found), group, _custom_types(resources)))
+    return pack(_version_three(dict(found), group, version, _custom_types(resources)))
 
 
 def _custom_types(resources: Iterable[Resource]) -> Manifest:
@@ -130,7 +130,7 @@ def _custom_types(resources: Iterable[Resource]) -> Manifest:
 @lru_cache(maxsize=256)
 def _plain_document(path: str) -> Packed:
     """`api`, `apis`, `apis/apps`, `version`: one path each."""
-    return pack(_version_three(dict([_plain_path(path)]), ""))
+    return pack(_version_three(dict([_plain_path(path)]), "", "v1"))
 
 
 def _plain_path(path: str) -> tuple[str, Manifest]:
@@ -146,10 +146,10 @@ def _plain_path(path: str) -> tuple[str, Manifest]:
     return openapi_paths.of_document(f"/{path}/", openapi_paths.tag(group, ""), name, f"{META}.APIGroup")
 
 
-def _version_three(found: Manifest, group: str, own: Manifest | None = None) -> Manifest:
+def _version_three(found: Manifest, group: str, version: str, own: Manifest | None = None) -> Manifest:
     """`own`: types beside those of all clusters."""
     types = _reachable(references([found, own]), own or {})
-    schemas = {name: _of_group(described(name, each), group) for name, each in types.items()}
+    schemas = {name: _of_group(described(name, each), group, version) for name, each in types.items()}
     components = {"schemas": schemas, "securitySchemes": SECURITY}
     return {"openapi": "3.0.0", "info": INFO, "paths": dict(sorted(found.items())), "components": components}
 
@@ -273,12 +273,12 @@ def _reachable(names: set[str], own: Manifest) -> Manifest:
     return dict(sorted(found.items()))
 
 
-def _of_group(found: Manifest, group: str) -> Manifest:
-    """A type of all groups, such as DeleteOptions, as this group's document shows it."""
+def _of_group(found: Manifest, group: str, version: str) -> Manifest:
+    """A type of all groups, such as DeleteOptions, as the document of this group and version shows it."""
     kinds = found.get("x-kubernetes-group-version-kind", ())
     if len(kinds) < 2:
         return found
-    own = [kinds[0], *([{**kinds[0], "group": group}] if group else [])]
+    own = [kinds[0], *([{**kinds[0], "group": group, "version": version}] if group else [])]
     return {**found, "x-kubernetes-group-version-kind": own}
 
 

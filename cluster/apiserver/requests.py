@@ -112,10 +112,14 @@ def _parsed(server: Server, request: dict[str, Any], stages: Stages) -> Call:
     return Call(server, request["method"], target, resource, query, content_type, body, user, Options(), stages)
 
 
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
 def _route(call: Call) -> Response:
     """Which handler: by method, and whether the URL names an object, a collection or a sub-resource."""
     target, resource, method = call.target, call.resource, call.method
-    if resource.namespaced and not target.namespace:
+    verb = "deletecollection" if method == "DELETE" and not target.name else _VERBS.get(method, "")
+    if (resource.namespaced and not target.namespace) or (verb not in resource.verbs and not target.subresource):
         raise errors.MethodNotAllowed()
     if target.subresource:
         handler = _SUBRESOURCES.get((resource.plural, target.subresource)) or _SUBRESOURCES.get(
@@ -228,8 +232,6 @@ def _delete(call: Call) -> Response:
 
 
 def _delete_collection(call: Call) -> Response:
-    if "deletecollection" not in call.resource.verbs:
-        raise errors.MethodNotAllowed()
     options, resource, server = _delete_options(call), call.resource, call.server
     chosen = labels.parse(call.query.get("labelSelector", [""])[-1])
     fields = registry.field_selector(resource, call.query.get("fieldSelector", [""])[-1])

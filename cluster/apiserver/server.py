@@ -271,7 +271,7 @@ class Server:
     def _marked(self, resource: Resource, old: Manifest, options: Options) -> Manifest:
         """`old` with deletionTimestamp, grace period, finalizers of the propagation policy, and its phase."""
         metadata = {**old["metadata"]}
-        finalizers = _finalizers_for(metadata.get("finalizers", []), options)
+        finalizers = _finalizers_for(metadata.get("finalizers", []), options, resource.orphans)
         grace = self._grace(resource, old, options)
         first = "deletionTimestamp" not in metadata
         if first or grace < metadata.get("deletionGracePeriodSeconds", 0):
@@ -439,11 +439,13 @@ def _scheduled(status: Manifest, now: str) -> Manifest:
     return {**rest, "conditions": conditions.put(status.get("conditions"), scheduled)}
 
 
-def _finalizers_for(current: list[str], options: Options) -> list[str]:
-    """Propagation policy as finalizers: `orphan`, `foregroundDeletion`, or neither."""
+def _finalizers_for(current: list[str], options: Options, orphans: bool) -> list[str]:
+    """Propagation policy as finalizers: `orphan`, `foregroundDeletion`, or neither. `orphans`: the kind's default."""
     policy = options.propagation
     if policy is None and options.orphan is not None:
         policy = "Orphan" if options.orphan else "Background"
+    if policy is None and orphans and "foregroundDeletion" not in current:
+        policy = "Orphan"  # Kinds from before there was a garbage collector.
     if policy is None:
         return list(current)
     rest = [f for f in current if f not in ("orphan", "foregroundDeletion")]

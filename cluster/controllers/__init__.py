@@ -18,6 +18,7 @@ from cluster.controllers.rootcapublisher import RootCAPublisher
 from cluster.controllers.serviceaccount import ServiceAccountController
 from cluster.controllers.tainteviction import TaintEvictionController
 from cluster.controllers.ttl import TtlController
+from cluster.controllers.volumeprotection import ClaimProtectionController, VolumeProtectionController
 
 CONTROLLERS = (
     ServiceAccountController,
@@ -35,4 +36,6 @@ CONTROLLERS = (
     NamespaceController,
     TtlController,
     ClusterRoleAggregationController,
+    ClaimProtectionController,
+    VolumeProtectionController,
 )

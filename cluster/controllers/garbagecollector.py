@@ -15,8 +15,10 @@ from cluster.objects.errors import Conflict, NotFound
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 KINDS = (
-    "ConfigMap", "Deployment", "Endpoints", "EndpointSlice", "Lease", "Namespace", "Node", "Pod", "PodDisruptionBudget",
-    "PriorityClass", "ReplicaSet", "Secret", "Service", "ServiceAccount",
+    "ConfigMap", "ControllerRevision", "CronJob", "DaemonSet", "Deployment", "Endpoints", "EndpointSlice",
+    "HorizontalPodAutoscaler", "Job", "Lease", "LimitRange", "Namespace", "Node", "PersistentVolume",
+    "PersistentVolumeClaim", "Pod", "PodDisruptionBudget", "PodTemplate", "PriorityClass", "ReplicaSet",
+    "ReplicationController", "ResourceQuota", "Secret", "Service", "ServiceAccount", "StatefulSet",
 )  # fmt: skip
 
 

@@ -135,7 +135,7 @@ def _is_watch(request: Request, target: Target) -> bool:
 
 async def _read(request: Request, resource: Resource, target: Target, watching: bool) -> None:
     verbs = resource.subresources[target.subresource].verbs if target.subresource else resource.verbs
-    if "get" not in verbs:
+    if "get" not in verbs or (watching and "watch" not in verbs):
         raise errors.MethodNotAllowed()
     if watching:
         await watch.stream(request, resource, target)

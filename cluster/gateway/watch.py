@@ -77,7 +77,7 @@ class Watch:
             return event.frame(kind, lambda: b'{"type":"%s","object":%s}\n' % (kind.encode(), event.change.value))
         if self.form.transform == "Table" and not self._columns_told:
             return self.object_frame(kind, event.object(self.resource), event.now)
-        key = (kind, self.form, self.options.include, self.resource.group)
+        key = (kind, self.form, self.options.include, self.resource.group, self.resource.version)
         return event.frame(key, lambda: self.object_frame(kind, event.object(self.resource), event.now))
 
     def object_frame(self, kind: str, obj: Manifest, now: int) -> bytes:

@@ -23,6 +23,7 @@ from cluster.apiserver.admission import (
     role_escalation,
     runtime_class,
     service_account,
+    storage_in_use,
     taint_nodes_by_condition,
 )
 from cluster.apiserver.admission.attributes import CONNECT, CREATE, DELETE, UPDATE, Attributes
@@ -38,6 +39,7 @@ PLUGINS: tuple[Plugin, ...] = (
     taint_nodes_by_condition.PLUGIN,
     priority.PLUGIN,
     default_tolerations.PLUGIN,
+    storage_in_use.PLUGIN,
     runtime_class.PLUGIN,
     role_escalation.PLUGIN,
 )

@@ -15,15 +15,22 @@ from cluster.apiserver.registry import (
     apiextensions,
     apiregistration,
     apps,
+    autoscaling,
+    batch,
     certificates,
+    components,
     core,
     devices,
     flowcontrol,
+    limits,
     networking,
     others,
     rbac,
+    replication,
     storage,
     storagemigration,
+    templates,
+    volumes,
 )
 from cluster.apiserver.registry.metadata import validate_metadata, validate_metadata_update
 from cluster.apiserver.registry.resource import ALL_VERBS, Problem, Resource, Subresource
@@ -34,7 +41,13 @@ __all__ = ["ALL_VERBS", "BODIES", "RESOURCES", "Problem", "Resource", "Subresour
 
 RESOURCES: tuple[Resource, ...] = (
     *core.RESOURCES,
+    *components.RESOURCES,
+    *replication.RESOURCES,
+    *volumes.RESOURCES,
+    *limits.RESOURCES,
     *apps.RESOURCES,
+    *batch.RESOURCES,
+    *autoscaling.RESOURCES,
     *networking.RESOURCES,
     *rbac.RESOURCES,
     *storage.RESOURCES,
@@ -179,6 +192,9 @@ def prepare_update(resource: Resource, old: Manifest, new: Manifest, subresource
             result.pop("status", None)
     if entry.cache == "Namespace":
         result["spec"] = old["spec"]
+    if entry.on_update is not None:
+        result = entry.on_update(old, result)
+        metadata = result["metadata"]
     if entry.generation and any(result.get(name) != old.get(name) for name in entry.spec_fields):
         metadata["generation"] = old["metadata"].get("generation", 0) + 1
     return result
@@ -252,9 +268,9 @@ def _field(obj: Manifest, path: str) -> str:
 
 def scale_of(resource: Resource, workload: Manifest) -> Manifest:
     """The autoscaling/v1 Scale of a workload."""
-    return resource.scale_of(workload) if resource.scale_of else apps.scale_of(workload)
+    return resource.scale_of(workload) if resource.scale_of else templates.scale_of(workload)
 
 
 def scaled(resource: Resource, workload: Manifest, scale: Manifest) -> Manifest:
     """The workload with the replicas that a Scale asks for. Errors: Invalid."""
-    return resource.scaled(workload, scale) if resource.scaled else apps.scaled(workload, scale)
+    return resource.scaled(workload, scale) if resource.scaled else templates.scaled(workload, scale)

@@ -1,33 +1,40 @@
-"""The `apps/v1` group: Deployments and ReplicaSets, and the Scale that fits both.
+"""The `apps/v1` group: Deployments and ReplicaSets, DaemonSets, and the ControllerRevisions that remember templates.
 
 Mirrors:  kubernetes/pkg/registry/apps/*/strategy.go, pkg/apis/apps/v1/defaults.go, pkg/apis/apps/validation
+Read next: statefulsets.py, the one kind of this group with a file of its own.
 """
 
-from cluster.apiserver.registry import podrules, podspec
+from collections.abc import Iterator
+
+from cluster.apiserver.registry import statefulsets
 from cluster.apiserver.registry.metadata import (
     forbidden,
     int_or_percent_problems,
     invalid,
-    label_problems,
     not_supported,
     raw_invalid,
     required,
 )
 from cluster.apiserver.registry.resource import SCALE, Problem, Resource, Subresource
 from cluster.apiserver.registry.selectors import selector_problems, shown
-from cluster.objects import Manifest, errors, labels
+from cluster.apiserver.registry.templates import (
+    IMMUTABLE,
+    MISMATCH,
+    at_least_zero,
+    labels_of,
+    no_status,
+    runs_forever,
+    selector_and_template,
+    selector_is_fixed,
+    template_problems,
+    with_template,
+)
+from cluster.objects import Manifest, labels
 
-NON_NEGATIVE = "must be greater than or equal to 0"
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
-def _with_template(workload: Manifest, **defaults: object) -> Manifest:
-    spec = {**defaults, **(workload.get("spec") or {})}
-    template = spec.get("template") or {}
-    if "spec" in template:
-        pod_spec = podspec.defaulted(template["spec"])
-        if pod_spec is not template["spec"]:
-            spec["template"] = {**template, "spec": pod_spec}
-    return workload if spec == workload.get("spec") else {**workload, "spec": spec}
+# --- deployments and replica sets -------------------------------------------------------------------------------
 
 
 def _default_deployment(deployment: Manifest) -> Manifest:
@@ -39,66 +46,34 @@ def _default_deployment(deployment: Manifest) -> Manifest:
             "maxSurge": "25%",
             **(strategy.get("rollingUpdate") or {}),
         }
-    done = _with_template(deployment, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600)
+    done = with_template(deployment, replicas=1, revisionHistoryLimit=10, progressDeadlineSeconds=600)
     return (
         done if done["spec"].get("strategy") == strategy else {**done, "spec": {**done["spec"], "strategy": strategy}}
     )
 
 
 def _default_replicaset(replicaset: Manifest) -> Manifest:
-    return _with_template(replicaset, replicas=1)
-
-
-def _no_status(workload: Manifest) -> Manifest:
-    return {**workload, "status": {}}
+    return with_template(replicaset, replicas=1)
 
 
 def _new_replicaset(replicaset: Manifest) -> Manifest:
     return {**replicaset, "status": {"replicas": 0}}
 
 
-def _selector_problems(spec: Manifest) -> list[Problem]:
-    """The selector is well-formed, not empty, and chooses the template's own pods."""
-    selector = spec.get("selector")
-    template = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
-    found = [required("spec.selector")] if selector is None else [*selector_problems(selector, "spec.selector")]
-    if found and selector is not None:
-        return [*found, raw_invalid("spec.selector", shown(selector), "invalid label selector")]
-    if selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        return [raw_invalid("spec.selector", "{}", "empty selector is invalid for deployment")]
-    if not labels.matches(selector, template or {}):
-        message = "`selector` does not match template `labels`"
-        found.append(raw_invalid("spec.template.metadata.labels", shown(template), message))
-    return found
-
-
-def _template_problems(spec: Manifest) -> list[Problem]:
-    template = spec.get("template") or {}
-    pod_spec, metadata = template.get("spec") or {}, template.get("metadata") or {}
-    found = list(label_problems(metadata.get("labels") or {}, "spec.template.labels"))
-    found += podrules.problems(pod_spec, "spec.template.spec")
-    if not found and pod_spec.get("restartPolicy") != "Always":
-        found.append(not_supported("spec.template.spec.restartPolicy", pod_spec.get("restartPolicy", ""), ("Always",)))
-    return found
-
-
-def _at_least_zero(spec: Manifest, *names: str) -> list[Problem]:
-    return [invalid(f"spec.{name}", spec[name], NON_NEGATIVE) for name in names if (spec.get(name) or 0) < 0]
-
-
 def _validate_replicaset(replicaset: Manifest) -> list[Problem]:
     spec = replicaset.get("spec") or {}
-    found = _at_least_zero(spec, "replicas", "minReadySeconds")
-    return [*found, *_selector_problems(spec), *_template_problems(spec)]
+    found = at_least_zero(spec, "replicas", "minReadySeconds")
+    found += selector_and_template(spec, "deployment")
+    return [*found, *runs_forever(spec.get("template") or {}, "ReplicaSet")]
 
 
 def _validate_deployment(deployment: Manifest) -> list[Problem]:
     spec = deployment.get("spec") or {}
-    found = _at_least_zero(spec, "replicas")
-    found += _selector_problems(spec)
-    found += _template_problems(spec)
+    found = at_least_zero(spec, "replicas")
+    found += selector_and_template(spec, "deployment")
+    found += runs_forever(spec.get("template") or {}, "ReplicaSet")
     found += _strategy_problems(spec.get("strategy") or {})
-    found += _at_least_zero(spec, "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
+    found += at_least_zero(spec, "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
     deadline, ready = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds") or 0
     if deadline is not None and deadline >= 0 and deadline <= ready:
         found.append(invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
@@ -128,65 +103,116 @@ def _zero(value: object) -> bool:
     return value in (0, "0%", None)
 
 
-def _selector_is_fixed(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
-    before, after = old["spec"].get("selector"), (new.get("spec") or {}).get("selector")
-    return [] if before == after else [raw_invalid("spec.selector", shown(after), "field is immutable")]
-
-
 DEPLOYMENT = Resource(
     "apps", "v1", "Deployment", "deployments", short_names=("deploy",), categories=("all",),
     generation=True, has_status=True, subresources={**SCALE, "status": Subresource("Deployment")},
-    default=_default_deployment, on_create=_no_status, validate=_validate_deployment, immutable=_selector_is_fixed,
+    default=_default_deployment, on_create=no_status, validate=_validate_deployment, immutable=selector_is_fixed,
 )  # fmt: skip
 
 REPLICASET = Resource(
     "apps", "v1", "ReplicaSet", "replicasets", short_names=("rs",), categories=("all",),
     generation=True, has_status=True, subresources={**SCALE, "status": Subresource("ReplicaSet")},
     selectable=("status.replicas",),
-    default=_default_replicaset, on_create=_new_replicaset, validate=_validate_replicaset, immutable=_selector_is_fixed,
+    default=_default_replicaset, on_create=_new_replicaset, validate=_validate_replicaset, immutable=selector_is_fixed,
 )  # fmt: skip
 
-RESOURCES = (DEPLOYMENT, REPLICASET)
+
+# --- daemon sets ------------------------------------------------------------------------------------------------
+
+_COUNTED = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
 
 
-def scale_of(workload: Manifest) -> Manifest:
-    """The Scale of a workload: its replicas, asked for and there."""
-    metadata = workload["metadata"]
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    status: Manifest = {"replicas": (workload.get("status") or {}).get("replicas", 0)}
-    text = _selector_text(workload["spec"].get("selector") or {})
-    if text:
-        status["selector"] = text
-    spec = {"replicas": workload["spec"]["replicas"]} if workload["spec"].get("replicas") else {}
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {name: metadata[name] for name in kept if name in metadata},
-        "spec": spec,
-        "status": status,
-    }
+def _default_daemonset(daemonset: Manifest) -> Manifest:
+    strategy = {"type": "RollingUpdate", **((daemonset.get("spec") or {}).get("updateStrategy") or {})}
+    if strategy["type"] == "RollingUpdate":
+        strategy["rollingUpdate"] = {"maxUnavailable": 1, "maxSurge": 0, **(strategy.get("rollingUpdate") or {})}
+    done = with_template(daemonset, revisionHistoryLimit=10)
+    if done.get("spec", {}).get("updateStrategy") == strategy:
+        return done
+    return {**done, "spec": {**(done.get("spec") or {}), "updateStrategy": strategy}}
 
 
-def _selector_text(selector: Manifest) -> str:
-    parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
-    words = {"In": "in", "NotIn": "notin"}
-    for expression in selector.get("matchExpressions") or []:
-        operator, key = expression["operator"], expression["key"]
-        values = ",".join(sorted(expression.get("values") or []))
-        parts.append(
-            {"Exists": key, "DoesNotExist": f"!{key}"}.get(operator, f"{key} {words.get(operator, '')} ({values})")
-        )
-    return ",".join(parts)
+def _new_daemonset(daemonset: Manifest) -> Manifest:
+    return {**_numbered(daemonset, 1), "status": dict.fromkeys(_COUNTED, 0)}
 
 
-def scaled(workload: Manifest, scale: Manifest) -> Manifest:
-    """The workload with the Scale's replicas. Errors: Invalid if they are negative."""
-    replicas = (scale.get("spec") or {}).get("replicas") or 0
-    name = workload["metadata"]["name"]
-    if replicas < 0:
-        raise errors.Invalid("autoscaling", "Scale", name, [invalid("spec.replicas", replicas, NON_NEGATIVE)])
-    metadata = {**workload["metadata"]}
-    given = scale.get("metadata") or {}
-    if given.get("resourceVersion"):
-        metadata["resourceVersion"] = given["resourceVersion"]
-    return {**workload, "metadata": metadata, "spec": {**workload["spec"], "replicas": replicas}}
+def _changed_daemonset(old: Manifest, new: Manifest) -> Manifest:
+    """The template's own generation: nobody may set it, a changed template counts it up."""
+    text = (old["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION, "1")
+    number = int(text) if text.isdigit() else 1
+    changed = (old.get("spec") or {}).get("template") != (new.get("spec") or {}).get("template")
+    return _numbered(new, number + changed)
+
+
+def _numbered(daemonset: Manifest, number: int) -> Manifest:
+    metadata = daemonset["metadata"]
+    annotations = metadata.get("annotations") or {}
+    if annotations.get(TEMPLATE_GENERATION) == str(number):
+        return daemonset
+    return {**daemonset, "metadata": {**metadata, "annotations": {**annotations, TEMPLATE_GENERATION: str(number)}}}
+
+
+def _validate_daemonset(daemonset: Manifest) -> list[Problem]:
+    spec = daemonset.get("spec") or {}
+    selector, template = spec.get("selector"), spec.get("template") or {}
+    found = [*selector_problems(selector, "spec.selector")]
+    if not found and not labels.matches(selector, labels_of(template)):
+        given = (template.get("metadata") or {}).get("labels")
+        found.append(raw_invalid("spec.template.metadata.labels", shown(given), MISMATCH))
+    if selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        found.append(raw_invalid("spec.selector", "{}", "empty selector is invalid for daemonset"))
+    found += template_problems(template)
+    found += runs_forever(template, "DaemonSet")
+    found += at_least_zero(spec, "minReadySeconds")
+    found += _update_problems(spec.get("updateStrategy") or {})
+    return found + at_least_zero(spec, "revisionHistoryLimit")
+
+
+def _update_problems(strategy: Manifest, where: str = "spec.updateStrategy") -> Iterator[Problem]:
+    if strategy.get("type") == "OnDelete":
+        return
+    if strategy.get("type") != "RollingUpdate":
+        yield not_supported(f"{where}.type", strategy.get("type", ""), ("RollingUpdate", "OnDelete"))
+        return
+    rolling, where = strategy.get("rollingUpdate"), f"{where}.rollingUpdate"
+    if rolling is None:
+        yield required(where)
+        return
+    for name in ("maxUnavailable", "maxSurge"):
+        yield from int_or_percent_problems(f"{where}.{name}", rolling.get(name))
+    unavailable, surge = (not _zero(rolling.get(name)) for name in ("maxUnavailable", "maxSurge"))
+    if unavailable and surge:
+        yield invalid(f"{where}.maxSurge", rolling["maxSurge"], "may not be set when maxUnavailable is non-zero")
+    if not unavailable and not surge:
+        yield required(f"{where}.maxUnavailable", "cannot be 0 when maxSurge is 0")
+
+
+DAEMONSET = Resource(
+    "apps", "v1", "DaemonSet", "daemonsets", short_names=("ds",), categories=("all",),
+    generation=True, has_status=True, subresources={"status": Subresource("DaemonSet")},
+    default=_default_daemonset, on_create=_new_daemonset, on_update=_changed_daemonset,
+    validate=_validate_daemonset, immutable=selector_is_fixed,
+)  # fmt: skip
+
+
+# --- revisions --------------------------------------------------------------------------------------------------
+
+
+def _validate_revision(revision: Manifest) -> list[Problem]:
+    found = [] if revision.get("data") is not None else [required("data", "data is mandatory")]
+    if (revision.get("revision") or 0) < 0:
+        found.append(invalid("revision", revision["revision"], "must be greater than or equal to 0"))
+    return found
+
+
+def _same_data(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    if old.get("data") == new.get("data"):
+        return []
+    return [raw_invalid("data", shown(new.get("data")), IMMUTABLE)]
+
+
+CONTROLLER_REVISION = Resource(
+    "apps", "v1", "ControllerRevision", "controllerrevisions", validate=_validate_revision, immutable=_same_data
+)
+
+RESOURCES = (DEPLOYMENT, REPLICASET, DAEMONSET, statefulsets.STATEFULSET, CONTROLLER_REVISION)

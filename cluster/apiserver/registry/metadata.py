@@ -65,6 +65,11 @@ def duplicate(field: str, value: Any) -> Problem:
     return {"reason": "FieldValueDuplicate", "message": f"Duplicate value: {quoted(value)}", "field": field}
 
 
+def too_many(field: str, number: int, limit: int) -> Problem:
+    message = f"Too many: {number}: must have at most {limit} items"
+    return {"reason": "FieldValueTooMany", "message": message, "field": field}
+
+
 def forbidden(field: str, message: str) -> Problem:
     return {"reason": "FieldValueForbidden", "message": f"Forbidden: {message}", "field": field}
 
@@ -111,6 +116,16 @@ def _label_problems(labels: dict[str, str], field: str) -> list[Problem]:
     return found
 
 
+def annotation_problems(annotations: dict[str, str], field: str) -> list[Problem]:
+    """Problems of a map of annotations: their keys, and how large they are together."""
+    found = []
+    for key in sorted(annotations):
+        found += [invalid(field, key, problem) for problem in qualified_problems(key.lower())]
+    if sum(len(k) + len(v) for k, v in annotations.items()) > MAX_ANNOTATIONS:
+        found.append(too_long(field, MAX_ANNOTATIONS))
+    return found
+
+
 def validate_metadata(resource: Resource, obj: Manifest) -> list[Problem]:
     """Problems of a new object's metadata."""
     metadata = obj["metadata"]
@@ -151,11 +166,7 @@ def validate_metadata_update(resource: Resource, old: Manifest, new: Manifest) -
 
 def _shared(metadata: Manifest) -> list[Problem]:
     found = list(label_problems(metadata.get("labels") or {}, "metadata.labels"))
-    annotations = metadata.get("annotations") or {}
-    for key in sorted(annotations):
-        found += [invalid("metadata.annotations", key, problem) for problem in qualified_problems(key.lower())]
-    if sum(len(k) + len(v) for k, v in annotations.items()) > MAX_ANNOTATIONS:
-        found.append(too_long("metadata.annotations", MAX_ANNOTATIONS))
+    found += annotation_problems(metadata.get("annotations") or {}, "metadata.annotations")
     found += _owner_problems(metadata.get("ownerReferences") or [])
     for number, finalizer in enumerate(metadata.get("finalizers") or []):
         where = f"metadata.finalizers[{number}]"

@@ -45,6 +45,7 @@ class Resource:
     selectable: tuple[str, ...] = ()  # Field paths beside metadata.name and metadata.namespace.
     default: Change | None = None
     on_create: Change | None = None  # What a creation resets or fills.
+    on_update: Callable[[Manifest, Manifest], Manifest] | None = None  # (old, new): what an update resets or fills.
     generation: bool = False  # Does metadata.generation count changes of the spec?
     spec_fields: tuple[str, ...] = ("spec",)  # Top-level fields that generation counts.
     has_status: bool = False
@@ -57,8 +58,10 @@ class Resource:
     unconditional: bool = True  # May PUT leave out the resourceVersion?
     stamp: Callable[[Manifest, Manifest | None, str], Manifest] | None = None  # (new, old, now): times the server sets.
     requested_by: Callable[[Manifest, User], Manifest] | None = None  # (new object, user): who asked, written into it.
+    orphans: bool = False  # Does a deletion that says nothing leave dependents alone? (jobs, replication controllers)
     returns_deleted: bool = False  # Does DELETE answer with the object?
     deprecated: str = ""  # What every answer about this version of the kind warns of.
+    computed: Callable[[], tuple[Manifest, ...]] | None = None  # Objects that are never stored: made when asked for.
     stored_as: str = ""  # Kind whose storage this version of the kind shares (events.k8s.io).
     to_stored: Change | None = None
     from_stored: Change | None = None

@@ -5,6 +5,7 @@ Mirrors:  k8s.io/apimachinery/pkg/apis/meta/v1/validation (ValidateLabelSelector
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from cluster.apiserver.registry.metadata import forbidden, invalid, label_problems, required
 from cluster.apiserver.registry.resource import Problem
@@ -37,8 +38,8 @@ def _expression_problems(expression: Manifest, where: str) -> Iterator[Problem]:
     yield from (invalid(f"{where}.key", key, problem) for problem in qualified_problems(key))
 
 
-def shown(selector: Manifest | None) -> str:
-    """The selector (or a map of labels) as Go prints it in an error."""
+def shown(selector: Any) -> str:
+    """The selector (or a map of labels, or a list) as Go prints it in an error."""
     return json.dumps(_ordered(selector), separators=(",", ":"), ensure_ascii=False)
 
 

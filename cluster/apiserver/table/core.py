@@ -180,6 +180,47 @@ def _event_source(told: Manifest) -> str:
     return f"{component}, {instance}" if instance else component
 
 
+# --- quotas and the health of components ------------------------------------------------------------------------
+
+QUOTA_COLUMNS = (
+    NAME,
+    Column("Request", text="Request represents a minimum amount of cpu/memory that a container may consume."),
+    Column(
+        "Limit",
+        text=(
+            "Limits control the maximum amount of cpu/memory that a container may use independent of contention on"
+            " the node."
+        ),
+    ),
+    AGE,
+)
+COMPONENT_COLUMNS = (
+    NAME,
+    Column("Status", text="Status of the component conditions"),
+    Column("Message", text="Message of the component conditions"),
+    Column("Error", text="Error of the component conditions"),
+)
+
+
+def quota(obj: Manifest, now: int) -> list[Any]:
+    status = obj.get("status") or {}
+    hard, used = status.get("hard") or {}, status.get("used") or {}
+    texts = [(name.startswith("limits."), f"{name}: {used.get(name, '0')}/{hard[name]}") for name in sorted(hard)]
+    requests, limits = (", ".join(text for is_limit, text in texts if is_limit is wanted) for wanted in (False, True))
+    return [meta.name(obj), requests, limits, age(obj, now)]
+
+
+def component(obj: Manifest, now: int) -> list[Any]:
+    healthy: Manifest = next((c for c in obj.get("conditions") or () if c["type"] == "Healthy"), {})
+    words = {"True": "Healthy", "False": "Unhealthy"}
+    return [
+        meta.name(obj),
+        words.get(healthy.get("status", ""), "Unknown"),
+        healthy.get("message", ""),
+        healthy.get("error", ""),
+    ]
+
+
 EVENT = Printer(EVENT_COLUMNS, event)
 
 PRINTERS: dict[tuple[str, str], Printer] = {
@@ -188,7 +229,9 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     ("", "Namespace"): simple((Column("Status", text="The status of the namespace"), field("status.phase"))),
     ("", "Service"): Printer(SERVICE_COLUMNS, service),
     ("", "Endpoints"): simple((Column("Endpoints", doc="core_v1.Endpoints.subsets"), endpoints)),
+    ("", "ComponentStatus"): Printer(COMPONENT_COLUMNS, component),
     ("", "Event"): EVENT,
+    ("", "ResourceQuota"): Printer(QUOTA_COLUMNS, quota),
     ("", "ConfigMap"): simple((Column("Data", doc="core_v1.ConfigMap.data"), sizes("data", "binaryData"))),
     ("", "Secret"): simple(
         (Column("Type", doc="core_v1.Secret.type"), field("type")),

@@ -9,6 +9,8 @@ from cluster.apiserver.table import (
     admissionregistration,
     apiregistration,
     apps,
+    autoscaling,
+    batch,
     certificates,
     core,
     devices,
@@ -17,6 +19,7 @@ from cluster.apiserver.table import (
     others,
     rbac,
     storage,
+    volumes,
 )
 from cluster.apiserver.table.printer import GENERIC, Printer
 
@@ -24,7 +27,10 @@ __all__ = ["PRINTERS", "Printer", "printer_of"]
 
 PRINTERS: dict[tuple[str, str], Printer] = {
     **core.PRINTERS,
+    **volumes.PRINTERS,
     **apps.PRINTERS,
+    **batch.PRINTERS,
+    **autoscaling.PRINTERS,
     **admissionregistration.PRINTERS,
     **apiregistration.PRINTERS,
     **certificates.PRINTERS,

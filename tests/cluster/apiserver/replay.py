@@ -28,6 +28,7 @@ PERSONAL = (
     "clusterIP",
     "clusterIPs",
     "nodePort",
+    "lastPhaseTransitionTime",
 )
 # The same inside texts: names with a random end, uids, revisions, addresses of the cluster.
 PERSONAL_TEXT = (

@@ -18,6 +18,7 @@ CONTAINERS = {"containers": [{"name": "c", "image": "nginx"}]}
 CODE_ONLY = {
     "immutable: pod container name/env": "the real message ends in a diff of Go's internal structs",
     "immutable: pod nodeName": "the real message ends in a diff of Go's internal structs",
+    "immutable: job template": "the message shows Go's internal structs",
     "merge patch unknown field Strict": "the message shows the whole object, which had managedFields and a status",
 }
 # Accepted writes whose answer shows what other components had done by then.
@@ -86,6 +87,13 @@ def prepared() -> Api:
         "spec": {"selector": {"matchLabels": {"app": "a"}}, "template": template},
     }
     api.ask("POST", f"{APPS}/deployments", deployment)
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    api.ask("POST", f"{CORE}/persistentvolumeclaims", {"metadata": {"name": "base"}, "spec": claim})
+    numbered = {**deployment, "spec": {**deployment["spec"], "serviceName": "x"}}
+    api.ask("POST", f"{APPS}/statefulsets", numbered)
+    once = {"template": {"spec": {**CONTAINERS, "restartPolicy": "Never"}}}
+    jobs = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+    api.ask("POST", jobs, {"metadata": {"name": "base-job"}, "spec": once})
     for name in ("base-pod", "base-vic"):
         api.ask("POST", f"{CORE}/pods", {"metadata": {"name": name}, "spec": CONTAINERS})
     api.ask("POST", f"{CORE}/pods/base-vic/binding", {"metadata": {"name": "base-vic"}, "target": {"name": "w-1"}})

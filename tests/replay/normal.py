@@ -77,8 +77,11 @@ UNHEARD = (
 # Kinds of which only appearing and vanishing is compared.
 BYSTANDERS = {"ConfigMap": "nobody acts on them here", "ServiceAccount": "nobody acts on them here"}
 
-# Kinds that the recording has and this engine version does not; with everything that they own.
-ABSENT = {"DaemonSet": "comes with the next issue", "ControllerRevision": "comes with the next issue"}
+# Kinds that the recording has and nobody here acts on; with everything that they own: (who would act, why not).
+ABSENT = {
+    "DaemonSet": ("daemonset-controller", "comes next"),
+    "ControllerRevision": ("daemonset-controller", "comes next"),
+}
 
 # Facts that one write states together, or several in an order of chance: compared as a set within a step.
 UNORDERED = {

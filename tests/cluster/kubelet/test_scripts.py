@@ -3,10 +3,20 @@
 import pytest
 
 from cluster.kubelet import scripts
+from cluster.objects import meta
 from tests.cluster.kubelet.cases import a_bound_pod, a_machine_room, container, phase, writes_of
 
 SCRIPT = "orrery.dev/script"
-JOB = {"apiVersion": "batch/v1", "kind": "Job", "name": "work", "uid": "11111111-1111-4111-8111-111111111111"}
+# A Job that another controller than ours manages: its pods are ours to make.
+JOB = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"name": "work"},
+    "spec": {
+        "managedBy": "example.com/nobody",
+        "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "app", "image": "busybox"}]}},
+    },
+}
 
 
 def test_a_held_pod_stays_pending_and_can_be_deleted():
@@ -76,10 +86,11 @@ def test_what_is_no_script(text: str):
 )
 def test_in_a_laboratory_pods_do_as_in_the_recordings(annotations: dict, owner: dict | None, ends: str):
     pod = a_bound_pod("work", "busybox", annotations=annotations, restartPolicy="Never")
+    room = a_machine_room(lab=True)
     if owner:
-        pod["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
+        pod["metadata"]["ownerReferences"] = [meta.owner_reference(room.create(owner))]
 
-    cluster = a_machine_room(lab=True).with_objects(pod).run_for(3)
+    cluster = room.with_objects(pod).run_for(3)
 
     assert phase(cluster, "work") == ends
 

@@ -20,6 +20,9 @@ SPECIAL: dict[str, Any] = {
     "JSONSchemaPropsOrArray": {"type": "integer"},
     "JSONSchemaPropsOrStringArray": ["a", "b"],
     "CustomResourceSubresourceStatus": {},
+    "WorkloadPodGroupAllDisruptionMode": {},
+    "WorkloadPodGroupBasicSchedulingPolicy": {},
+    "WorkloadPodGroupSingleDisruptionMode": {},
 }
 TYPED = {"date-time": "2026-11-24T02:20:00Z", "byte": "AP8=", "double": 1.5}
 # Their messages are not among the descriptors that the tests have.

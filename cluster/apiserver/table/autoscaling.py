@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from cluster.apiserver.registry.autoscaling import from_v1
 from cluster.apiserver.table.columns import AGE, NAME, Column
 from cluster.apiserver.table.printer import NONE, Printer, age
 from cluster.objects import Manifest, meta
+from cluster.objects.autoscalers import from_v1
 
 COLUMNS = (
     NAME,

@@ -348,12 +348,21 @@ def _eviction(call: Call) -> Response:
     return Response.json(201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
 
 
+def _part(call: Call) -> Response:
+    """A part of a pod that is changed by a URL of its own: ephemeral containers, resources."""
+    if call.method == "PATCH":
+        return _patch(call, call.target.subresource)
+    return _replace_part(call, call.target.subresource)
+
+
 _SUBRESOURCES = {
     ("", "status"): _status,
     ("", "scale"): _scale,
     ("certificatesigningrequests", "approval"): _approval,
     ("namespaces", "finalize"): _finalize,
     ("pods", "binding"): _binding,
+    ("pods", "ephemeralcontainers"): _part,
+    ("pods", "resize"): _part,
     ("pods", "eviction"): _eviction,
 }
 

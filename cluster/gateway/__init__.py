@@ -30,7 +30,7 @@ from cluster.objects import errors
 __all__ = ["application"]
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-NOT_SERVED = ("exec", "attach", "portforward", "proxy", "token", "ephemeralcontainers", "resize")
+NOT_SERVED = ("exec", "attach", "portforward", "proxy", "token")
 log = logging.getLogger(__name__)
 
 

@@ -184,6 +184,8 @@ def prepare_update(resource: Resource, old: Manifest, new: Manifest, subresource
     if subresource == "finalize":
         finalizers = (new.get("spec") or {}).get("finalizers", [])
         return {**old, "spec": {**old.get("spec", {}), "finalizers": finalizers}}
+    if subresource in entry.parts:
+        return _with_part(old, entry.parts[subresource](old["spec"], new.get("spec") or {}))
     result = {**new, "metadata": metadata}
     if entry.has_status:
         if "status" in old:
@@ -200,6 +202,14 @@ def prepare_update(resource: Resource, old: Manifest, new: Manifest, subresource
     return result
 
 
+def _with_part(old: Manifest, spec: Manifest) -> Manifest:
+    """`old` with a spec of which a sub-resource changed its part; nothing else of the new object counts."""
+    if spec is old["spec"]:
+        return old
+    generation = old["metadata"].get("generation", 0) + 1
+    return {**old, "metadata": {**old["metadata"], "generation": generation}, "spec": spec}
+
+
 _validated = IdentityMemo(1024)
 
 
@@ -212,7 +222,7 @@ def validate_create(resource: Resource, obj: Manifest) -> list[Problem]:
         problems = problems + (
             _validated.get(part, "create", lambda _: entry.validate(obj)) if part is not None else entry.validate(obj)  # type: ignore[misc]
         )
-    return problems
+    return problems + entry.validate_new(obj) if entry.validate_new is not None else problems
 
 
 def validate_update(resource: Resource, old: Manifest, new: Manifest, subresource: str) -> list[Problem]:

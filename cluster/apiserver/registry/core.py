@@ -6,7 +6,7 @@ Mirrors:  kubernetes/pkg/registry/core/*/strategy.go, pkg/apis/core/v1/defaults.
 from base64 import b64encode
 from collections.abc import Iterator
 
-from cluster.apiserver.registry import events, podrules, podspec
+from cluster.apiserver.registry import events, podparts, podrules, podspec
 from cluster.apiserver.registry.metadata import (
     IP_ADDRESS,
     duplicate,
@@ -45,7 +45,15 @@ def _validate_pod(pod: Manifest) -> list[Problem]:
     return podrules.problems(pod.get("spec") or {})
 
 
+def _validate_new_pod(pod: Manifest) -> list[Problem]:
+    if (pod.get("spec") or {}).get("ephemeralContainers"):
+        return [forbidden("spec.ephemeralContainers", "cannot be set on create")]
+    return []
+
+
 def _validate_pod_update(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    if subresource in podparts.PARTS:
+        return podparts.problems(old, new, subresource)
     return [] if subresource else podrules.update_problems(old["spec"], new["spec"])
 
 
@@ -68,7 +76,8 @@ POD = Resource(
         "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
         "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName",
     ),
-    default=_default_pod, on_create=_new_pod, validate=_validate_pod, validate_update=_validate_pod_update,
+    parts=podparts.PARTS, default=_default_pod, on_create=_new_pod,
+    validate=_validate_pod, validate_new=_validate_new_pod, validate_update=_validate_pod_update,
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from cluster.apiserver.registry import podparts
 from cluster.apiserver.registry.metadata import (
     duplicate,
     forbidden,
@@ -71,6 +72,7 @@ def problems(spec: Manifest, where: str = "spec") -> list[Problem]:
     for kind in ("containers", "initContainers"):
         for number, container in enumerate(spec.get(kind) or []):
             found += _container(container, f"{where}.{kind}[{number}]", taken, volumes, host_network)
+    found += podparts.ephemeral_problems(spec, f"{where}.ephemeralContainers", taken)
     if spec.get("restartPolicy") not in RESTART:
         found.append(not_supported(f"{where}.restartPolicy", spec.get("restartPolicy", ""), RESTART))
     if spec.get("dnsPolicy") not in DNS:

@@ -22,7 +22,7 @@ def defaulted(spec: Manifest) -> Manifest:
 def _defaulted(spec: Manifest) -> Manifest:
     new: Manifest = {**spec}
     host_network = bool(spec.get("hostNetwork"))
-    for kind in ("initContainers", "containers"):
+    for kind in ("initContainers", "containers", "ephemeralContainers"):
         if kind in spec:
             new[kind] = [_container(container, host_network) for container in spec[kind]]
     if "volumes" in spec:

@@ -47,9 +47,12 @@ class Resource:
     on_create: Change | None = None  # What a creation resets or fills.
     on_update: Callable[[Manifest, Manifest], Manifest] | None = None  # (old, new): what an update resets or fills.
     generation: bool = False  # Does metadata.generation count changes of the spec?
+    parts: dict[str, Callable[[Manifest, Manifest], Manifest]] = field(default_factory=dict)
+    # … Sub-resources that change a part of the spec: (old spec, new spec) -> the spec as it will be.
     spec_fields: tuple[str, ...] = ("spec",)  # Top-level fields that generation counts.
     has_status: bool = False
     validate: Check | None = None
+    validate_new: Check | None = None  # What is refused in new objects only.
     validate_update: UpdateCheck | None = None
     immutable: UpdateCheck | None = None  # Like validate_update, but its problems come last.
     name_rule: str = "subdomain"  # subdomain | label | path

@@ -86,6 +86,9 @@ def template_problems(template: Manifest, where: str = "spec.template") -> list[
     metadata = template.get("metadata") or {}
     found = [*label_problems(metadata.get("labels") or {}, f"{where}.labels")]
     found += annotation_problems(metadata.get("annotations") or {}, f"{where}.annotations")
+    if (template.get("spec") or {}).get("ephemeralContainers"):
+        message = "ephemeral containers not allowed in pod template"
+        found.append(forbidden(f"{where}.spec.ephemeralContainers", message))
     return found + podrules.problems(template.get("spec") or {}, f"{where}.spec")
 
 

@@ -1,4 +1,4 @@
-"""A running installation for real clients: processes, ports and a kubeconfig of its own, ten times as fast as the wall."""
+"""A running installation for real clients: processes, ports, a kubeconfig of its own, ten times as fast as the wall."""
 
 import contextlib
 import os

@@ -19,7 +19,7 @@ import orjson
 
 from cluster import ENGINE_VERSION, physical
 from cluster.apiserver import commits, requests
-from cluster.apiserver.bootstrap import Bootstrap
+from cluster.apiserver.bootstrap import APIServices, Bootstrap, FlowControl, IdentityLease
 from cluster.apiserver.definitions import Definitions
 from cluster.apiserver.expiry import EventExpiry
 from cluster.apiserver.requests import Response
@@ -131,7 +131,10 @@ class World:
         """Build every component that is alive. Order matters: it is the order in which handlers hear of a change."""
         self._add(Bootstrap(self.around, self.server))
         self._add(EventExpiry(self.around))
+        self._add(IdentityLease(self.around))
+        self._add(FlowControl(self.around))
         self._add(Definitions(self.around))
+        self._add(APIServices(self.around))
         self._add(Scheduler(self.around, self.cells["verdicts"]))
         for make in CONTROLLERS:
             self._add(make(self.around))

@@ -1,15 +1,17 @@
 """Addresses that the API server hands out: cluster IPs and node ports of Services.
 
 The Services themselves say what is taken; nothing else has to be remembered. The first free address from a seeded
-start is given, so two clusters with one seed give the same addresses.
+start is given, so two clusters with one seed give the same addresses. Every address in use has an IPAddress object,
+which comes and goes with its Service.
 
 Mirrors:  kubernetes/pkg/registry/core/service (ipallocator, portallocator)
-Left out: IPv6, ServiceCIDR and IPAddress objects.
+Left out: IPv6; ServiceCIDRs besides `kubernetes` add no addresses; an IPAddress that somebody deletes stays away.
 """
 
 from ipaddress import IPv4Network, ip_address
 from typing import Any
 
+from cluster.apiserver import registry
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.registry.metadata import is_ip
 from cluster.apiserver.storage import Storage
@@ -33,6 +35,32 @@ class Allocators:
 
     def on_update(self, resource: Resource, old: Manifest, new: Manifest) -> Manifest:
         return self._service(new, old) if resource.cache == "Service" else new
+
+    def settle(self, old: Manifest | None, new: Manifest | None) -> None:
+        """A Service was stored or removed: give its addresses their objects, and take those of addresses it left."""
+        before, after = _addresses(old), _addresses(new)
+        if before == after:
+            return
+        kind = registry.by_kind("IPAddress")
+        for address in before:
+            entry = self.storage.get(kind, "", address)
+            if address not in after and entry is not None:
+                self.storage.remove(kind, entry)
+        for address in after:
+            if new is not None and self.storage.get(kind, "", address) is None:
+                self.storage.put(kind, None, self._ip_address(address, new))
+
+    def _ip_address(self, address: str, service: Manifest) -> Manifest:
+        uid = self.dice.uuid("uid", self.storage.next_revision())
+        metadata: Manifest = {"name": address, "uid": uid, "resourceVersion": "", "generation": 1}
+        metadata["creationTimestamp"] = self.storage.clock.stamp()
+        metadata["labels"] = {
+            "ipaddress.kubernetes.io/ip-family": "IPv4",
+            "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
+        }
+        parent = {"resource": "services", "namespace": meta.namespace(service), "name": meta.name(service)}
+        head = {"kind": "IPAddress", "apiVersion": "networking.k8s.io/v1", "metadata": metadata}
+        return {**head, "spec": {"parentRef": parent}}
 
     def _service(self, new: Manifest, old: Manifest | None) -> Manifest:
         spec = dict(new["spec"])
@@ -63,7 +91,9 @@ class Allocators:
             return ""  # Validation has the word.
         if ip_address(address) not in self.network:
             return "the provided network does not match the current range"
-        return "" if self._taken().get(address) in (None, uid) else "provided IP is already allocated"
+        owner = self._taken().get(address)
+        foreign = owner is None and self.informers.get("IPAddress", "", address) is not None
+        return "provided IP is already allocated" if foreign or owner not in (None, uid) else ""
 
     def _taken(self) -> dict[str, str]:
         return {
@@ -75,7 +105,7 @@ class Allocators:
         start = self.dice.roll("cluster-ip", uid) % size
         for offset in range(size):
             address = str(self.network[1 + (start + offset) % size])
-            if address not in taken:
+            if address not in taken and self.informers.get("IPAddress", "", address) is None:
                 return address
         raise errors.InternalError("failed to allocate a serviceIP: range is full")
 
@@ -103,6 +133,11 @@ class Allocators:
             taken.add(wanted)
             result.append(port if port.get("nodePort") else {**port, "nodePort": wanted})
         return result
+
+
+def _addresses(service: Manifest | None) -> list[str]:
+    given = service["spec"].get("clusterIPs") or [] if service is not None else []
+    return [address for address in given if address != "None"]
 
 
 def _port_refusal(port: int, taken: set[int]) -> str:

@@ -110,7 +110,10 @@ class Server:
             return new
         if new["metadata"] is obj["metadata"]:
             new = {**new, "metadata": {**new["metadata"]}}
-        return self.storage.put(resource, None, new)
+        stored = self.storage.put(resource, None, new)
+        if resource.cache == "Service":
+            self.allocators.settle(None, stored)
+        return stored
 
     def record(self, event: Manifest) -> Manifest:
         """Create an Event of one of our own recorders: complete and valid as it is, so only its namespace is asked for.
@@ -190,9 +193,18 @@ class Server:
         if options.dry_run:
             return new
         if meta.is_deleting(old) and not self._kept(resource, new):
-            self.storage.remove(resource, old)  # Watchers see what was stored: with the finalizer that held it.
+            self._remove(resource, old)  # Watchers see what was stored: with the finalizer that held it.
             return new
-        return self.storage.put(resource, old, {**new, "metadata": {**new["metadata"]}})
+        stored = self.storage.put(resource, old, {**new, "metadata": {**new["metadata"]}})
+        if resource.cache == "Service":
+            self.allocators.settle(old, stored)
+        return stored
+
+    def _remove(self, resource: Resource, old: Manifest) -> Manifest:
+        last = self.storage.remove(resource, old)
+        if resource.cache == "Service":
+            self.allocators.settle(old, None)
+        return last
 
     def bind(self, user: User, pod: Manifest, node: str) -> Manifest:
         """POST pods/binding: give the pod its node, once. Errors: NotFound, Conflict, Forbidden."""
@@ -259,14 +271,14 @@ class Server:
         self._admit_deletion(resource, user, namespace, name, old, options)
         new = self._marked(resource, old, options)
         if not resource.graceful and not self._kept(resource, new):
-            return (old, True) if options.dry_run else (self.storage.remove(resource, old), True)
+            return (old, True) if options.dry_run else (self._remove(resource, old), True)
         if options.dry_run:
             return new, not self._kept(resource, new)
         if new is not old and (resource.graceful or self._kept(resource, new)):
             new = self.storage.put(resource, old, new)  # Watchers see the mark before the end, as in the real one.
         if self._kept(resource, new):
             return new, False
-        return self.storage.remove(resource, new), True
+        return self._remove(resource, new), True
 
     def _marked(self, resource: Resource, old: Manifest, options: Options) -> Manifest:
         """`old` with deletionTimestamp, grace period, finalizers of the propagation policy, and its phase."""

@@ -9,6 +9,7 @@ from cluster.controllers.disruption import DisruptionController
 from cluster.controllers.endpoints import EndpointsController
 from cluster.controllers.endpointslice import EndpointSliceController
 from cluster.controllers.garbagecollector import GarbageCollector
+from cluster.controllers.job import JobController
 from cluster.controllers.namespace import NamespaceController
 from cluster.controllers.nodeipam import NodeIpamController
 from cluster.controllers.nodelifecycle import NodeLifecycleController
@@ -18,6 +19,7 @@ from cluster.controllers.rootcapublisher import RootCAPublisher
 from cluster.controllers.serviceaccount import ServiceAccountController
 from cluster.controllers.tainteviction import TaintEvictionController
 from cluster.controllers.ttl import TtlController
+from cluster.controllers.ttlafterfinished import TtlAfterFinishedController
 from cluster.controllers.volumeprotection import ClaimProtectionController, VolumeProtectionController
 
 CONTROLLERS = (
@@ -35,6 +37,8 @@ CONTROLLERS = (
     GarbageCollector,
     NamespaceController,
     TtlController,
+    JobController,
+    TtlAfterFinishedController,
     ClusterRoleAggregationController,
     ClaimProtectionController,
     VolumeProtectionController,

@@ -131,9 +131,7 @@ class PodWorker:
             message = "Pod sandbox changed, it will be killed and re-created."
             self.recorder.event(pod, "Normal", "SandboxChanged", message)
         try:
-            return self.runtime.run_pod_sandbox(
-                uid, meta.namespace(pod), meta.name(pod), cidr if own else None
-            )
+            return self.runtime.run_pod_sandbox(uid, meta.namespace(pod), meta.name(pod), cidr if own else None)
         except NoAddressLeft as error:
             self.recorder.event(pod, "Warning", "FailedCreatePodSandBox", sandbox_error(uid, str(error)))
             plan.retry_at = self.clock.now + RETRY
@@ -177,6 +175,8 @@ class PodWorker:
         status = pod_status.build(pod, view)
         if self.lab and conditions.get(pod, "PodScheduled") is None:  # KWOK left that condition to the scheduler.
             status = {**status, "conditions": conditions.drop(status["conditions"], "PodScheduled")}
+        if self.lab and status["phase"] in TERMINAL:  # KWOK leaves the conditions of an ended pod as they were.
+            status = {**status, "conditions": (pod.get("status") or {}).get("conditions") or status["conditions"]}
         return self.client.update_status({**pod, "status": status})
 
 

@@ -67,6 +67,14 @@ class Kinds:
     def serves(self, cache: str) -> bool:
         return registry.find(cache, "") is not None or cache in self.custom.stored
 
+    def caches(self) -> dict[str, str]:
+        """`deployments.apps` to the name under which informers hold such objects, of all that can be created here."""
+        return self.made("caches", self._caches)  # type: ignore[no-any-return]
+
+    def _caches(self) -> dict[str, str]:
+        creatable = (r for r in self.resources if "create" in r.verbs and "list" in r.verbs)
+        return {errors.qualified(r.group, r.plural): r.cache for r in creatable if r.namespaced}
+
     # --- all kinds ----------------------------------------------------------------------------------------------
 
     @property

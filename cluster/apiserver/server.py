@@ -249,6 +249,10 @@ class Server:
         found = self.kinds.find(kind, api_version)
         return found.cache if found is not None else None
 
+    def caches(self) -> dict[str, str]:
+        """`deployments.apps` to the name of its informers' cache: the kinds of namespaces, for who counts them."""
+        return self.kinds.caches()
+
     def serves(self, cache: str) -> bool:
         return self.kinds.serves(cache)
 

@@ -15,6 +15,7 @@ from cluster.controllers.nodeipam import NodeIpamController
 from cluster.controllers.nodelifecycle import NodeLifecycleController
 from cluster.controllers.podgc import PodGarbageCollector
 from cluster.controllers.replicaset import ReplicaSetController
+from cluster.controllers.resourcequota import ResourceQuotaController
 from cluster.controllers.rootcapublisher import RootCAPublisher
 from cluster.controllers.serviceaccount import ServiceAccountController
 from cluster.controllers.tainteviction import TaintEvictionController
@@ -36,6 +37,7 @@ CONTROLLERS = (
     DisruptionController,
     GarbageCollector,
     NamespaceController,
+    ResourceQuotaController,
     TtlController,
     JobController,
     TtlAfterFinishedController,

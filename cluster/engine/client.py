@@ -29,6 +29,7 @@ class ApiServer(Protocol):
     def bind(self, user: User, pod: Manifest, node: str) -> Manifest: ...
     def cache_of(self, kind: str, api_version: str) -> str | None: ...
     def serves(self, cache: str) -> bool: ...
+    def caches(self) -> dict[str, str]: ...
 
 
 class Client:
@@ -96,6 +97,10 @@ class Client:
     def cache_of(self, kind: str, api_version: str) -> str | None:
         """The name under which informers hold such objects; None if this cluster does not serve the kind."""
         return self._server.cache_of(kind, api_version)
+
+    def caches(self) -> dict[str, str]:
+        """`deployments.apps` to the name of its informers' cache, of every kind that lives in namespaces."""
+        return self._server.caches()
 
     def serves(self, cache: str) -> bool:
         """Can objects of that name be read and written? Not, if a definition is gone and its objects are not."""

@@ -62,7 +62,7 @@ def canonical(text: str) -> str:
     >>> [canonical(text) for text in ("0.5", "1024Mi", "1.5Gi", "100", "1e3", "2000m", "1000k", "0.5Ki", "1.250")]
     ['500m', '1Gi', '1536Mi', '100', '1e3', '2', '1M', '512', '1.250']
     """
-    return text if _is_left_alone(text, finest=-9) else _text(*parse(text))
+    return text if _is_left_alone(text, finest=-9) else written(*parse(text))
 
 
 @lru_cache(maxsize=8192)
@@ -75,7 +75,7 @@ def canonical_resource(text: str) -> str:
     if _is_left_alone(text, finest=-3):
         return text
     nano, form = parse(text)
-    return _text(-(-nano // 10**6) * 10**6, form)
+    return written(-(-nano // 10**6) * 10**6, form)
 
 
 def _is_left_alone(text: str, finest: int) -> bool:
@@ -95,7 +95,7 @@ def refusal(text: str) -> str:
     return BAD_SUFFIX if text and _PLAUSIBLE.fullmatch(text) else MUST_MATCH
 
 
-def _text(nano: int, form: str) -> str:
+def written(nano: int, form: str) -> str:
     """A value in its shortest form without a fraction."""
     if form == "binary" and abs(nano) >= 1024 * NANO and nano % NANO == 0:
         return _binary(nano // NANO)

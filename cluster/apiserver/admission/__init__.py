@@ -18,8 +18,11 @@ from typing import Any
 
 from cluster.apiserver.admission import (
     default_tolerations,
+    limit_ranger,
     namespace_lifecycle,
+    pod_security,
     priority,
+    resource_quota,
     role_escalation,
     runtime_class,
     service_account,
@@ -35,13 +38,16 @@ __all__ = ["CONNECT", "CREATE", "DELETE", "PLUGINS", "UPDATE", "Attributes", "Pl
 
 PLUGINS: tuple[Plugin, ...] = (
     namespace_lifecycle.PLUGIN,
+    *limit_ranger.PLUGINS,
     service_account.PLUGIN,
     taint_nodes_by_condition.PLUGIN,
+    *pod_security.PLUGINS,
     priority.PLUGIN,
     default_tolerations.PLUGIN,
     storage_in_use.PLUGIN,
     runtime_class.PLUGIN,
     role_escalation.PLUGIN,
+    *resource_quota.PLUGINS,
 )
 
 
@@ -74,4 +80,8 @@ def validate(server: Any, attributes: Attributes, stages: Stages | None = None) 
     for plugin in validating(attributes.resource.cache, attributes.operation, attributes.subresource):
         if stages is not None:
             stages.enter("validating", plugin.name)
+        warned = len(attributes.warnings)
         plugin.validate(server, attributes)  # type: ignore[misc]
+        if stages is not None:
+            stages.say(warned=attributes.warnings[warned:], audit=list(attributes.audit.values()))
+            attributes.audit.clear()

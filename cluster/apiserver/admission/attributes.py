@@ -28,3 +28,4 @@ class Attributes:
     old: Manifest | None = None
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)  # What the answer shall warn of.
+    audit: dict[str, str] = field(default_factory=dict)  # Notes for the audit log: what would have been refused.

@@ -332,6 +332,7 @@ def _binding(call: Call) -> Response:
         given.get("uid", ""),
         given.get("annotations") or {},
         call.options,
+        given.get("labels") or {},
     )
     return Response.json(201, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
 

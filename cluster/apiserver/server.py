@@ -17,7 +17,15 @@ from collections.abc import Callable
 from typing import Any
 
 from cluster.apiserver import admission, disruption, patches, registry
-from cluster.apiserver.admission import CREATE, DELETE, UPDATE, Attributes, namespace_lifecycle
+from cluster.apiserver.admission import (
+    CREATE,
+    DELETE,
+    UPDATE,
+    Attributes,
+    namespace_lifecycle,
+    resource_quota,
+    topology_labels,
+)
 from cluster.apiserver.allocators import Allocators
 from cluster.apiserver.authorization import KINDS as RBAC_KINDS
 from cluster.apiserver.authorization.authorizer import Authorizer
@@ -122,7 +130,9 @@ class Server:
         """
         resource, given = registry.by_kind("Event"), event["metadata"]
         namespace, name = given["namespace"], given["name"]
-        namespace_lifecycle.admit(self, Attributes(CREATE, resource, "", namespace, name, NOBODY, event))
+        attributes = Attributes(CREATE, resource, "", namespace, name, NOBODY, event)
+        namespace_lifecycle.admit(self, attributes)
+        resource_quota.check(self, attributes)
         uid = self.dice.uuid("uid", self.storage.next_revision())
         metadata = {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": ""}
         metadata["creationTimestamp"] = self.clock.stamp()
@@ -210,11 +220,21 @@ class Server:
         """POST pods/binding: give the pod its node, once. Errors: NotFound, Conflict, Forbidden."""
         namespace, name, resource = meta.namespace(pod), meta.name(pod), registry.by_kind("Pod")
         namespace_lifecycle.admit(self, Attributes(CREATE, resource, "binding", namespace, name, user, pod))
-        return self.bind_to(user, namespace, name, node, meta.uid(pod), {}, Options())
+        labels = topology_labels.of_node(self, node)
+        return self.bind_to(user, namespace, name, node, meta.uid(pod), {}, Options(), labels)
 
     def bind_to(
-        self, user: User, namespace: str, name: str, node: str, uid: str, annotations: Manifest, options: Options
+        self,
+        user: User,
+        namespace: str,
+        name: str,
+        node: str,
+        uid: str,
+        annotations: Manifest,
+        options: Options,
+        labels: dict[str, str] | None = None,
     ) -> Manifest:
+        """Give the pod its node. `labels`: what it gets where it has none; `annotations` replace its own."""
         resource = registry.by_kind("Pod")
         old = self.storage.get(resource, namespace, name)
         if old is None:
@@ -231,6 +251,8 @@ class Server:
         if problem:
             raise errors.Conflict("", "pods/binding", name, problem)
         metadata = {**old["metadata"]}
+        if labels:
+            metadata["labels"] = {**labels, **(metadata.get("labels") or {})}
         if annotations:
             metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
         new = {

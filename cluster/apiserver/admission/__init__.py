@@ -17,9 +17,13 @@ from functools import lru_cache
 from typing import Any
 
 from cluster.apiserver.admission import (
+    certificates,
+    claim_resize,
+    default_classes,
     default_tolerations,
     limit_ranger,
     namespace_lifecycle,
+    node_restriction,
     pod_security,
     priority,
     resource_quota,
@@ -28,6 +32,7 @@ from cluster.apiserver.admission import (
     service_account,
     storage_in_use,
     taint_nodes_by_condition,
+    topology_labels,
 )
 from cluster.apiserver.admission.attributes import CONNECT, CREATE, DELETE, UPDATE, Attributes
 from cluster.apiserver.admission.plugin import Plugin
@@ -39,13 +44,19 @@ __all__ = ["CONNECT", "CREATE", "DELETE", "PLUGINS", "UPDATE", "Attributes", "Pl
 PLUGINS: tuple[Plugin, ...] = (
     namespace_lifecycle.PLUGIN,
     *limit_ranger.PLUGINS,
-    service_account.PLUGIN,
+    *service_account.PLUGINS,
+    node_restriction.PLUGIN,
     taint_nodes_by_condition.PLUGIN,
     *pod_security.PLUGINS,
-    priority.PLUGIN,
+    *priority.PLUGINS,
     default_tolerations.PLUGIN,
+    default_classes.STORAGE,
     storage_in_use.PLUGIN,
+    claim_resize.PLUGIN,
     runtime_class.PLUGIN,
+    *certificates.PLUGINS,
+    default_classes.INGRESS,
+    topology_labels.PLUGIN,
     role_escalation.PLUGIN,
     *resource_quota.PLUGINS,
 )

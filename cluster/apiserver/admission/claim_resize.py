@@ -40,6 +40,4 @@ def _may_grow(server: Any, claim: Manifest, old: Manifest) -> bool:
     return bool((server.informers.get("StorageClass", "", name) or {}).get("allowVolumeExpansion"))
 
 
-PLUGIN = Plugin(
-    "PersistentVolumeClaimResize", validate=check, kinds=("PersistentVolumeClaim",), operations=(UPDATE,)
-)
+PLUGIN = Plugin("PersistentVolumeClaimResize", validate=check, kinds=("PersistentVolumeClaim",), operations=(UPDATE,))

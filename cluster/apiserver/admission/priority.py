@@ -30,7 +30,9 @@ def admit(server: Any, attributes: Attributes) -> Manifest:
         problem = f"the integer value of priority ({claimed}) {computed} {value} from the given PriorityClass name"
         raise _forbidden(attributes, problem)
     if asked is not None and asked != policy:
-        problem = f"the string value of PreemptionPolicy ({asked}) {computed} {policy} from the given PriorityClass name"
+        problem = (
+            f"the string value of PreemptionPolicy ({asked}) {computed} {policy} from the given PriorityClass name"
+        )
         raise _forbidden(attributes, problem)
     spec = _memo.get(pod["spec"], (class_name, value, policy), lambda spec: _ranked(spec, class_name, value, policy))
     return pod if spec is pod["spec"] else {**pod, "spec": spec}

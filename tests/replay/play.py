@@ -135,8 +135,18 @@ class Player:
             for name, machine in list(self.cluster.world.cells["machines"].data.items()):
                 if not machine["power"]:
                     self.cluster.power_on(name)
+        elif text == "stored":
+            self._look(step)
         else:
             raise AssertionError(f"nobody knows how to do the step {text!r}")
+
+    def _look(self, step: Item) -> None:
+        """The recorder read what it had just created: the pod, or its containers. Ours ask for as much."""
+        name = self.steps[self.steps.index(step) - 1]["request"]["body"]["metadata"]["name"]
+        pod, seen = self.cluster.get("Pod", name, self.namespace), step["object"]
+        assert pod is not None, f"pod {name} is not there"
+        there = seen if isinstance(seen, list) else seen["spec"]["containers"]
+        assert [c["resources"] for c in pod["spec"]["containers"]] == [c["resources"] for c in there]
 
     def _machines_in(self, text: str) -> list[str]:
         return [name for name in re.findall(r"\b[a-z]{1,2}-\d\b", text) if name in self.cluster.world.cells["machines"]]

@@ -29,7 +29,7 @@ def rebuilt(world: World) -> World:
 
 @pytest.mark.parametrize(
     "name",
-    ["bare-pod", "cascade-foreground", "pdb-eviction", "preemption", "rollout-undo", "service-endpoints"],
+    ["bare-pod", "cascade-foreground", "pdb-eviction", "preemption", "quota", "rollout-undo", "service-endpoints"],
 )
 def test_rebuilding_all_the_time_changes_nothing(name: str) -> None:
     recorded = recordings.load(name)

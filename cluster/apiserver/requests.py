@@ -31,7 +31,7 @@ from cluster.apiserver.stages import Stages
 from cluster.apiserver.target import Target
 from cluster.apiserver.target import parse as parse_target
 from cluster.objects import Manifest, errors, labels, meta, users
-from cluster.objects.users import User
+from cluster.objects.users import MASTERS, User
 
 
 @dataclass
@@ -97,6 +97,7 @@ def _parsed(server: Server, request: dict[str, Any], stages: Stages) -> Call:
     stages.enter("authorization")
     if not user.is_master:
         server.authorizer.check(asked(user, request["method"], request["path"], request.get("query", "")))
+    stages.say(why="" if not user.is_master else MASTERS)
     stages.enter("decoding")
     target = parse_target(request["path"])
     if target is None or not target.plural:

@@ -19,7 +19,7 @@ from cluster.gateway import lists, pool
 from cluster.gateway.http import NO_CACHE, Reply, Request
 from cluster.objects import errors
 
-HANDED_OVER = ("content-type", "user-agent")
+HANDED_OVER = ("content-type", "user-agent", "kubectl-command")
 _DEEP = b"[" * 50, b"{" * 50
 
 

@@ -2,7 +2,7 @@
 
 from django.template.loader import render_to_string
 
-from dashboard.panels import actions, add_node, apply, clusters, etcd, inspector, logs, machine_room, metrics
+from dashboard.panels import actions, add_node, apply, clusters, etcd, inspector, logs, machine_room, metrics, requests
 from dashboard.panels.panel import Panel, View
 
 PANELS = (
@@ -17,6 +17,7 @@ PANELS = (
     inspector.SCALE,
     logs.PANEL,
     metrics.PANEL,
+    requests.PANEL,
     etcd.PANEL,
     machine_room.PANEL,
 )

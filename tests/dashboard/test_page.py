@@ -7,7 +7,7 @@ from django.test import Client
 
 from cluster.objects import meta
 from dashboard import panels
-from tests.builders import a_deployment
+from tests.builders import Refused, a_deployment
 from tests.dashboard.saved import a_saved_cluster
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,3 +144,22 @@ def test_bad_input_is_told_beside_the_form(client: Client, cluster, name, form, 
 
     assert answer.status_code == 422
     assert said in unescape(answer.content.decode())
+
+
+def test_the_requests_panel_shows_what_each_stage_did_with_a_request(client: Client, cluster):
+    page = client.get("/view/default/panel/requests").content.decode()
+
+    assert "POST /apis/apps/v1/namespaces/default/deployments" in page
+    assert "NamespaceLifecycle" in page
+    assert "system:masters" in page
+
+
+def test_the_requests_panel_says_who_refused_a_request_and_why(client: Client, cluster):
+    with pytest.raises(Refused):
+        cluster.request("DELETE", "/api/v1/namespaces/default")
+    cluster.run_for(1)
+
+    page = client.get("/view/default/panel/requests").content.decode()
+
+    assert "this namespace may not be deleted" in page
+    assert 'class="no"' in page

@@ -145,8 +145,10 @@ def an_autoscaler_of_old():
 
 def test_a_claim_stays_while_its_finalizer_holds_it_and_its_size_may_only_grow_when_it_is_bound(api):
     claims = f"{SHOP}/persistentvolumeclaims"
+    disk = {"metadata": {"name": "disk"}, "provisioner": "example.com/disk", "allowVolumeExpansion": True}
+    api.ask("POST", "/apis/storage.k8s.io/v1/storageclasses", disk)
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    api.ask("POST", claims, {"metadata": {"name": "c"}, "spec": spec})
+    api.ask("POST", claims, {"metadata": {"name": "c"}, "spec": {**spec, "storageClassName": "disk"}})
     larger = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
 
     refused, body = api.ask("PATCH", f"{claims}/c", larger, MERGE)

@@ -46,7 +46,7 @@ def context(view: View) -> dict[str, Any]:
 def recorded(view: View) -> list[dict[str, Any]]:
     """The newest API requests of outsiders, newest first."""
     found = Input.objects.filter(cluster_id=view.cluster.pk).order_by("-ordinal")[:LOOKED_AT]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in found:
         request = orjson.loads(bytes(row.request))
         if request.get("type") == "api" and len(rows) < NEWEST:

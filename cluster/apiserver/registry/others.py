@@ -162,10 +162,11 @@ NEW_EVENT = Resource(
     selectable=events.NEW_SELECTABLE, stored_as="Event", to_stored=events.to_core, from_stored=events.from_core,
 )  # fmt: skip
 
-RESOURCES = (BUDGET, PRIORITY_CLASS, LEASE, ENDPOINT_SLICE, NEW_EVENT)
+BINDING = Resource("", "v1", "Binding", "bindings", verbs=("create",))  # Pods are bound by it; none is ever stored.
+
+RESOURCES = (BUDGET, PRIORITY_CLASS, LEASE, ENDPOINT_SLICE, NEW_EVENT, BINDING)
 
 BODIES = (
-    Resource("", "v1", "Binding", "bindings", verbs=("create",)),
     Resource("policy", "v1", "Eviction", "evictions", verbs=("create",)),
     Resource("autoscaling", "v1", "Scale", "scales", verbs=()),
     Resource("", "v1", "DeleteOptions", "deleteoptions", verbs=()),

@@ -20,6 +20,22 @@ def causes(body: dict[str, Any]) -> list[tuple[str, str]]:
     return [(cause["field"], cause["message"]) for cause in body["details"]["causes"]]
 
 
+# --- core ------------------------------------------------------------------------------------------------------
+
+
+def test_a_binding_may_be_posted_as_it_was_before_there_were_sub_resources() -> None:
+    api = Api().with_namespace("default")
+    spec = {"containers": [{"name": "c", "image": "nginx"}]}
+    api.ask("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": "p"}, "spec": spec})
+    binding = {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "w-1"}}
+
+    status, _ = api.ask("POST", "/api/v1/namespaces/default/bindings", binding)
+    again, refused = api.ask("POST", "/api/v1/namespaces/default/bindings", binding)
+
+    assert (status, api.read("Pod", "default", "p")["spec"]["nodeName"]) == (201, "w-1")
+    assert (again, refused["reason"]) == (409, "Conflict")
+
+
 # --- certificates -----------------------------------------------------------------------------------------------
 
 

@@ -90,7 +90,7 @@ def _default_conditions(job: Manifest) -> Manifest:
 def _new_job(job: Manifest) -> Manifest:
     if job["spec"].get("manualSelector"):
         return no_status(job)
-    uid, name = job["metadata"]["uid"], job["metadata"]["name"]
+    uid, name = job["metadata"]["uid"], job["metadata"].get("name", "")
     spec = {**job["spec"]}
     template = {**(spec.get("template") or {})}
     metadata = {**(template.get("metadata") or {})}

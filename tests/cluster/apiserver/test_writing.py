@@ -238,3 +238,23 @@ def test_a_refused_object_is_warned_of_its_unknown_fields_too():
 
     assert response.status == 422
     assert response.headers["Warning"] == '299 - "unknown field \\"spec.replica\\""'
+
+
+def test_a_job_without_a_name_is_refused_for_that():
+    status, body = Api().with_namespace("shop").ask("POST", "/apis/batch/v1/namespaces/shop/jobs", {})
+
+    assert (status, body["reason"]) == (422, "Invalid")
+    assert "metadata.name" in {cause["field"] for cause in body["details"]["causes"]}
+
+
+def test_times_before_the_year_1000_keep_four_digits_and_impossible_ones_are_refused():
+    api = Api().with_namespace("shop")
+    metadata = {"name": "c", "namespace": "shop", "deletionTimestamp": None}
+    lease = {"metadata": metadata, "spec": {"acquireTime": "0999-01-01T00:00:00.000000Z"}}
+
+    status, body = api.ask("POST", "/apis/coordination.k8s.io/v1/namespaces/shop/leases", lease)
+
+    assert (status, body["spec"]["acquireTime"]) == (201, "0999-01-01T00:00:00.000000Z")
+    lease["spec"]["acquireTime"] = "9999-12-31T23:59:59.000000-10:00"
+    status, body = api.ask("POST", "/apis/coordination.k8s.io/v1/namespaces/shop/leases", lease)
+    assert (status, body["reason"]) == (400, "BadRequest")

@@ -7,6 +7,7 @@ Read next: driver.py, which calls this.
 """
 
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cluster import ENGINE_VERSION
 from cluster.apiserver import commits
 from cluster.inbox import Answer, refusal
 from cluster.models import Cluster, DeadInput, FormerCluster
+from cluster.objects.credentials import keys
 from cluster.objects.names import is_dns_label
 
 MOST_NODES = 5_000
@@ -61,7 +63,7 @@ def create(name: str, identity: str, request: dict[str, Any]) -> Answer:
             name=name,
             seed=request["seed"],
             epoch=request["epoch"],
-            options={**installation_options(), **request.get("options", {})},
+            options={keys.OPTION: secrets.token_hex(32), **installation_options(), **request.get("options", {})},
             engine=ENGINE_VERSION,
             speed=request.get("speed", 1.0),
             first_revision=former,

@@ -2,7 +2,7 @@
 
 Stock Daphne's `send()` never waits, so a client that does not read costs memory without limit: here a `Gate` sits
 between Twisted's push-producer interface and the awaiting application. Stock TLS endpoints can't ask for client
-certificates: ours do, and who is at the other end stands in `scope["extensions"]["tls"]`. autobahn drops a socket one
+certificates: ours do, and the one that was shown stands in `scope["extensions"]["tls"]`. autobahn drops a socket one
 second after it said goodbye, with data still on its way: here it waits 30 seconds.
 
 Import order matters: daphne.server installs Twisted's asyncio reactor and must come before anything of Twisted.
@@ -18,7 +18,7 @@ from typing import Any
 
 from daphne.http_protocol import HTTPFactory
 from daphne.ws_protocol import WebSocketFactory
-from OpenSSL import crypto
+from OpenSSL import SSL, crypto
 from twisted.internet import defer, ssl
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint
@@ -90,7 +90,7 @@ class Server(Daphne):  # type: ignore[misc]
         reactor.callLater(2, self.timeout_checker)
         asyncio.set_event_loop(reactor._asyncioEventloop)
         plain = TCP4ServerEndpoint(reactor, self._port, backlog=512, interface=self._host)
-        secure = SSL4ServerEndpoint(reactor, self._tls_port, _tls_options(), backlog=512, interface=self._host)
+        secure = SSL4ServerEndpoint(reactor, self._tls_port, _Tls(), backlog=512, interface=self._host)
         both = defer.gatherResults([plain.listen(self.http_factory), secure.listen(self.http_factory)])
         both.addCallbacks(lambda _: self._ready(), self.listen_error)
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
@@ -156,35 +156,33 @@ def _be_silent(event: Any) -> None:
     """Twisted's own log: every connection that comes and goes."""
 
 
-def _tls_options() -> ssl.CertificateOptions:
-    """Our certificate; clients may show one of ours, and need not."""
-    place = tls.ensure()
-    load = crypto.load_certificate
-    return ssl.CertificateOptions(
-        privateKey=crypto.load_privatekey(crypto.FILETYPE_PEM, (place / "server.key").read_bytes()),
-        certificate=load(crypto.FILETYPE_PEM, (place / "server.crt").read_bytes()),
-        caCerts=[load(crypto.FILETYPE_PEM, (place / "ca.crt").read_bytes())],
-        verify=True,
-        requireCertificate=False,
-        enableSessions=True,
-    )
+class _Tls(ssl.ContextFactory):  # type: ignore[misc]
+    """Our certificate, and a question for the client's, which need not show one.
+
+    The handshake proves that a certificate is its client's. Whose it is, and whether it counts, is a matter of the
+    cluster that is asked for, which is not known yet: see cluster/gateway/identity.py.
+    """
+
+    def __init__(self) -> None:
+        place, context = tls.ensure(), SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        context.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, (place / "server.crt").read_bytes()))
+        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, (place / "server.key").read_bytes()))
+        context.set_session_id(b"orrery")  # Without it a client with a certificate can't resume its session.
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, lambda *_: True)
+        self._context = context
+
+    def getContext(self) -> SSL.Context:
+        return self._context
 
 
 def _peer_of(protocol: Any) -> dict[str, Any] | None:
-    """{user, groups} of a client that showed a certificate. Read once a connection."""
+    """{certificate} of a client that showed one, in DER. Read once a connection."""
     transport: Any = getattr(protocol, "transport", None)
     if not hasattr(transport, "getPeerCertificate"):
         return None
     if not hasattr(transport, "orrery_peer"):
         certificate = transport.getPeerCertificate()
-        transport.orrery_peer = _subject(certificate) if certificate is not None else None
+        shown = None if certificate is None else crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+        transport.orrery_peer = None if shown is None else {"certificate": shown}
     return transport.orrery_peer  # type: ignore[no-any-return]
-
-
-def _subject(certificate: crypto.X509) -> dict[str, Any]:
-    parts = certificate.get_subject().get_components()
-    common = [value.decode() for name, value in parts if name == b"CN"]
-    return {
-        "user": common[0] if common else "",
-        "groups": [value.decode() for name, value in parts if name == b"O"],
-    }

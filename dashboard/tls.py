@@ -1,7 +1,8 @@
-"""TLS of one installation: its own certificate authority, a certificate for this machine, one for kubectl.
+"""TLS of one installation: its own certificate authority, a certificate for this machine, and kubeconfigs.
 
 Everything lies in `$ORRERY_HOME/tls` and is made once. The kubeconfig holds the authority's certificate and a client
-certificate of `kubernetes-admin` in group `system:masters`, just as kubeadm's admin.conf does.
+certificate of `kubernetes-admin` in group `system:masters`, just as kubeadm's admin.conf does. Other users get
+certificates of their cluster's own authority, which count there and nowhere else.
 
 Mirrors:  kubeadm's certs and kubeconfig phases (P-256 keys here, since a handshake is then half as dear)
 """
@@ -9,6 +10,7 @@ Mirrors:  kubeadm's certs and kubeconfig phases (P-256 keys here, since a handsh
 import base64
 import datetime
 import ipaddress
+import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +21,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.conf import settings
+
+from cluster.models import Cluster
+from cluster.objects.credentials import certificates, keys
 
 YEARS = datetime.timedelta(days=3650)
 ADMIN, ADMIN_GROUP = "kubernetes-admin", "system:masters"
@@ -141,31 +146,48 @@ def ca_pem() -> str:
 
 
 def kubeconfig(cluster: str) -> str:
-    """What kubectl needs to reach `cluster`, with its certificates inside."""
+    """What kubectl needs to reach `cluster` as its administrator, with its certificates inside."""
     place = ensure()
-    data = {
-        name: base64.b64encode((place / name).read_bytes()).decode() for name in ("ca.crt", "admin.crt", "admin.key")
-    }
+    return _kubeconfig(cluster, "", (place / "admin.crt").read_bytes(), (place / "admin.key").read_bytes())
+
+
+def kubeconfig_of(row: Cluster, user: str, groups: list[str]) -> str:
+    """The same for anybody else: a certificate of the cluster's own authority, which ends with its keys."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    own = keys.of_cluster(row.options, row.seed).authority
+    subject, serial = certificates.subject_of(user, groups), x509.random_serial_number()
+    begins, ends, usages = certificates.BEGINNING, certificates.END, ["client auth", "digital signature"]
+    made = certificates.sign(own, subject, key.public_key(), serial, begins, ends, usages)
+    return _kubeconfig(row.name, user, certificates.pem(made), _private_pem(key))
+
+
+def _kubeconfig(cluster: str, user: str, certificate: bytes, key: bytes) -> str:
+    """`user`: empty for the administrator, who is called as the cluster is."""
+    ca, shown, private = (
+        base64.b64encode(data).decode() for data in ((ensure() / "ca.crt").read_bytes(), certificate, key)
+    )
     host = "127.0.0.1" if settings.HOST in ("0.0.0.0", "localhost", "") else settings.HOST
     prefix = f"/{settings.URL_TOKEN}" if settings.URL_TOKEN else ""
-    context = f"orrery-{cluster}"
+    server = f"orrery-{cluster}"
+    context = f"{user}@{server}" if user else server
+    quoted = json.dumps(context) if user else context  # A user may be called anything.
     return (
         "apiVersion: v1\n"
         "kind: Config\n"
-        f"current-context: {context}\n"
+        f"current-context: {quoted}\n"
         "clusters:\n"
-        f"- name: {context}\n"
+        f"- name: {server}\n"
         "  cluster:\n"
         f"    server: https://{host}:{settings.TLS_PORT}{prefix}/clusters/{cluster}\n"
-        f"    certificate-authority-data: {data['ca.crt']}\n"
+        f"    certificate-authority-data: {ca}\n"
         "contexts:\n"
-        f"- name: {context}\n"
-        f"  context: {{cluster: {context}, user: {context}}}\n"
+        f"- name: {quoted}\n"
+        f"  context: {{cluster: {server}, user: {quoted}}}\n"
         "users:\n"
-        f"- name: {context}\n"
+        f"- name: {quoted}\n"
         "  user:\n"
-        f"    client-certificate-data: {data['admin.crt']}\n"
-        f"    client-key-data: {data['admin.key']}\n"
+        f"    client-certificate-data: {shown}\n"
+        f"    client-key-data: {private}\n"
     )
 
 

@@ -182,8 +182,8 @@ def _entries(resource: Resource) -> Iterator[Manifest]:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    stored = "get" in resource.verbs and not resource.computed
-    yield {**entry, "storageVersionHash": storage_hash(resource)} if stored else entry
+    is_stored = "get" in resource.verbs and not resource.computed
+    yield {**entry, "storageVersionHash": storage_hash(resource)} if is_stored else entry
     for name, sub in sorted(resource.subresources.items()):
         where = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
         foreign = {"group": sub.group, "version": sub.version} if sub.group else {}

@@ -45,6 +45,14 @@ class Snapshot(NamedTuple):
         return max(self.compacted, self.first_revision)
 
 
+class Settings(NamedTuple):
+    """What a cluster was made of. `unix`: its clock, microseconds since 1970."""
+
+    seed: int
+    options: dict[str, Any]
+    unix: int
+
+
 class Stored(NamedTuple):
     """One object: its key and its bytes."""
 
@@ -117,7 +125,31 @@ class Reader:
         rows = self.rows(f"SELECT {_CLUSTER} FROM cluster_cluster c WHERE c.name = %s", [name])
         return Snapshot(*rows[0]) if rows else None
 
+    def settings(self, name: str) -> Settings | None:
+        rows = self.rows("SELECT seed, options, epoch + sim_now FROM cluster_cluster WHERE name = %s", [name])
+        if not rows:
+            return None
+        seed, options, unix = rows[0]
+        return Settings(seed, orjson.loads(options) if isinstance(options, str | bytes) else options, unix)
+
     # --- objects ------------------------------------------------------------------------------------------------
+
+    def mark(self, name: str, prefixes: tuple[str, ...]) -> tuple[int, ...]:
+        """Numbers that change whenever an object under one of the prefixes does: how many, and the newest's revision.
+
+        A write makes a newer one, a deletion makes fewer, and both together make a newer one.
+        """
+        collate = self._collate()
+        found: list[int] = []
+        for prefix in prefixes:
+            rows = self.rows(
+                "SELECT c.id, COUNT(s.id), MAX(s.revision) FROM cluster_cluster c LEFT JOIN cluster_storedobject s"
+                f" ON s.id >= (c.id || ':' || %s){collate} AND s.id < (c.id || ':' || %s){collate}"
+                " WHERE c.name = %s GROUP BY c.id",
+                [prefix, end_of(prefix), name],
+            )
+            found += [int(value or 0) for row in rows for value in row]
+        return tuple(found)
 
     def get(self, name: str, key: str) -> tuple[Snapshot, bytes | None] | None:
         """The living object under `key`; None for the object if there is none, None at all for no such cluster."""

@@ -32,7 +32,7 @@ class RootCAPublisher(Controller):
         """Publish, or put right what was changed."""
         if meta.is_deleting(namespace):
             return
-        name, data = meta.name(namespace), {"ca.crt": str(self.options.get("ca_certificate", ""))}
+        name, data = meta.name(namespace), {"ca.crt": str(self.options.get("ca", ""))}
         found = self.informers.get("ConfigMap", name, NAME)
         if found is None:
             annotations = {"kubernetes.io/description": DESCRIPTION}

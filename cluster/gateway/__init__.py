@@ -4,12 +4,14 @@
     POST, PUT, PATCH, DELETE   handed to the world through its inbox, answered by it       writes
     discovery, OpenAPI, health made from the registry                                      documents, health
     /metrics                   what was asked and how it was answered                      metrics
+    who asks, and may they?    before anything else                                        access, identity, policy
+    reviews, tokens            answered from committed rows: they change nothing           reviews, openid
 
 Everything lives under /clusters/<name>/, and a slash at the end makes no difference. Nothing ever redirects: clients
-don't follow. Over plain http everybody is the cluster's administrator; over https it is who the certificate names.
+don't follow.
 
 Mirrors:  k8s.io/apiserver/pkg/server, pkg/endpoints (as far as HTTP goes)
-Left out: exec, attach, port-forward and proxies (a Status says so), impersonation, audit, flow control.
+Left out: exec, attach, port-forward and proxies (a Status says so), audit, flow control.
 Read next: documents.py, lists.py, watch.py.
 """
 
@@ -23,14 +25,14 @@ from django.http.request import split_domain_port, validate_host
 from cluster.apiserver import discovery, registry
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target, parse
-from cluster.gateway import documents, kinds, lists, metrics, podlogs, pool, watch, writes
+from cluster.gateway import access, documents, kinds, lists, metrics, podlogs, pool, reviews, watch, writes
 from cluster.gateway.http import PAGE_NOT_FOUND, Receive, Request, Scope, Send
 from cluster.objects import errors
 
 __all__ = ["application"]
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-NOT_SERVED = ("exec", "attach", "portforward", "proxy", "token")
+NOT_SERVED = ("exec", "attach", "portforward", "proxy")
 log = logging.getLogger(__name__)
 
 
@@ -55,6 +57,7 @@ async def _answer(request: Request, counting: metrics.Counting) -> None:
     """Serve it, or say why not."""
     try:
         _check_origin(request)
+        await access.admit(request)
         await _serve(request, counting)
     except errors.ApiError as error:
         if not request.started:
@@ -102,7 +105,9 @@ async def _serve(request: Request, counting: metrics.Counting) -> None:
     counting.about(metrics.subject_of(request, resource, target, watching))
     if target.subresource in NOT_SERVED and target.subresource in resource.subresources:
         raise NotServed(f"{resource.plural}/{target.subresource} is not served by this version of Orrery")
-    if request.method in WRITES:
+    if reviews.are_answered_here(resource, target):
+        await request.reply(await reviews.answer(request, resource, target))
+    elif request.method in WRITES:
         await request.reply(await writes.answer(request, resource))
     elif request.method == "GET":
         await _read(request, resource, target, watching)

@@ -27,6 +27,7 @@ from cluster.apiserver.registry import (
     others,
     rbac,
     replication,
+    reviews,
     storage,
     storagemigration,
     templates,
@@ -58,9 +59,11 @@ RESOURCES: tuple[Resource, ...] = (
     *devices.RESOURCES,
     *flowcontrol.RESOURCES,
     *storagemigration.RESOURCES,
+    *reviews.RESOURCES,
     *apiextensions.RESOURCES,
 )
-BODIES: tuple[Resource, ...] = others.BODIES  # Kinds that only ever travel in a request: Binding, Scale …
+# Kinds that only ever travel in a request: Binding, Scale …
+BODIES: tuple[Resource, ...] = (*others.BODIES, *reviews.BODIES)
 
 _BY_PATH = {(r.group, r.version, r.plural): r for r in RESOURCES}
 _BY_KIND = {(r.kind, r.api_version): r for r in (*BODIES, *RESOURCES)}
@@ -217,11 +220,10 @@ def validate_create(resource: Resource, obj: Manifest) -> list[Problem]:
     """Every problem of a new object, in order of its fields; the spec of many pods of one template is checked once."""
     entry = _stored(resource)
     problems = validate_metadata(entry, obj)
-    check = resource.validate or entry.validate  # A group may ask more of a kind that it shares.
-    if check is not None:
+    if entry.validate is not None:
         part = obj.get("spec") if entry.cache == "Pod" else None
         problems = problems + (
-            _validated.get(part, "create", lambda _: check(obj)) if part is not None else check(obj)
+            _validated.get(part, "create", lambda _: entry.validate(obj)) if part is not None else entry.validate(obj)  # type: ignore[misc]
         )
     return problems + entry.validate_new(obj) if entry.validate_new is not None else problems
 
@@ -230,8 +232,6 @@ def validate_update(resource: Resource, old: Manifest, new: Manifest, subresourc
     """Every problem of a changed object. Parts that are the very same objects as before need no second look."""
     entry = _stored(resource)
     problems = [] if new["metadata"] is old["metadata"] else validate_metadata_update(entry, old, new)
-    if resource is not entry and resource.validate_update is not None:
-        return problems + resource.validate_update(old, new, subresource)
     if entry.validate_update is not None:
         problems = problems + entry.validate_update(old, new, subresource)
     looks = entry.validate is not None and not entry.ratchets and subresource not in ("status", "finalize")

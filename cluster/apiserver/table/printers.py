@@ -7,7 +7,6 @@ Read next: printer.py for what a printer is.
 
 from cluster.apiserver.table import (
     admissionregistration,
-    apiextensions,
     apiregistration,
     apps,
     autoscaling,
@@ -33,7 +32,6 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     **batch.PRINTERS,
     **autoscaling.PRINTERS,
     **admissionregistration.PRINTERS,
-    **apiextensions.PRINTERS,
     **apiregistration.PRINTERS,
     **certificates.PRINTERS,
     **devices.PRINTERS,

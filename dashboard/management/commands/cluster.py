@@ -37,6 +37,9 @@ class Command(commanding.Command):
             action = actions.add_parser(name, help=text)
             action.add_argument("name", nargs="?", help="the cluster (default: default)")
             common(action)
+            if name == "kubeconfig":
+                action.add_argument("--user", help="for this user (default: the administrator)")
+                action.add_argument("--group", action="append", default=[], help="who is in this group; repeatable")
         again = actions.add_parser("replay", help="live an export again, in memory, and print its digest")
         again.add_argument("file", help="what `export` printed; - for standard input")
         again.add_argument("--slice", type=int, default=1_000, help="steps a turn; makes no difference")
@@ -51,7 +54,7 @@ class Command(commanding.Command):
             "list": listing,
             "delete": lambda: ask(row_of(name).name, {"type": "delete"}),
             "reset": lambda: ask(row_of(name).name, {"type": "reset", "epoch": time.time_ns() // 1_000}),
-            "kubeconfig": lambda: {"cluster": row_of(name).name, "kubeconfig": tls.kubeconfig(name)},
+            "kubeconfig": lambda: kubeconfig(row_of(name), options["user"], options["group"]),
             "export": lambda: export(row_of(name)),
             "digest": lambda: digest(row_of(name)),
             "replay": lambda: replayed(options["file"], options["slice"], options["into"]),
@@ -84,6 +87,14 @@ def create(name: str, nodes: int, seed: int | None) -> dict[str, Any]:
     if problem := lifecycle.problem_of(name, request):
         raise Refused(problem)
     return ask(name, {**request, "type": "create", "epoch": time.time_ns() // 1_000})
+
+
+def kubeconfig(row: Cluster, user: str | None, groups: list[str]) -> dict[str, Any]:
+    """Errors: Refused."""
+    if groups and not user:
+        raise Refused("--group says in which groups --user is; name the user, too")
+    made = tls.kubeconfig_of(row, user, groups) if user else tls.kubeconfig(row.name)
+    return {"cluster": row.name, "kubeconfig": made}
 
 
 def listing() -> list[dict[str, Any]]:

@@ -14,7 +14,8 @@ CASES = recorded("defaulting/create.json")
 
 def served(case: dict[str, Any]) -> bool:
     target = parse(case["request"]["path"])
-    return target is not None and registry.by_path(target.group, target.version, target.plural) is not None
+    resource = target and registry.by_path(target.group, target.version, target.plural)
+    return bool(resource) and "get" in resource.verbs  # Reviews are the gateway's business.
 
 
 @pytest.mark.parametrize("case", filter(served, CASES), ids=lambda case: case["name"])

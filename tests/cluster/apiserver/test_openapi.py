@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from cluster.apiserver import discovery, openapi
+from cluster.apiserver import discovery, openapi, registry
 
 RECORDED = Path(__file__).parents[2] / "golden" / "discovery" / "openapi_apps_v1.json.gz"
 DIGESTS = json.loads(gzip.decompress((RECORDED.parent / "openapi_digests.json.gz").read_bytes()))
@@ -28,7 +28,10 @@ def test_the_index_names_every_version_with_the_hash_of_its_document():
     assert index["apis/apps/v1"] == {"serverRelativeURL": expected}
 
 
-@pytest.mark.parametrize(("group", "version"), discovery.api_versions())
+PATCHED = sorted({(r.group, r.version) for r in registry.RESOURCES if "patch" in r.verbs})  # Reviews can't be.
+
+
+@pytest.mark.parametrize(("group", "version"), PATCHED)
 def test_every_kind_that_can_be_patched_says_that_fields_are_validated(group, version):
     items = [item for item in document(group, version)["paths"].values() if "patch" in item]
     patchable = [item["patch"] for item in items if item["patch"]["x-kubernetes-action"] == "patch"]

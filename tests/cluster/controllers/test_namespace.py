@@ -31,7 +31,7 @@ def verdicts(cluster: TestCluster) -> list[tuple[str, str, str]]:
 
 
 def test_a_new_namespace_gets_an_account_and_the_root_certificate():
-    cluster = a_cluster(nodes=1, ca_certificate="-----BEGIN CERTIFICATE-----").with_objects(a_namespace("team"))
+    cluster = a_cluster(nodes=1, ca="-----BEGIN CERTIFICATE-----").with_objects(a_namespace("team"))
     cluster.run_for(1)
 
     assert cluster.get("ServiceAccount", "default", "team") is not None
@@ -39,7 +39,7 @@ def test_a_new_namespace_gets_an_account_and_the_root_certificate():
 
 
 def test_what_belongs_to_each_namespace_comes_back_when_it_is_deleted_or_spoiled():
-    cluster = a_cluster(nodes=1, ca_certificate="the real one").with_objects(a_namespace("team")).run_for(1)
+    cluster = a_cluster(nodes=1, ca="the real one").with_objects(a_namespace("team")).run_for(1)
 
     cluster.delete(cluster.get("ServiceAccount", "default", "team"))
     cluster.patch(cluster.get("ConfigMap", "kube-root-ca.crt", "team"), {"data": {"ca.crt": "forged"}})

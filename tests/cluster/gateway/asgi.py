@@ -31,11 +31,22 @@ class Answer:
 class Exchange:
     """One request under way."""
 
-    def __init__(self, url: str, method: str = "GET", body: bytes = b"", prefix: str = "/clusters/lab", **headers: str):
+    def __init__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes = b"",
+        prefix: str = "/clusters/lab",
+        secure: bool = False,
+        certificate: bytes = b"",
+        **headers: str,
+    ):
         path, _, query = url.partition("?")
         named = {"host": "localhost", **{name.replace("_", "-"): value for name, value in headers.items()}}
         self.scope = {
             "type": "http",
+            "scheme": "https" if secure or certificate else "http",
+            "extensions": {"tls": {"certificate": certificate}} if certificate else {},
             "method": method,
             "path": prefix + unquote(path),
             "query_string": query.encode(),
@@ -72,10 +83,10 @@ class Exchange:
         return self.answer
 
 
-def fetch(url: str, method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
+def fetch(url: str, method: str = "GET", body: bytes = b"", **more: Any) -> Answer:
     """One request from its beginning to its end."""
 
     async def run() -> Answer:
-        return await Exchange(url, method, body, **headers).finished()
+        return await Exchange(url, method, body, **more).finished()
 
     return asyncio.run(run())

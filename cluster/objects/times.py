@@ -1,6 +1,6 @@
 """Timestamps as the API writes them. Unit everywhere: microseconds since 1970, UTC."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 
 SECOND = 1_000_000
@@ -24,6 +24,17 @@ def rfc3339_micro(us: int) -> str:
     '1970-01-01T00:00:01.500000Z'
     """
     return (_PLAIN_EPOCH + timedelta(microseconds=us)).isoformat(timespec="microseconds") + "Z"
+
+
+def rfc3339_in(us: int, zone: tzinfo) -> str:
+    """Whole seconds on the clocks of a zone."""
+    text = (_EPOCH + timedelta(seconds=us // SECOND)).astimezone(zone).isoformat()
+    return text.replace("+00:00", "Z")
+
+
+def formatted(us: int, layout: str) -> str:
+    """As `strftime` writes it, in UTC."""
+    return (_EPOCH + timedelta(seconds=us // SECOND)).strftime(layout)
 
 
 @lru_cache(maxsize=4096)

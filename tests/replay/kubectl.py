@@ -4,7 +4,7 @@ A world in virtual time has no port to point a real kubectl at; what kubectl pri
 what it *writes* counts. A command that failed when it was recorded (`rc` 1) wrote nothing and is left out, but for
 `drain`, which cordons before it finds out that it may not go on.
 
-Mirrors:  k8s.io/kubectl/pkg/cmd (set, scale, rollout, cordon, drain, taint, delete)
+Mirrors:  k8s.io/kubectl/pkg/cmd (set, scale, rollout, create, cordon, drain, taint, delete)
 """
 
 import re
@@ -52,6 +52,8 @@ def _write(cluster: TestCluster, namespace: str, words: list[str]) -> None:
             cluster.request("PATCH", _path(namespace, target), {"spec": {"paused": paused}}, content_type=STRATEGIC)
         case ["rollout", "undo", target]:
             _undo(cluster, namespace, target)
+        case ["create", "job", name, source]:
+            _instantiate(cluster, namespace, name, source.partition("/")[2])
         case [("cordon" | "uncordon") as what, node]:
             _cordon(cluster, node, what == "cordon")
         case ["taint", "node", node, change]:
@@ -65,6 +67,18 @@ def _write(cluster: TestCluster, namespace: str, words: list[str]) -> None:
 def _path(namespace: str, target: str) -> str:
     kind, _, name = target.partition("/")
     return f"/apis/apps/v1/namespaces/{namespace}/{kind}s/{name}"
+
+
+def _instantiate(cluster: TestCluster, namespace: str, name: str, source: str) -> None:
+    """A Job of a CronJob's template, now."""
+    cron_job = cluster.get("CronJob", source, namespace)
+    assert cron_job is not None, f"there is no cron job {source}"
+    template = cron_job["spec"]["jobTemplate"]
+    annotations = {"cronjob.kubernetes.io/instantiate": "manual", **meta.annotations(template)}
+    owner = {key: value for key, value in meta.owner_reference(cron_job).items() if key != "blockOwnerDeletion"}
+    metadata = {"name": name, "annotations": annotations, "labels": meta.labels(template), "ownerReferences": [owner]}
+    body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": template["spec"]}
+    cluster.request("POST", f"/apis/batch/v1/namespaces/{namespace}/jobs", body)
 
 
 def _cordon(cluster: TestCluster, node: str, on: bool) -> None:

@@ -38,6 +38,7 @@ SAFE = "[bcdfghjklmnpqrstvwxz2456789]"  # The alphabet of generated suffixes and
 
 REWRITES = (
     Rewrite(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uid>", "made up anew for each object"),
+    Rewrite(r"-2\d{7}\b", "-<minute>", "a CronJob's Jobs are named after the minute that they are for"),
     Rewrite(rf"-{SAFE}{{8,10}}\b", "-<hash>", "a template's hash is one of Go structures"),
     Rewrite(rf"(?<=-){SAFE}{{5}}\b(?!-)", "<suffix>", "generateName draws by chance"),
     Rewrite(r"\bw-\d\b", "w-<n>", "six equal nodes: which one the scheduler takes is chance"),
@@ -46,7 +47,7 @@ REWRITES = (
 
 # Nowhere looked at.
 VOLATILE = (
-    Ignored("", r"Time(stamp)?$|\.timeAdded$|(startedAt|finishedAt|trigger-time)$", "the runs were at other times"),
+    Ignored("", r"Time(stamp)?$|-timestamp$|\.timeAdded$|(startedAt|finishedAt|trigger-time)$", "the runs were at other times"),
     Ignored("", r"\.uid$|resourceVersion$|pod-template-hash$", "made up anew, or a hash of Go structures"),
     Ignored("^(ReplicaSet|EndpointSlice)$", r"metadata\.generation$|observedGeneration$",
             "counts spec writes, and several changes become one write or not: who is quicker"),

@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
-from cluster.engine.clock import SECOND
-from cluster.objects import meta
+from cluster.engine.clock import MINUTE, SECOND
+from cluster.objects import meta, times
 from cluster.world import World
 from tests.builders import EPOCH, Refused, TestCluster
 from tests.replay import kubectl, normal
@@ -94,7 +94,7 @@ class Player:
             policy = {"preemptionPolicy": "Never"} if name == "neverp" else {}
             kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
             self.cluster.create({**kind, "metadata": {"name": name}, "value": value, **policy})
-        self.start = BOOT + 5 * SECOND
+        self.start = BOOT + 5 * SECOND + _until_the_second(self.recorded, EPOCH + BOOT + 5 * SECOND)
         self.run_to(self.start)
         self.seen = 0
         self._collect()
@@ -269,6 +269,15 @@ def _placed(trace: list[Item]) -> Counter[tuple[str, Any]]:
         if i.get("kind") == "Pod" and any("DaemonSet/" in o for o in (i.get("brief") or {}).get("owner") or ())
     }
     return Counter((words(name), node) for name, (_, _, node) in states(trace).items() if name in pods - foreign)
+
+
+def _until_the_second(recorded: list[Item], now: int) -> int:
+    """How long to wait so that the clock's hand stands where it stood: cron schedules look at it."""
+    made = (
+        i["object"]["metadata"]["creationTimestamp"] for i in recorded if i.get("kind") == "CronJob" and "object" in i
+    )
+    first = next(made, None)
+    return (times.parse(first) - now) % MINUTE if first else 0
 
 
 def _namespace(steps: list[Item]) -> str:

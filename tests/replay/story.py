@@ -32,7 +32,12 @@ SCALED = re.compile(r"Scaled (?P<way>up|down) replica set (?P<set>\S+) from (?P<
 MADE_PARTS = ("labels", "annotations", "finalizers", "ownerReferences")
 END_PARTS = re.compile(r"status\.|metadata\.(labels|annotations)|endpoints|ports|subsets|addressType")
 ENDPOINTS = ("endpoints", "ports", "subsets", "addressType")
-RETOLD = ("FailedScheduling", "FailedCreate")  # Their number depends on how often somebody tried.
+RETOLD = (
+    "FailedScheduling",
+    "FailedCreate",
+    "UnexpectedJob",
+    "JobAlreadyActive",
+)  # Their number depends on how often somebody tried.
 
 
 def phases(trace: list[Item]) -> list[int]:

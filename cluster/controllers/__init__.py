@@ -5,6 +5,7 @@ Read replicaset.py first, then nodelifecycle.py, tainteviction.py and deployment
 
 from cluster.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from cluster.controllers.cronjob import CronJobController
+from cluster.controllers.daemonset import DaemonSetController
 from cluster.controllers.deployment import DeploymentController
 from cluster.controllers.disruption import DisruptionController
 from cluster.controllers.endpoints import EndpointsController
@@ -40,6 +41,7 @@ CONTROLLERS = (
     NamespaceController,
     ResourceQuotaController,
     TtlController,
+    DaemonSetController,
     JobController,
     CronJobController,
     TtlAfterFinishedController,

@@ -102,6 +102,9 @@ def _taint(cluster: TestCluster, node: str, change: str) -> None:
 
 def _undo(cluster: TestCluster, namespace: str, target: str) -> None:
     """Back to the template of the revision before."""
+    if not target.startswith("deployment"):
+        _restore(cluster, namespace, target)
+        return
     deployment = cluster.get("Deployment", target.partition("/")[2], namespace)
     assert deployment is not None, f"there is no {target}"
     owned = [rs for rs in cluster.objects("ReplicaSet", namespace) if meta.is_controlled_by(rs, deployment)]
@@ -111,6 +114,16 @@ def _undo(cluster: TestCluster, namespace: str, target: str) -> None:
     template = {**template, "metadata": {**template["metadata"], "labels": labels}}
     patch = [{"op": "replace", "path": "/spec/template", "value": template}]
     cluster.request("PATCH", _path(namespace, target), patch, content_type=JSON_PATCH)
+
+
+def _restore(cluster: TestCluster, namespace: str, target: str) -> None:
+    """Apply the data of the ControllerRevision before."""
+    kind = {"daemonset": "DaemonSet", "statefulset": "StatefulSet"}[target.partition("/")[0]]
+    owner = cluster.get(kind, target.partition("/")[2], namespace)
+    assert owner is not None, f"there is no {target}"
+    owned = [r for r in cluster.objects("ControllerRevision", namespace) if meta.is_controlled_by(r, owner)]
+    before = sorted(owned, key=lambda revision: revision["revision"])[-2]
+    cluster.request("PATCH", _path(namespace, target), before["data"], content_type=STRATEGIC)
 
 
 def _revision(replicaset: Manifest) -> int:
@@ -123,12 +136,16 @@ def _drain(cluster: TestCluster, node: str, succeeded: bool) -> Iterator[float]:
     assert obj is not None, f"there is no node {node}"
     if not obj["spec"].get("unschedulable"):
         _cordon(cluster, node, True)
-    here = [pod for pod in cluster.objects("Pod") if pod["spec"].get("nodeName") == node]
+    here = [pod for pod in cluster.objects("Pod") if pod["spec"].get("nodeName") == node and not _is_daemon(pod)]
     left = [(meta.namespace(pod), meta.name(pod)) for pod in here if not meta.is_deleting(pod)] if succeeded else []
     while left:
         left = [pod for pod in left if not _evicted(cluster, *pod)]
         if left:
             yield RETRY
+
+
+def _is_daemon(pod: Manifest) -> bool:
+    return (meta.controller_of(pod) or {}).get("kind") == "DaemonSet"
 
 
 def _evicted(cluster: TestCluster, namespace: str, name: str) -> bool:

@@ -47,8 +47,10 @@ REWRITES = (
 
 # Nowhere looked at.
 VOLATILE = (
-    Ignored("", r"Time(stamp)?$|-timestamp$|\.timeAdded$|(startedAt|finishedAt|trigger-time)$", "the runs were at other times"),
-    Ignored("", r"\.uid$|resourceVersion$|pod-template-hash$", "made up anew, or a hash of Go structures"),
+    Ignored("", r"Time(stamp)?$|-timestamp$|\.timeAdded$|(startedAt|finishedAt|trigger-time)$",
+            "the runs were at other times"),
+    Ignored("", r"\.uid$|resourceVersion$|pod-template-hash$|revision-hash$|kubernetes\.io/hash$",
+            "made up anew, or a hash of Go structures"),
     Ignored("^(ReplicaSet|EndpointSlice)$", r"metadata\.generation$|observedGeneration$",
             "counts spec writes, and several changes become one write or not: who is quicker"),
     Ignored("Pod", r"observedGeneration$", "KWOK reports none"),
@@ -60,7 +62,7 @@ VOLATILE = (
 
 # Looked at in final states only, not in the order of changes.
 SETTLED_ONLY = (
-    Ignored("^(Deployment|ReplicaSet|PodDisruptionBudget)$", r"^status\.(?!cond)",
+    Ignored("^(Deployment|ReplicaSet|DaemonSet|StatefulSet|PodDisruptionBudget)$", r"^status\.(?!cond)",
             "how many steps a count takes depends on who is quicker: the writer was throttled to 20 a second"),
     Ignored("^(Deployment|PodDisruptionBudget)$", r"^status\.conditions",
             "conditions in between depend on counts in between"),
@@ -78,11 +80,8 @@ UNHEARD = (
 # Kinds of which only appearing and vanishing is compared.
 BYSTANDERS = {"ConfigMap": "nobody acts on them here", "ServiceAccount": "nobody acts on them here"}
 
-# Kinds that the recording has and nobody here acts on; with everything that they own: (who would act, why not).
-ABSENT = {
-    "DaemonSet": ("daemonset-controller", "comes next"),
-    "ControllerRevision": ("daemonset-controller", "comes next"),
-}
+# Kinds of which objects that come in the middle are only seen to come and go.
+NEWCOMERS = {"Node": "the recorder made Nodes itself, and KWOK filled them in: no kubelet registers like that"}
 
 # Facts that one write states together, or several in an order of chance: compared as a set within a step.
 UNORDERED = {

@@ -21,7 +21,7 @@ from cluster.world import World
 from tests.builders import EPOCH, Refused, TestCluster
 from tests.replay import kubectl, normal
 from tests.replay.normal import words
-from tests.replay.story import phases
+from tests.replay.story import brief, phases
 from tests.replay.tracing import Item, Tracer
 
 COMMON = [f"w-{number}" for number in range(1, 7)]
@@ -30,6 +30,9 @@ POOLS = {"fa": 3, "fc": 2, "na": 2, "da": 2, "xa": 2}
 # The recorder's own little cluster for preemption: two nodes, four priorities.
 PREEMPTION = "s-preempt-public"
 SMALL = [{"name": "e-1", "cpu": "2"}, {"name": "e-2", "cpu": "2"}]
+# The recorder's label for daemons, and the common nodes that had it.
+DAEMON_LABEL = {"ds-pool": "agent"}
+DAEMON_NODES = ("w-1", "w-2")
 PRIORITIES = {"lowp": 10, "midp": 100, "highp": 1000, "neverp": 2000}
 BOOT = 30 * SECOND  # Until the nodes are Ready and everything is quiet.
 LINGER = 3.0  # The recorder went on for two quiet seconds, which its last entry does not show.
@@ -137,6 +140,11 @@ class Player:
                     self.cluster.power_on(name)
         elif text == "stored":
             self._look(step)
+        elif joins := re.match(r"node (\S+) joins with the label", text):
+            self.cluster.act("node-add", name=joins[1], labels=DAEMON_LABEL)
+        elif leaves := re.match(r"label removed from node (\S+)", text):
+            gone = {"metadata": {"labels": dict.fromkeys(DAEMON_LABEL)}}
+            self.cluster.request("PATCH", f"/api/v1/nodes/{leaves[1]}", gone, content_type=kubectl.MERGE)
         else:
             raise AssertionError(f"nobody knows how to do the step {text!r}")
 
@@ -153,8 +161,6 @@ class Player:
 
     def _request(self, step: Item, request: Item) -> None:
         body = self._translated(request.get("body"), step)
-        if isinstance(body, dict) and body.get("kind") in normal.ABSENT:
-            return
         path, _, query = self._translated(request["path"], step).partition("?")
         try:
             answer = self.cluster.request(
@@ -229,7 +235,9 @@ def machines(pool: str) -> list[dict[str, Any]]:
     Where nodes die, other scenarios' nodes died with them, and which dead node is tainted first is the order of a Go
     map. Without those the own ones get their turn as early as they may, 10 s apart.
     """
-    found: list[dict[str, Any]] = [{"name": name} for name in COMMON]
+    found: list[dict[str, Any]] = [
+        {"name": name, "labels": DAEMON_LABEL} if name in DAEMON_NODES else {"name": name} for name in COMMON
+    ]
     taint = {"key": "lab", "value": pool, "effect": "NoSchedule"}
     for number in range(1, POOLS.get(pool, 0) + 1):
         found.append({"name": f"{pool}-{number}", "labels": {"lab-pool": pool}, "taints": [taint]})
@@ -261,12 +269,10 @@ def _born_on(item: Item) -> str | None:
 
 
 def _placed(trace: list[Item]) -> Counter[tuple[str, Any]]:
-    """How many pods of each sort lie on each node; of absent kinds none."""
+    """How many pods of each sort lie on each node; of daemons, which lie everywhere, none."""
     pods = {item["name"] for item in trace if item.get("kind") == "Pod"}
     foreign = {
-        i["name"]
-        for i in trace
-        if i.get("kind") == "Pod" and any("DaemonSet/" in o for o in (i.get("brief") or {}).get("owner") or ())
+        i["name"] for i in trace if i.get("kind") == "Pod" and any("DaemonSet/" in owner for owner in _owners(i))
     }
     return Counter((words(name), node) for name, (_, _, node) in states(trace).items() if name in pods - foreign)
 
@@ -278,6 +284,11 @@ def _until_the_second(recorded: list[Item], now: int) -> int:
     )
     first = next(made, None)
     return (times.parse(first) - now) % MINUTE if first else 0
+
+
+def _owners(item: Item) -> list[str]:
+    seen = brief(item["object"]) if "object" in item else item.get("brief") or {}
+    return seen.get("owner") or []
 
 
 def _namespace(steps: list[Item]) -> str:

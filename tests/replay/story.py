@@ -77,19 +77,19 @@ class Teller:
         self.parts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.whole, self.late = whole, late
         self.phase, self.step = 1, -1
-        self.absent = _absent(trace)
         self.facts: defaultdict[Key, list[str]] = defaultdict(list)
         self.states: dict[Key, Flat] = {}
         self.touched: dict[Key, None] = {}
+        self.newcomers: set[Key] = set()
         for item in trace:
             if "STEP" in item:
                 self._next_step(numbers)
             elif "RESPONSE" in item:
                 self._answer(item)
-            elif "kind" in item and (item["kind"], item["name"]) not in self.absent:
+            elif "kind" in item:
                 self._change(item)
         self._close()
-        self._events([item for item in trace if "event" in item and _about(item) not in self.absent])
+        self._events([item for item in trace if "event" in item])
 
     @property
     def story(self) -> Story:
@@ -123,6 +123,8 @@ class Teller:
             self._modified(key, item.get("diff") or {}, item.get("removed") or [])
 
     def _added(self, key: Key, item: Item) -> None:
+        if key[0] in normal.NEWCOMERS:
+            self.newcomers.add(key)
         seen = brief(item["object"]) if "object" in item else item["brief"]
         owners = ", ".join(sorted(words(owner) for owner in seen.get("owner") or []))
         if key not in self.late:
@@ -154,7 +156,7 @@ class Teller:
         state.update(changed)
         for path in removed:
             state.pop(path, None)
-        if kind in normal.BYSTANDERS:
+        if kind in normal.BYSTANDERS or key in self.newcomers:
             return
         facts = self.facts[key]
         if "metadata.deletionTimestamp" in changed and "metadata.deletionTimestamp" not in before:
@@ -180,7 +182,7 @@ class Teller:
             elif facts:
                 self.parts[name][" > ".join(facts)] += 1
         for key in self.touched:
-            if key in self.states and key[0] not in normal.BYSTANDERS:
+            if key in self.states and key[0] not in normal.BYSTANDERS and key not in self.newcomers:
                 end = end_state(key[0], self.states[key])
                 self.parts[f"phase {self.phase}, end state of {key[0]}/{words(key[1])}"][end] += 1
         self.facts.clear()
@@ -324,21 +326,3 @@ def _path(path: str) -> str:
 
 def _is_chance(kind: str, path: str) -> bool:
     return normal.is_volatile(kind, path) or path == "spec.nodeName" or "kube-api-access" in path
-
-
-def _about(event: Item) -> Key:
-    kind, _, name = event["object"].partition("/")
-    return kind, name
-
-
-def _absent(trace: list[Item]) -> set[Key]:
-    """Objects of kinds that this engine version hasn't got, and what those own."""
-    found: set[Key] = set()
-    for item in trace:
-        if "kind" not in item:
-            continue
-        seen = brief(item["object"]) if "object" in item else item.get("brief") or {}
-        owners = {owner.split("/")[0] for owner in seen.get("owner") or []}
-        if item["kind"] in normal.ABSENT or owners & set(normal.ABSENT):
-            found.add((item["kind"], item["name"]))
-    return found

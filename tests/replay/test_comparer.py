@@ -5,8 +5,7 @@ from copy import deepcopy
 
 import pytest
 
-from cluster.controllers import CONTROLLERS
-from tests.replay import normal, recordings
+from tests.replay import recordings
 from tests.replay.compare import differences
 from tests.replay.tracing import Item
 
@@ -177,10 +176,3 @@ def test_the_comparer_sees_a_condition_missing_before_an_eviction() -> None:
     )
 
     assert differences(trace, other) != []
-
-
-@pytest.mark.parametrize("kind", sorted(normal.ABSENT))
-def test_kinds_that_are_left_out_are_really_absent(kind: str) -> None:
-    maker = normal.ABSENT[kind][0]
-
-    assert maker not in {controller.name for controller in CONTROLLERS}

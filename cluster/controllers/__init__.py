@@ -17,9 +17,11 @@ from cluster.controllers.nodeipam import NodeIpamController
 from cluster.controllers.nodelifecycle import NodeLifecycleController
 from cluster.controllers.podgc import PodGarbageCollector
 from cluster.controllers.replicaset import ReplicaSetController
+from cluster.controllers.replication import ReplicationControllerController
 from cluster.controllers.resourcequota import ResourceQuotaController
 from cluster.controllers.rootcapublisher import RootCAPublisher
 from cluster.controllers.serviceaccount import ServiceAccountController
+from cluster.controllers.statefulset import StatefulSetController
 from cluster.controllers.tainteviction import TaintEvictionController
 from cluster.controllers.ttl import TtlController
 from cluster.controllers.ttlafterfinished import TtlAfterFinishedController
@@ -41,7 +43,9 @@ CONTROLLERS = (
     NamespaceController,
     ResourceQuotaController,
     TtlController,
+    ReplicationControllerController,
     DaemonSetController,
+    StatefulSetController,
     JobController,
     CronJobController,
     TtlAfterFinishedController,

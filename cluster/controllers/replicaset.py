@@ -29,6 +29,11 @@ class ReplicaSetController(Controller):
     name = "replicaset-controller"
     kind = "ReplicaSet"
     owns = ("Pod",)
+    tells_of_terminating = True
+
+    def selector(self, owner: Manifest) -> Manifest:
+        """Which pods are `owner`'s."""
+        return owner["spec"]["selector"]  # type: ignore[no-any-return]
 
     def watch(self) -> None:
         self.tally = Tally(self.informers, self.name)
@@ -44,8 +49,8 @@ class ReplicaSetController(Controller):
 
     def _adopter_wakes(self, pod: Manifest) -> None:
         """An orphan that somebody's selector matches: let them adopt it."""
-        for candidate in self.informers.list("ReplicaSet", meta.namespace(pod)):
-            if labels.matches(candidate["spec"]["selector"], meta.labels(pod)):
+        for candidate in self.informers.list(self.kind, meta.namespace(pod)):
+            if labels.matches(self.selector(candidate), meta.labels(pod)):
                 self.queue.add(meta.key(candidate))
 
     def reconcile(self, replicaset: Manifest) -> None:
@@ -54,7 +59,7 @@ class ReplicaSetController(Controller):
         failure = None
         if not meta.is_deleting(replicaset):
             failure = self._manage(replicaset)
-        current = self.informers.by_key("ReplicaSet", meta.key(replicaset))
+        current = self.informers.by_key(self.kind, meta.key(replicaset))
         if current is not None and meta.uid(current) == meta.uid(replicaset):
             self._report(current, failure)
         if failure is not None:
@@ -66,7 +71,7 @@ class ReplicaSetController(Controller):
         """Orphans that match become ours; ours that no longer match are let go."""
         if meta.is_deleting(replicaset):
             return
-        selector, namespace = replicaset["spec"]["selector"], meta.namespace(replicaset)
+        selector, namespace = self.selector(replicaset), meta.namespace(replicaset)
         for pod in self.informers.by_index("Pod", "orphans", namespace):
             if labels.matches(selector, meta.labels(pod)) and pods.is_alive(pod):
                 self._set_owners(pod, [*meta.owners(pod), meta.owner_reference(replicaset)])
@@ -77,7 +82,7 @@ class ReplicaSetController(Controller):
 
     def _all_match(self, replicaset: Manifest) -> bool:
         found = self.tally.of(replicaset).labels
-        return all(labels.matches(replicaset["spec"]["selector"], dict(items)) for items in found)
+        return all(labels.matches(self.selector(replicaset), dict(items)) for items in found)
 
     def _set_owners(self, pod: Manifest, owners: list[Manifest]) -> None:
         patch = {"metadata": {"ownerReferences": owners or None}}
@@ -145,7 +150,7 @@ class ReplicaSetController(Controller):
         reference = meta.controller_of(replicaset)
         if reference is None:
             return [replicaset]
-        everyone = self.informers.list("ReplicaSet", meta.namespace(replicaset))
+        everyone = self.informers.list(self.kind, meta.namespace(replicaset))
         return [other for other in everyone if (meta.controller_of(other) or {}).get("uid") == reference["uid"]]
 
     # --- the report ---------------------------------------------------------------------------------------------
@@ -163,7 +168,8 @@ class ReplicaSetController(Controller):
         ):
             if number:
                 status[name] = number
-        status["terminatingReplicas"] = count.terminating
+        if self.tells_of_terminating:
+            status["terminatingReplicas"] = count.terminating
         status["observedGeneration"] = meta.generation(replicaset)
         found = self._conditions(replicaset, failure)
         if found:

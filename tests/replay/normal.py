@@ -80,6 +80,9 @@ UNHEARD = (
 # Kinds of which only appearing and vanishing is compared.
 BYSTANDERS = {"ConfigMap": "nobody acts on them here", "ServiceAccount": "nobody acts on them here"}
 
+# What has several workers of its own: of things done at once, which is told first is chance.
+AT_ONCE = {"StatefulSet/par": "its pod management policy is Parallel"}
+
 # Kinds of which objects that come in the middle are only seen to come and go.
 NEWCOMERS = {"Node": "the recorder made Nodes itself, and KWOK filled them in: no kubelet registers like that"}
 

@@ -204,7 +204,10 @@ class Teller:
             times = 1 if item["reason"] in RETOLD else counts[item["name"]]
             said[item["object"], source].append(Said(start, message, times, again))
         for (about, source), told in said.items():
-            self.parts[f"events of {words(about)} from {source}"][" > ".join(_runs(_rounds(told)))] += 1
+            lines = _rounds(told)
+            if about in normal.AT_ONCE:
+                lines = [line for _, run in groupby(lines, key=lambda line: line.split(":")[0]) for line in sorted(run)]
+            self.parts[f"events of {words(about)} from {source}"][" > ".join(_runs(lines))] += 1
 
 
 class Said(NamedTuple):

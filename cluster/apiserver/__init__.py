@@ -12,6 +12,8 @@ A write comes as a controller's call or as kubectl's bytes, and goes one way; a 
     target.py       what a URL names              bodies.py, gojson.py, protobuf.py   bytes to objects, in Go's words
     options.py      dryRun, preconditions, grace   patches/     JSON, merge and strategic merge patch
     registry/       what a kind is: names, defaults, rules; a kind is one entry
+    registry/custom/, kinds.py, definitions.py      kinds that a cluster's CustomResourceDefinitions make
+    cel/            the language of validation rules and admission policies; regexes.py   RE2
     schema/         the structure of every API type, which decoding and patching follow
     admission/      what is changed before validation and refused after it, one file a plugin
     stages.py       what each stage said of a request from outside

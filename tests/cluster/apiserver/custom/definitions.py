@@ -70,3 +70,9 @@ def an_object(kind: str = "CronTab", name: str = "one", group: str = "stable.exa
 
 def a_crontab(name: str = "one", **spec: Any) -> Manifest:
     return an_object(name=name, spec={"cronSpec": "* * * * */5", **spec})
+
+
+def with_rules(*rules: Manifest, **fields: Manifest) -> Manifest:
+    """A definition whose `spec` has these fields and these rules."""
+    spec = {"type": "object", "properties": fields, "x-kubernetes-validations": list(rules)}
+    return a_definition(schema={"type": "object", "properties": {"spec": spec}})

@@ -33,6 +33,7 @@ from cluster.apiserver.admission import (
     storage_in_use,
     taint_nodes_by_condition,
     topology_labels,
+    validating_policy,
 )
 from cluster.apiserver.admission.attributes import CONNECT, CREATE, DELETE, UPDATE, Attributes
 from cluster.apiserver.admission.plugin import Plugin
@@ -58,6 +59,7 @@ PLUGINS: tuple[Plugin, ...] = (
     default_classes.INGRESS,
     topology_labels.PLUGIN,
     role_escalation.PLUGIN,
+    validating_policy.PLUGIN,
     *resource_quota.PLUGINS,
 )
 

@@ -49,6 +49,7 @@ class Overload(NamedTuple):
 
 GLOBAL: dict[str, list[Overload]] = {}
 MEMBER: dict[str, list[Overload]] = {}
+FIELDS: dict[str, dict[str, Type]] = {}  # Types with fields, `authorizer.requestResource`; content has `fields`, too.
 
 
 def add(name: str, args: tuple[Type, ...], result: Type, impl: Impl, member: bool = False) -> None:

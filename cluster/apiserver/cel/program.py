@@ -17,6 +17,7 @@ from cluster.apiserver.cel.values import (
     NONE,
     Budget,
     EvalError,
+    Opaque,
     Optional,
     TypeValue,
     Uint,
@@ -170,6 +171,8 @@ class _Compiler:
                 if isinstance(found, dict) and field in found:
                     return Optional(found[field], True)
                 return NONE
+            if isinstance(value, Opaque):
+                value = getattr(value.content, "fields", None)
             if not isinstance(value, dict):
                 raise EvalError(f"no such key: {field}" if value is None else f"unsupported field selection: {field}")
             if field not in value:
@@ -201,6 +204,8 @@ class _Compiler:
             if found is not None:
                 return found
             raise self.fail(at, f"undefined field '{field}'")
+        if isinstance(type_, str) and field in functions.FIELDS.get(type_, ()):
+            return functions.FIELDS[type_][field]
         raise self.fail(at, f"type '{name_of(type_)}' does not support field selection")
 
     def _has(self, expr: Expr, scope: dict[str, Type]) -> tuple[Type, Run]:

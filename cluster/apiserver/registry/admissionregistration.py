@@ -3,13 +3,14 @@
 Only the kinds: whether a write is sent to a webhook or judged by a policy is admission's business.
 
 Mirrors:  kubernetes/pkg/apis/admissionregistration/{v1/defaults.go, validation/validation.go}
-Left out: compiling CEL: an expression must be there, but may be nonsense.
+Left out: compiling the expressions of mutating policies and of webhooks' matchConditions.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from cluster.apiserver import policies
 from cluster.apiserver.registry.metadata import duplicate, forbidden, invalid, not_supported, raw_invalid, required
 from cluster.apiserver.registry.resource import Change, Check, Problem, Resource, Subresource
 from cluster.apiserver.registry.rules import (
@@ -338,7 +339,7 @@ def _validating_problems(policy: Manifest) -> list[Problem]:
         if key in keys:
             found.append(duplicate(f"{where}.key", key))
         keys[key] = None
-    return found
+    return [*found, *(invalid(place, text, problem) for place, text, problem in policies.problems(spec))]
 
 
 def _validation(validation: Manifest, where: str) -> Iterator[Problem]:

@@ -184,10 +184,16 @@ def _entries(resource: Resource) -> Iterator[Manifest]:
         entry["categories"] = list(resource.categories)
     is_stored = "get" in resource.verbs and not resource.computed
     yield {**entry, "storageVersionHash": storage_hash(resource)} if is_stored else entry
-    for name, sub in sorted(resource.subresources.items()):
+    for name, sub in _parts(resource):
         where = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
         foreign = {"group": sub.group, "version": sub.version} if sub.group else {}
         yield {**where, **foreign, "kind": sub.kind or resource.kind, "verbs": list(sub.verbs)}
+
+
+def _parts(resource: Resource) -> list[tuple[str, Subresource]]:
+    """Sub-resources in the real server's order: by name; of custom kinds status first."""
+    found = list(resource.subresources.items())
+    return found if resource.is_custom else sorted(found)
 
 
 def storage_hash(resource: Resource) -> str:
@@ -241,7 +247,7 @@ def _discovered(resource: Resource) -> Manifest:
     if resource.categories:
         entry["categories"] = list(resource.categories)
     if resource.subresources:
-        entry["subresources"] = [_subresource(resource, *item) for item in sorted(resource.subresources.items())]
+        entry["subresources"] = [_subresource(resource, *item) for item in _parts(resource)]
     return entry
 
 

@@ -74,6 +74,7 @@ def _on_delete(definition: Manifest, now: str) -> Manifest:
 DEFINITION = Resource(
     "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False,
     short_names=("crd", "crds"), categories=("api-extensions",), generation=True, has_status=True,
+    unconditional=False,
     subresources=STATUS, stored_version="v1beta1", storage="apiextensions.k8s.io/customresourcedefinitions",
     decode=custom.decode, validate=custom.validate, validate_update=custom.validate_update, ratchets=True,
     default=_default, on_create=_new, prepare_update=_prepare, on_delete=_on_delete,

@@ -72,6 +72,7 @@ def _resource(definition: Manifest, version: Manifest) -> Resource:
         list_kind=names.get("listKind") or "",
         has_status="status" in parts,
         generation=True,
+        unconditional=False,
         decode=made.decode,
         default=made.default,
         on_create=made.on_create,

@@ -76,7 +76,7 @@ def test_discovery_tells_of_a_kind_while_it_is_there():
     kinds = cluster.world.server.kinds
 
     listed = discovery.resource_list("stable.example.com", "v1", kinds)
-    assert [entry["name"] for entry in listed["resources"]] == ["crontabs", "crontabs/scale", "crontabs/status"]
+    assert [entry["name"] for entry in listed["resources"]] == ["crontabs", "crontabs/status", "crontabs/scale"]
     assert listed["resources"][0]["shortNames"] == ["ct"]
     assert discovery.group_list(kinds)["groups"][-1]["name"] == "stable.example.com"
     assert discovery.group("stable.example.com") is None

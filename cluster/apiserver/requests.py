@@ -119,7 +119,7 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete
 def _route(call: Call) -> Response:
     """Which handler: by method, and whether the URL names an object, a collection or a sub-resource."""
     target, resource, method = call.target, call.resource, call.method
-    if "get" not in resource.verbs:
+    if "get" not in resource.verbs and resource.kind != "Binding":
         raise errors.MethodNotAllowed()  # Reviews: the gateway answers them, and nothing is stored.
     verb = "deletecollection" if method == "DELETE" and not target.name else _VERBS.get(method, "")
     if (resource.namespaced and not target.namespace) or (verb not in resource.verbs and not target.subresource):
@@ -152,6 +152,8 @@ def _create(call: Call) -> Response:
     if given.get("resourceVersion"):
         raise errors.InternalError("resourceVersion should not be set on objects to be created")
     obj = _in_namespace(call, obj)
+    if resource.kind == "Binding":
+        return _bound(call, obj, meta_name(obj), "")
     created = call.server.create_as(resource, call.user, obj, call.options)
     return Response.json(201, _shown(call, created), call.options.warnings)
 
@@ -320,17 +322,22 @@ def _binding(call: Call) -> Response:
         raise errors.MethodNotAllowed()
     call.options = _write_options(call)
     binding, target = _decoded(call, registry.by_kind("Binding")), call.target
-    node = (binding.get("target") or {}).get("name", "")
+    return _bound(call, binding, target.name, "binding")
+
+
+def _bound(call: Call, binding: Manifest, pod: str, subresource: str) -> Response:
+    """POST pods/NAME/binding, or POST bindings, as it was done before there were sub-resources."""
+    target, node = call.target, (binding.get("target") or {}).get("name", "")
     if not node:
         raise errors.InternalError("target.name: Required value")
     binding = call.server.admit_beside(
-        CREATE, call.resource, "binding", call.user, target.namespace, target.name, binding, call.options
+        CREATE, call.resource, subresource, call.user, target.namespace, pod, binding, call.options
     )
     given = binding.get("metadata") or {}
     call.server.bind_to(
         call.user,
         target.namespace,
-        target.name,
+        pod,
         node,
         given.get("uid", ""),
         given.get("annotations") or {},

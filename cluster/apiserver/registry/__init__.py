@@ -220,10 +220,11 @@ def validate_create(resource: Resource, obj: Manifest) -> list[Problem]:
     """Every problem of a new object, in order of its fields; the spec of many pods of one template is checked once."""
     entry = _stored(resource)
     problems = validate_metadata(entry, obj)
-    if entry.validate is not None:
+    check = resource.validate or entry.validate  # A group may ask more of a kind that it shares.
+    if check is not None:
         part = obj.get("spec") if entry.cache == "Pod" else None
         problems = problems + (
-            _validated.get(part, "create", lambda _: entry.validate(obj)) if part is not None else entry.validate(obj)  # type: ignore[misc]
+            _validated.get(part, "create", lambda _: check(obj)) if part is not None else check(obj)
         )
     return problems + entry.validate_new(obj) if entry.validate_new is not None else problems
 
@@ -232,6 +233,8 @@ def validate_update(resource: Resource, old: Manifest, new: Manifest, subresourc
     """Every problem of a changed object. Parts that are the very same objects as before need no second look."""
     entry = _stored(resource)
     problems = [] if new["metadata"] is old["metadata"] else validate_metadata_update(entry, old, new)
+    if resource is not entry and resource.validate_update is not None:
+        return problems + resource.validate_update(old, new, subresource)
     if entry.validate_update is not None:
         problems = problems + entry.validate_update(old, new, subresource)
     looks = entry.validate is not None and not entry.ratchets and subresource not in ("status", "finalize")

@@ -3,9 +3,13 @@
 Mirrors:  kubernetes/pkg/apis/events/v1/conversion.go, pkg/apis/core/validation/events.go
 """
 
-from cluster.apiserver.registry.metadata import invalid
+from collections.abc import Iterator
+
+from cluster.apiserver.registry.metadata import invalid, required
 from cluster.apiserver.registry.resource import Problem
+from cluster.apiserver.registry.rules import fixed
 from cluster.objects import Manifest
+from cluster.objects.names import qualified_problems
 
 SELECTABLE = (
     "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
@@ -43,16 +47,70 @@ def default(event: Manifest) -> Manifest:
 
 
 def validate(event: Manifest) -> list[Problem]:
+    """What `v1` asks of an Event; of those with an eventTime, more."""
+    return list(_problems(event, "reportingComponent"))
+
+
+def _problems(event: Manifest, controller: str) -> Iterator[Problem]:
+    """`controller`: what the group calls the field that is stored as reportingComponent."""
     namespace = event["metadata"].get("namespace", "")
-    involved = event.get("involvedObject") or {}
-    found = []
-    if involved.get("namespace", "") not in ("", namespace) or (
-        not involved.get("namespace") and namespace != "default"
-    ):
-        found.append(
-            invalid("involvedObject.namespace", involved.get("namespace", ""), "does not match event.namespace")
-        )
+    about = (event.get("involvedObject") or {}).get("namespace", "")
+    elsewhere = "involvedObject.namespace", about, "does not match event.namespace"
+    if not event.get("eventTime"):
+        if about not in ("", namespace) or (not about and namespace != "default"):
+            yield invalid(*elsewhere)
+        return
+    if not about and namespace not in ("default", "kube-system"):
+        yield invalid(*elsewhere)
+    reporter = event.get("reportingComponent", "")
+    if not reporter:
+        yield required(controller)
+    yield from (invalid(controller, reporter, problem) for problem in qualified_problems(reporter))
+    for name, limit in (("reportingInstance", 128), ("action", 128), ("reason", 128), ("message", 1024)):
+        text = event.get(name) or ""
+        if not text and name != "message":
+            yield required(name)
+        if len(text.encode()) > limit:
+            yield invalid(name, "", f"can have at most {limit} characters")
+
+
+def validate_new(event: Manifest) -> list[Problem]:
+    """What `events.k8s.io/v1` asks: everything new about an event, and nothing old."""
+    found = [*_problems(event, "reportingController"), *_series(event)]
+    if not event.get("eventTime"):
+        found.append(required("eventTime"))
+    if event.get("type") not in ("Normal", "Warning"):
+        found.append(invalid("type", "", f"has invalid value: {event.get('type', '')}"))
+    for name in ("firstTimestamp", "lastTimestamp", "count", "source"):
+        if event.get(name):
+            found.append(invalid(name, "", "needs to be unset"))
     return found
+
+
+def _series(event: Manifest) -> Iterator[Problem]:
+    series = event.get("series")
+    if series is None:
+        return
+    if series.get("count", 0) < 2:
+        yield invalid("series.count", "", "should be at least 2")
+    if not series.get("lastObservedTime"):
+        yield required("series.lastObservedTime")
+
+
+_FIXED = (
+    "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count", "type", "eventTime",
+    "action", "related", "reportingComponent", "reportingInstance",
+)  # fmt: skip
+
+
+def changes(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    """An event of the new group only ever counts on."""
+    found = list(_series(new)) if new.get("series") != old.get("series") else []
+    found += _problems(new, "reportingController")
+    return found + [
+        {**problem, "field": "reportingController"} if problem["field"] == "reportingComponent" else problem
+        for problem in fixed(*_FIXED)(old, new, subresource)
+    ]
 
 
 def to_core(event: Manifest) -> Manifest:

@@ -43,7 +43,17 @@ PRINTERS: dict[tuple[str, str], Printer] = {
             AGE,
             Column("SignerName", text="Who shall sign, as domain and name."),
             Column("Requestor", text="Base64-encoded PKCS#10 CSR data"),
-            Column("RequestedDuration", doc="certificates_v1.CertificateSigningRequestSpec.expirationSeconds"),
+            Column(
+                "RequestedDuration",
+                doc="certificates_v1.CertificateSigningRequestSpec.expirationSeconds",
+                mends=(
+                    ("\n\n1. Old", "\n\n  1. Old"),
+                    ("in-tree implementations prior", "in-tree\n     implementations prior"),
+                    (" 2. Signer", "\n  2. Signer"),
+                    (" 3. Signer", "\n  3. Signer"),
+                    ("duration The minimum", "duration\n\nThe minimum"),
+                ),
+            ),
             Column("Condition", text="Conditions applied to the request, such as approval or denial."),
         ),
         signing_request,

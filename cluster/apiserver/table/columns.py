@@ -9,6 +9,7 @@ class Column(NamedTuple):
     """`doc`: the field whose description explains the column; `text`: an explanation of its own.
 
     `joint`: what stands where our source of descriptions sees the end of a paragraph, which may only be that of a line.
+    `mends`: (as our source has it, as it is) of lists and gaps whose layout our source has lost.
     """
 
     name: str
@@ -18,9 +19,12 @@ class Column(NamedTuple):
     wide: bool = False
     format: str = ""
     joint: str = "\n\n"
+    mends: tuple[tuple[str, str], ...] = ()
 
     def definition(self) -> dict[str, Any]:
         description = describe(self.doc).replace("\n\n", self.joint) if self.doc else self.text
+        for lost, found in self.mends:
+            description = description.replace(lost, found)
         return {
             "name": self.name,
             "type": self.type,

@@ -46,10 +46,18 @@ PRINTERS: dict[tuple[str, str], Printer] = {
         (
             NAME,
             Column("Type", doc="flowcontrol_v1.PriorityLevelConfigurationSpec.type"),
-            Column("NominalConcurrencyShares", doc=f"{LIMITED}.nominalConcurrencyShares"),
+            Column(
+                "NominalConcurrencyShares",
+                doc=f"{LIMITED}.nominalConcurrencyShares",
+                mends=(("NCS(k) Bigger", "NCS(k)\n\nBigger"),),
+            ),
             Column("Queues", doc="flowcontrol_v1.QueuingConfiguration.queues"),
             Column("HandSize", doc="flowcontrol_v1.QueuingConfiguration.handSize"),
-            Column("QueueLengthLimit", doc="flowcontrol_v1.QueuingConfiguration.queueLengthLimit"),
+            Column(
+                "QueueLengthLimit",
+                doc="flowcontrol_v1.QueuingConfiguration.queueLengthLimit",
+                mends=(("rejected. This", "rejected.  This"),),
+            ),
             AGE,
         ),
         priority_level,

@@ -7,6 +7,7 @@ Read next: printer.py for what a printer is.
 
 from cluster.apiserver.table import (
     admissionregistration,
+    apiextensions,
     apiregistration,
     apps,
     autoscaling,
@@ -32,6 +33,7 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     **batch.PRINTERS,
     **autoscaling.PRINTERS,
     **admissionregistration.PRINTERS,
+    **apiextensions.PRINTERS,
     **apiregistration.PRINTERS,
     **certificates.PRINTERS,
     **devices.PRINTERS,

@@ -37,6 +37,23 @@ def _flag(path: str) -> Callable[[Manifest], bool]:
     return lambda obj: bool(read(obj))
 
 
+# What our source of descriptions has lost of their layout.
+_POD_INFO = (
+    ("inline volume defined", f"inline volume\n{' ' * 32}defined"),
+    ('"false" "csi', '"false"\n\n"csi'),
+    ("driver. This field was", "driver.\n\nThis field was"),
+)
+_CAPACITY = (
+    ("true. The check", "true.\n\nThe check"),
+    ("object. Alternatively", "object.\n\nAlternatively"),
+    ("published. This", "published.\n\nThis"),
+)
+_TOKENS = (
+    ('{ "<audience>": {', '{\n  "<audience>": {\n   '),
+    ("<token>, ", "<token>,\n    "),
+    ("RFC3339>, }, ...\n\n} Note", "RFC3339>,\n  },\n  ...\n}\n\nNote"),
+)
+
 PRINTERS: dict[tuple[str, str], Printer] = {
     ("storage.k8s.io", "StorageClass"): Printer(
         (
@@ -60,12 +77,15 @@ PRINTERS: dict[tuple[str, str], Printer] = {
     ),
     ("storage.k8s.io", "CSIDriver"): simple(
         (Column("AttachRequired", "boolean", "storage_v1.CSIDriverSpec.attachRequired"), _flag("spec.attachRequired")),
-        (Column("PodInfoOnMount", "boolean", "storage_v1.CSIDriverSpec.podInfoOnMount"), _flag("spec.podInfoOnMount")),
         (
-            Column("StorageCapacity", "boolean", "storage_v1.CSIDriverSpec.storageCapacity"),
+            Column("PodInfoOnMount", "boolean", "storage_v1.CSIDriverSpec.podInfoOnMount", mends=_POD_INFO),
+            _flag("spec.podInfoOnMount"),
+        ),
+        (
+            Column("StorageCapacity", "boolean", "storage_v1.CSIDriverSpec.storageCapacity", mends=_CAPACITY),
             _flag("spec.storageCapacity"),
         ),
-        (Column("TokenRequests", doc="storage_v1.CSIDriverSpec.tokenRequests"), _token_requests),
+        (Column("TokenRequests", doc="storage_v1.CSIDriverSpec.tokenRequests", mends=_TOKENS), _token_requests),
         (
             Column("RequiresRepublish", "boolean", "storage_v1.CSIDriverSpec.requiresRepublish"),
             _flag("spec.requiresRepublish"),

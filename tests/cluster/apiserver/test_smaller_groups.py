@@ -20,6 +20,125 @@ def causes(body: dict[str, Any]) -> list[tuple[str, str]]:
     return [(cause["field"], cause["message"]) for cause in body["details"]["causes"]]
 
 
+# --- core ------------------------------------------------------------------------------------------------------
+
+
+def test_a_binding_may_be_posted_as_it_was_before_there_were_sub_resources() -> None:
+    api = Api().with_namespace("default")
+    spec = {"containers": [{"name": "c", "image": "nginx"}]}
+    api.ask("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": "p"}, "spec": spec})
+    binding = {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "w-1"}}
+
+    status, _ = api.ask("POST", "/api/v1/namespaces/default/bindings", binding)
+    again, refused = api.ask("POST", "/api/v1/namespaces/default/bindings", binding)
+
+    assert (status, api.read("Pod", "default", "p")["spec"]["nodeName"]) == (201, "w-1")
+    assert (again, refused["reason"]) == (409, "Conflict")
+
+
+# --- policy, scheduling, coordination, discovery, events --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entry", "where", "message"),
+    [
+        (
+            {"metadata": {"name": "system-node-critical"}, "value": 1},
+            "metadata.name",
+            "Forbidden: priority class names with 'system-' prefix are reserved for system use only. error: value of"
+            " system-node-critical PriorityClass must be 2000001000",
+        ),
+        (
+            {"metadata": {"name": "p"}, "value": 1, "preemptionPolicy": "Always"},
+            "preemptionPolicy",
+            'Unsupported value: "Always": supported values: "PreemptLowerPriority", "Never"',
+        ),
+    ],
+)
+def test_a_priority_class_is_checked(entry: dict[str, Any], where: str, message: str) -> None:
+    status, refused = Api().ask("POST", "/apis/scheduling.k8s.io/v1/priorityclasses", entry)
+
+    assert (status, causes(refused)) == (422, [(where, message)])
+
+
+def test_the_generation_of_a_priority_class_stays() -> None:
+    api, classes = Api(), "/apis/scheduling.k8s.io/v1/priorityclasses"
+    api.ask("POST", classes, {"metadata": {"name": "p"}, "value": 1})
+
+    _, changed = api.ask("PATCH", f"{classes}/p", {"description": "new"}, "application/merge-patch+json")
+
+    assert (changed["description"], changed["metadata"]["generation"]) == ("new", 1)
+
+
+def test_the_generation_of_a_slice_counts_its_labels() -> None:
+    api = Api().with_namespace("default")
+    slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    api.ask("POST", slices, {"metadata": {"name": "s"}, "addressType": "IPv4", "endpoints": []})
+
+    labels = {"metadata": {"labels": {"a": "b"}}}
+    _, changed = api.ask("PATCH", f"{slices}/s", labels, "application/merge-patch+json")
+
+    assert changed["metadata"]["generation"] == 2
+
+
+@pytest.mark.parametrize(
+    ("piece", "where", "message"),
+    [
+        (
+            {"endpoints": [{"addresses": ["127.0.0.1"]}]},
+            "endpoints[0].addresses[0]",
+            'Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
+        ),
+        (
+            {"endpoints": [{"addresses": ["fd00::1"]}]},
+            "endpoints[0].addresses",
+            'Invalid value: "fd00::1": must be an IPv4 address',
+        ),
+        ({"ports": [{"port": 1}, {"port": 2}]}, "ports[1].name", 'Duplicate value: ""'),
+        (
+            {"ports": [{"port": 1, "protocol": "ICMP"}]},
+            "ports[0].protocol",
+            'Unsupported value: "ICMP": supported values: "SCTP", "TCP", "UDP"',
+        ),
+    ],
+)
+def test_a_slice_is_checked(piece: dict[str, Any], where: str, message: str) -> None:
+    body = {"metadata": {"name": "s"}, "addressType": "IPv4", "endpoints": [], **piece}
+
+    status, refused = Api().with_namespace("default").ask(
+        "POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", body
+    )
+
+    assert (status, causes(refused)) == (422, [(where, message)])
+
+
+def test_a_budget_knows_two_policies_for_unready_pods() -> None:
+    spec = {"minAvailable": 1, "unhealthyPodEvictionPolicy": "Never"}
+
+    _, refused = Api().with_namespace("default").ask(
+        "POST", "/apis/policy/v1/namespaces/default/poddisruptionbudgets", {"metadata": {"name": "b"}, "spec": spec}
+    )
+
+    message = 'Unsupported value: "Never": supported values: "AlwaysAllow", "IfHealthyBudget"'
+    assert causes(refused) == [("spec.unhealthyPodEvictionPolicy", message)]
+
+
+def test_the_new_group_of_events_asks_for_everything_that_is_new_about_them() -> None:
+    api, old = Api().with_namespace("default"), "/api/v1/namespaces/default/events"
+    about = {"kind": "Pod", "name": "p", "namespace": "default"}
+
+    status, _ = api.ask("POST", old, {"metadata": {"name": "e"}, "involvedObject": about, "reason": "R"})
+    event = {"metadata": {"name": "f"}, "regarding": about, "reason": "R", "deprecatedCount": 1}
+    _, refused = api.ask("POST", "/apis/events.k8s.io/v1/namespaces/default/events", event)
+
+    assert status == 201
+    assert causes(refused) == [
+        ("eventTime", "Required value"),
+        ("type", 'Invalid value: "": has invalid value: '),
+        ("count", 'Invalid value: "": needs to be unset'),
+    ]
+
+
 # --- certificates -----------------------------------------------------------------------------------------------
 
 

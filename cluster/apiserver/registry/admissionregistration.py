@@ -439,7 +439,7 @@ def _actions(actions: list[str], where: str) -> Iterator[Problem]:
     if "Deny" in actions and "Warn" in actions:
         yield raw_invalid(where, as_json(actions), TWICE)
     if not actions:
-        yield required(where, "at least one validation action is required")
+        yield required(where)
 
 
 def _param_ref(reference: Manifest, where: str) -> Iterator[Problem]:

@@ -180,12 +180,13 @@ def _verdicts(conditions: list[Manifest], where: str) -> Iterator[Problem]:
             yield required(f"{where}[{number}].status")
         elif status not in allowed:
             yield not_supported(f"{where}[{number}].status", status, allowed)
-        other = {"Approved": "Denied", "Denied": "Approved"}.get(kind)
-        if other in seen:
-            yield invalid(where, kind, "Approved and Denied conditions are mutually exclusive")
         if kind in seen:
             yield duplicate(f"{where}[{number}].type", kind)
         seen[kind] = None
+    if "Approved" in seen and "Denied" in seen:
+        members = [f'conditions[{{"type": "{kind}"}}]' for kind in ("Approved", "Denied")]
+        listed = ", ".join(f"`{member}`" for member in members)
+        yield invalid(where, f"{{{', '.join(members)}}}", f"must specify at most one of: {listed}")
 
 
 def _certificate_problem(text: str) -> str:

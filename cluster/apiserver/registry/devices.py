@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from cluster.apiserver.registry.metadata import duplicate, invalid, not_supported, raw_invalid, required, too_long
 from cluster.apiserver.registry.resource import Problem, Resource, Subresource
-from cluster.apiserver.registry.rules import IMMUTABLE, as_json, choice, condition_problems, fixed, subdomain, too_many
+from cluster.apiserver.registry.rules import choice, condition_problems, fixed, subdomain, too_many, unchanged
 from cluster.objects import Manifest
 from cluster.objects.names import label_value_problems, name_problems, qualified_problems
 
@@ -315,12 +315,6 @@ def _taint_rule_status(old: Manifest, new: Manifest, subresource: str) -> list[P
     return found
 
 
-def _spec_is_fixed(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
-    if old.get("spec") == new.get("spec"):
-        return []
-    return [raw_invalid("spec", as_json(new.get("spec")), IMMUTABLE)]
-
-
 RESOURCES = (
     Resource(
         GROUP, "v1", "DeviceClass", "deviceclasses", namespaced=False, generation=True, returns_deleted=True,
@@ -335,11 +329,12 @@ RESOURCES = (
     Resource(
         GROUP, "v1", "ResourceClaim", "resourceclaims", has_status=True, returns_deleted=True,
         subresources={"status": Subresource("ResourceClaim")}, default=_default_claim,
-        on_create=lambda claim: {**claim, "status": {}}, validate=_claim_problems, immutable=_spec_is_fixed,
+        on_create=lambda claim: {**claim, "status": {}}, validate_new=_claim_problems,
+        immutable=unchanged("spec"),
     ),
     Resource(
         GROUP, "v1", "ResourceClaimTemplate", "resourceclaimtemplates", default=_default_template, returns_deleted=True,
-        validate=_template_problems, immutable=_spec_is_fixed,
+        validate_new=_template_problems, immutable=fixed("spec"),
     ),
     Resource(
         GROUP, "v1", "ResourceSlice", "resourceslices", namespaced=False, generation=True, returns_deleted=True,

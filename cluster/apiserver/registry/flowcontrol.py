@@ -209,13 +209,13 @@ def _level_spec(name: str, spec: Manifest) -> Iterator[Problem]:
         yield invalid("spec.type", kind, "must be 'Exempt' if and only if `name` is 'exempt'")
     if kind == "Exempt":
         if limited is not None:
-            yield forbidden("spec.limited", "must be nil if the type is not Limited")
+            yield forbidden("spec.limited")
         yield from _shares(exempt or {}, "spec.exempt")
     elif kind == "Limited":
         if exempt is not None:
-            yield forbidden("spec.exempt", "must be nil if the type is Limited")
+            yield forbidden("spec.exempt")
         if limited is None:
-            yield required("spec.limited", "must not be empty when type is Limited")
+            yield required("spec.limited")
         else:
             yield from _limited(limited, "spec.limited")
     else:
@@ -244,10 +244,10 @@ def _response(response: Manifest, where: str) -> Iterator[Problem]:
     kind, queuing = response.get("type", ""), response.get("queuing")
     if kind == "Reject":
         if queuing is not None:
-            yield forbidden(f"{where}.queuing", "must be nil if limited.limitResponse.type is not Limited")
+            yield forbidden(f"{where}.queuing")
     elif kind == "Queue":
         if queuing is None:
-            yield required(f"{where}.queuing", "must not be empty if limited.limitResponse.type is Limited")
+            yield required(f"{where}.queuing")
         else:
             yield from _queuing(queuing, f"{where}.queuing")
     else:

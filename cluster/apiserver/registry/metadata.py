@@ -70,8 +70,9 @@ def too_many(field: str, number: int, limit: int) -> Problem:
     return {"reason": "FieldValueTooMany", "message": message, "field": field}
 
 
-def forbidden(field: str, message: str) -> Problem:
-    return {"reason": "FieldValueForbidden", "message": f"Forbidden: {message}", "field": field}
+def forbidden(field: str, message: str = "") -> Problem:
+    shown = "Forbidden" + (f": {message}" if message else "")
+    return {"reason": "FieldValueForbidden", "message": shown, "field": field}
 
 
 def too_long(field: str, limit: int, what: str = "bytes") -> Problem:

@@ -10,7 +10,9 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from cluster.apiserver.registry.metadata import (
-    duplicate,
+    IP_ADDRESS as NO_ADDRESS,
+)
+from cluster.apiserver.registry.metadata import (
     forbidden,
     invalid,
     not_supported,
@@ -19,11 +21,14 @@ from cluster.apiserver.registry.metadata import (
     too_long,
 )
 from cluster.apiserver.registry.resource import Problem, Resource, Subresource
+from cluster.apiserver.registry.rules import unchanged
 from cluster.apiserver.registry.selectors import selector_problems
 from cluster.objects import Manifest
 from cluster.objects.names import is_dns_subdomain, name_problems
 
 GROUP = "networking.k8s.io"
+IMMUTABLE = "field is immutable"
+ONE_FAMILY = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
 CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 WILDCARD = (
     "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower"
@@ -241,30 +246,40 @@ def _path(path: Manifest, where: str) -> Iterator[Problem]:
 def _backend(backend: Manifest, where: str) -> Iterator[Problem]:
     service, resource = backend.get("service"), backend.get("resource")
     if service is not None and resource is not None:
-        yield _null(where, "cannot set both resource and service backends")
+        yield invalid(where, "", "cannot set both resource and service backends")
     elif resource is not None:
-        for part in ("kind", "name"):
-            if not resource.get(part):
-                yield required(f"{where}.resource.{part}", f"{part} is required")
+        yield from _named_reference(resource, f"{where}.resource")
     elif service is None:
-        yield required(where, "resource or service backend is required")
+        yield invalid(where, "", "resource or service backend is required")
     else:
-        yield from _service_backend(service, f"{where}.service")
+        yield from _service_backend(service, where)
 
 
-def _service_backend(service: Manifest, where: str) -> Iterator[Problem]:
-    name, port = service.get("name", ""), service.get("port") or {}
+def _named_reference(reference: Manifest, where: str) -> Iterator[Problem]:
+    """apiGroup, kind and name of something that lives in the same namespace, or in none."""
+    group = reference.get("apiGroup")
+    if group is not None:
+        yield from (invalid(f"{where}.apiGroup", group, problem) for problem in name_problems(group, "subdomain"))
+    for part in ("kind", "name"):
+        text = reference.get(part, "")
+        if not text:
+            yield required(f"{where}.{part}")
+        yield from (invalid(f"{where}.{part}", text, problem) for problem in name_problems(text, "path") if text)
+
+
+def _service_backend(service: Manifest, around: str) -> Iterator[Problem]:
+    name, port, where = service.get("name", ""), service.get("port") or {}, f"{around}.service"
     if not name:
         yield required(f"{where}.name")
     else:
         yield from (invalid(f"{where}.name", name, problem) for problem in name_problems(name, "label"))
     number, word = port.get("number") or 0, port.get("name") or ""
     if number and word:
-        yield _null(f"{where}", "cannot set both port name & port number")
+        yield invalid(around, "", "cannot set both port name & port number")
     elif word:
         yield from (invalid(f"{where}.port.name", word, problem) for problem in port_name_problems(word))
     elif not number:
-        yield required(where, "port name or number is required")
+        yield required(around, "port name or number is required")
     elif not 0 < number < 65536:
         yield invalid(f"{where}.port.number", number, PORT)
 
@@ -292,30 +307,32 @@ def _class_problems(entry: Manifest) -> list[Problem]:
     spec = entry.get("spec") or {}
     controller, parameters = spec.get("controller", ""), spec.get("parameters")
     found: list[Problem] = []
+    if len(controller) > MAX_CONTROLLER:
+        found.append(too_long("spec.controller", MAX_CONTROLLER))
+    domain, _, path = controller.partition("/")
     if not controller:
         found.append(required("spec.controller"))
-    elif len(controller) > MAX_CONTROLLER:
-        found.append(too_long("spec.controller", MAX_CONTROLLER))
+    elif not domain or not path:
+        message = 'must be a domain-prefixed path (such as "acme.io/foo")'
+        found.append(invalid("spec.controller", controller, message))
     else:
-        prefix, slash, path = controller.partition("/")
-        if not slash or not path or not is_dns_subdomain(prefix):
-            message = 'must be a domain-prefixed path (such as "acme.io/foo")'
-            found.append(invalid("spec.controller", controller, message))
+        found += [invalid("spec.controller", domain, problem) for problem in name_problems(domain, "subdomain")]
     return [*found, *_parameters(parameters)] if parameters is not None else found
 
 
 def _parameters(parameters: Manifest) -> Iterator[Problem]:
     where, scope = "spec.parameters", parameters.get("scope")
-    for part in ("kind", "name"):
-        if not parameters.get(part):
-            yield required(f"{where}.{part}", f"{part} is required")
+    yield from _named_reference(parameters, where)
     if scope is None:
         yield required(f"{where}.scope")
     elif scope == "Namespace":
-        if not parameters.get("namespace"):
+        if parameters.get("namespace") is None:
             yield required(f"{where}.namespace", "`parameters.scope` is set to 'Namespace'")
+        else:
+            space = parameters["namespace"]
+            yield from (invalid(f"{where}.namespace", space, problem) for problem in name_problems(space, "label"))
     elif scope == "Cluster":
-        if parameters.get("namespace"):
+        if parameters.get("namespace") is not None:
             yield forbidden(f"{where}.namespace", "`parameters.scope` is set to 'Cluster'")
     else:
         yield not_supported(f"{where}.scope", scope, ("Cluster", "Namespace"))
@@ -337,14 +354,20 @@ INGRESS_CLASS = Resource(
 def _address_problems(entry: Manifest) -> list[Problem]:
     name, parent = entry["metadata"].get("name", ""), (entry.get("spec") or {}).get("parentRef")
     found: list[Problem] = []
-    if _canonical(name) != name:
-        found.append(invalid("metadata.name", name, "must be a valid IP address in canonical form"))
+    canonical = _canonical(name)
+    if canonical is None:
+        found.append(invalid("metadata.name", name, NO_ADDRESS))
+    elif canonical != name:
+        found.append(invalid("metadata.name", name, f'must be in canonical form ("{canonical}")'))
     if parent is None:
         return [*found, required("spec.parentRef")]
-    for part in ("resource", "name"):
-        if not parent.get(part):
-            found.append(required(f"spec.parentRef.{part}"))
-    return found
+    where, group = "spec.parentRef", parent.get("group", "")
+    if group:
+        found += [invalid(f"{where}.group", group, problem) for problem in name_problems(group, "subdomain")]
+    for part in ("resource", "name", "namespace"):
+        text = parent.get(part, "")
+        found += [invalid(f"{where}.{part}", text, problem) for problem in name_problems(text, "path") if text]
+    return [*found, *(required(f"{where}.{part}") for part in ("resource", "name") if not parent.get(part))]
 
 
 def _canonical(text: str) -> str | None:
@@ -354,13 +377,16 @@ def _canonical(text: str) -> str | None:
         return None
 
 
-def _fixed_spec(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
-    before, after = old.get("spec"), new.get("spec")
-    return [] if before == after else [_immutable("spec", after)]
-
-
-def _immutable(field: str, value: Any) -> Problem:
-    return raw_invalid(field, _json(value), "field is immutable")
+def _range_changes(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    """A range stays; one of the other family may join it."""
+    before, after = ((entry.get("spec") or {}).get("cidrs") or [] for entry in (old, new))
+    if len(before) == len(after) or (len(before), len(after)) == (1, 2):
+        return [
+            invalid(f"spec.cidrs[{number}]", new_one, IMMUTABLE)
+            for number, (old_one, new_one) in enumerate(zip(before, after, strict=False))
+            if old_one != new_one
+        ]
+    return [raw_invalid("spec.cidrs", _json(after), IMMUTABLE)]
 
 
 def _json(value: Any) -> str:
@@ -376,7 +402,7 @@ def _range_problems(entry: Manifest) -> list[Problem]:
     if not cidrs:
         return [required("spec.cidrs", "at least one CIDR required")]
     if len(cidrs) > 2:
-        return [raw_invalid("spec", _json(entry["spec"]), "may only hold up to 2 values")]
+        return [raw_invalid("spec.cidrs", _json({"CIDRs": cidrs}), "may only hold up to 2 values")]
     found: list[Problem] = []
     for number, text in enumerate(cidrs):
         where = f"spec.cidrs[{number}]"
@@ -385,21 +411,19 @@ def _range_problems(entry: Manifest) -> list[Problem]:
         elif str(ip_network(text, strict=False)) != text:
             shown = ip_network(text, strict=False)
             found.append(invalid(where, text, f'must be in canonical form ("{shown}")'))
-        elif text in cidrs[:number]:
-            found.append(duplicate(where, text))
     if not found and len(cidrs) == 2 and len({ip_network(text).version for text in cidrs}) == 1:
-        found.append(raw_invalid("spec.cidrs", _json(cidrs), "may specify no more than one IP for each IP family"))
+        found.append(raw_invalid("spec.cidrs", _json(cidrs), ONE_FAMILY))
     return found
 
 
 IP_ADDRESS = Resource(
     GROUP, "v1", "IPAddress", "ipaddresses", namespaced=False, short_names=("ip",),
-    generation=True, name_rule="path", validate=_address_problems, immutable=_fixed_spec,
+    generation=True, name_rule="any", validate=_address_problems, immutable=unchanged("spec.parentRef"),
 )  # fmt: skip
 SERVICE_CIDR = Resource(
     GROUP, "v1", "ServiceCIDR", "servicecidrs", namespaced=False, has_status=True, generation=True,
     subresources={"status": Subresource("ServiceCIDR")}, on_create=lambda entry: {**entry, "status": {}},
-    validate=_range_problems, immutable=_fixed_spec,
+    validate=_range_problems, immutable=_range_changes,
 )  # fmt: skip
 
 RESOURCES = (INGRESS_CLASS, INGRESS, IP_ADDRESS, NETWORK_POLICY, SERVICE_CIDR)

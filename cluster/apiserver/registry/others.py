@@ -20,7 +20,7 @@ from cluster.apiserver.registry.metadata import (
     required,
 )
 from cluster.apiserver.registry.resource import Problem, Resource, Subresource
-from cluster.apiserver.registry.rules import NOT_NEGATIVE, condition_problems, subdomain, too_many
+from cluster.apiserver.registry.rules import NOT_NEGATIVE, condition_problems, subdomain, too_many, unchanged
 from cluster.apiserver.registry.selectors import selector_problems
 from cluster.objects import Manifest
 from cluster.objects.memo import IdentityMemo
@@ -156,7 +156,7 @@ def _without_strategy(lease: Manifest) -> Manifest:
 
 LEASE = Resource(
     "coordination.k8s.io", "v1", "Lease", "leases", create_on_update=True, unconditional=False,
-    selectable=("spec.holderIdentity",), default=_default_lease, on_create=_without_strategy,
+    default=_default_lease, on_create=_without_strategy,
     on_update=lambda old, new: _without_strategy(new), validate=_validate_lease,
 )  # fmt: skip
 
@@ -222,7 +222,7 @@ def _port_problems(ports: list[Manifest]) -> Iterator[Problem]:
 def _endpoint_problems(endpoint: Manifest, kind: str, where: str) -> Iterator[Problem]:
     addresses = endpoint.get("addresses") or []
     if not addresses:
-        yield required(f"{where}.addresses", "must contain at least 1 address")
+        yield required(f"{where}.addresses")
     elif len(addresses) > MOST_ADDRESSES:
         yield too_many(f"{where}.addresses", len(addresses), MOST_ADDRESSES)
     for place, address in enumerate(addresses):
@@ -296,15 +296,10 @@ def _count_labels(old: Manifest, new: Manifest) -> Manifest:
     return {**new, "metadata": {**metadata, "generation": before.get("generation", 0) + 1}}
 
 
-def _same_address_type(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
-    before, after = old.get("addressType"), new.get("addressType", "")
-    return [] if before == after else [invalid("addressType", after, "field is immutable")]
-
-
 ENDPOINT_SLICE = Resource(
     "discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", generation=True, spec_fields=("endpoints", "ports"),
     default=_default_slice, on_create=_new_slice, on_update=_count_labels,
-    validate=_validate_slice, validate_update=_same_address_type,
+    validate=_validate_slice, immutable=unchanged("addressType"),
 )  # fmt: skip
 
 NEW_EVENT = Resource(

@@ -8,6 +8,7 @@ from functools import partial
 
 from cluster.apiserver.registry.metadata import invalid, not_supported, raw_invalid, required
 from cluster.apiserver.registry.resource import Problem, Resource
+from cluster.apiserver.registry.rules import IMMUTABLE, as_json
 from cluster.apiserver.registry.selectors import selector_problems
 from cluster.objects import Manifest
 from cluster.objects.names import name_problems
@@ -102,7 +103,7 @@ def _subject_problems(subject: Manifest, where: str, namespaced: bool) -> Iterat
     if not name:
         yield required(f"{where}.name")
     if kind not in _GROUP_OF_SUBJECT:
-        yield not_supported(f"{where}.kind", kind, ("Group", "ServiceAccount", "User"))
+        yield not_supported(f"{where}.kind", kind, ("ServiceAccount", "User", "Group"))
         return
     group = _GROUP_OF_SUBJECT[kind]
     if kind == "ServiceAccount" and name:
@@ -117,14 +118,8 @@ def _fixed_role(old: Manifest, new: Manifest, subresource: str) -> list[Problem]
     if old.get("roleRef") == new.get("roleRef"):
         return []
     role = new.get("roleRef") or {}
-    shown = ", ".join(f'{go}:"{role.get(name, "")}"' for go, name in _ROLE_REF)
-    return [
-        {
-            "reason": "FieldValueInvalid",
-            "message": f"Invalid value: {{{shown}}}: cannot change roleRef".replace("{", "rbac.RoleRef{", 1),
-            "field": "roleRef",
-        }
-    ]
+    shown = as_json({go: role.get(name, "") for go, name in _ROLE_REF})  # Go shows its internal struct.
+    return [raw_invalid("roleRef", shown, IMMUTABLE)]
 
 
 _ROLE_REF = (("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name"))

@@ -96,6 +96,16 @@ def fixed(*paths: str) -> UpdateCheck:
     return check
 
 
+def unchanged(*paths: str) -> UpdateCheck:
+    """Like `fixed`, for fields whose type declares that they stay: errors about those don't show a value."""
+
+    def check(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+        changed = (path for path in paths if (at(old, path) or None) != (at(new, path) or None))
+        return [raw_invalid(path, "null", IMMUTABLE) for path in changed]
+
+    return check
+
+
 # --- signers ----------------------------------------------------------------------------------------------------
 
 MAX_DOMAIN, MAX_SIGNER = 253, 253 + 253 + 63 + 2

@@ -16,6 +16,7 @@ from cluster.apiserver.registry.metadata import (
     too_long,
 )
 from cluster.apiserver.registry.resource import Problem, Resource, Subresource, UpdateCheck
+from cluster.apiserver.registry.rules import unchanged
 from cluster.apiserver.registry.selectors import selector_problems, shown
 from cluster.objects import Manifest, quantity
 from cluster.objects.names import name_problems, qualified_problems
@@ -112,24 +113,17 @@ def _topology(term: Manifest, where: str) -> Iterator[Problem]:
         seen[key] = None
 
 
-def _class_changes(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
-    found = []
-    for name in ("parameters", "provisioner", "reclaimPolicy"):
-        if (old.get(name) or None) != (new.get(name) or None):
-            found.append(forbidden(name, f"updates to {name} are forbidden."))
-    return [*found, *_fixed("volumeBindingMode")(old, new, subresource)]
-
-
 STORAGE_CLASS = Resource(
     GROUP, "v1", "StorageClass", "storageclasses", namespaced=False, returns_deleted=True,
     short_names=("sc",), default=_default_class,
-    validate=_class_problems, validate_update=_class_changes,
+    validate=_class_problems, immutable=unchanged("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
 )  # fmt: skip
 
 
 def _attributes_problems(entry: Manifest) -> list[Problem]:
-    found = list(_driver_name(entry.get("driverName", ""), "driverName"))
-    parameters = entry.get("parameters") or {}
+    driver, parameters = entry.get("driverName", ""), entry.get("parameters") or {}
+    found = [required("driverName")] if not driver else []
+    found += [invalid("driverName", driver.lower(), p) for p in (qualified_problems(driver.lower()) if driver else ())]
     if not parameters:
         return [*found, required("parameters", "must contain at least one key/value pair")]
     return [*found, *_parameters(parameters, "parameters")]
@@ -175,7 +169,7 @@ VOLUME_ATTACHMENT = Resource(
     GROUP, "v1", "VolumeAttachment", "volumeattachments", namespaced=False, returns_deleted=True, has_status=True,
     subresources={"status": Subresource("VolumeAttachment")}, unconditional=False,
     on_create=lambda entry: {**entry, "status": {"attached": False}},
-    validate=_attachment_problems, immutable=_fixed("spec"),
+    validate=_attachment_problems, immutable=unchanged("spec"),
 )  # fmt: skip
 
 # --- what CSI drivers say of themselves -------------------------------------------------------------------------
@@ -220,10 +214,16 @@ def _driver_problems(driver: Manifest) -> list[Problem]:
     return found
 
 
+def _driver_changes(old: Manifest, new: Manifest, subresource: str) -> list[Problem]:
+    changed = _fixed("spec.attachRequired", "spec.volumeLifecycleModes")(old, new, subresource)
+    names = {"spec.attachRequired": "spec.attachedRequired"}  # The real server misspells it.
+    return [{**problem, "field": names.get(problem["field"], problem["field"])} for problem in changed]
+
+
 CSI_DRIVER = Resource(
     GROUP, "v1", "CSIDriver", "csidrivers", namespaced=False, returns_deleted=True,
     unconditional=False, default=_default_driver, validate=_driver_problems,
-    immutable=_fixed("spec.attachRequired", "spec.fsGroupPolicy", "spec.volumeLifecycleModes"),
+    immutable=_driver_changes,
 )  # fmt: skip
 
 
@@ -301,7 +301,7 @@ def _runtime_problems(entry: Manifest) -> list[Problem]:
 
 RUNTIME_CLASS = Resource(
     "node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", namespaced=False, validate=_runtime_problems,
-    create_on_update=True, unconditional=False, immutable=_fixed("handler"),
+    create_on_update=True, unconditional=False, immutable=unchanged("handler"),
 )  # fmt: skip
 
 RESOURCES = (

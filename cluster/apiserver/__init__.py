@@ -23,7 +23,7 @@ A write comes as a controller's call or as kubectl's bytes, and goes one way; a 
     storage.py      revisions, bytes, causes        commits.py   the world's door to etcd, export and digest
     reads.py        GET, LIST and WATCH from rows   table/, negotiate.py   the forms that clients ask for
     discovery.py, openapi.py, descriptions.py       what this server serves, said to clients
-    bootstrap.py    what a new cluster has at once  expiry.py    events live an hour
+    bootstrap/      what a new cluster has at once, and who keeps it so      expiry.py    events live an hour
 
 Mirrors:  kubernetes/pkg/{controlplane,registry,apis}, k8s.io/apiserver
 Left out: server-side apply, webhooks, audit.

@@ -126,7 +126,7 @@ class Definitions(Component):
         for obj in living[:BATCH]:
             try:
                 self.client.delete(cache, meta.namespace(obj), meta.name(obj))
-            except errors.NotFound:
+            except (errors.NotFound, errors.PathNotFound):
                 continue
         if len(living) > BATCH:
             self.queue.add(cache)

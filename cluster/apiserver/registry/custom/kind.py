@@ -32,7 +32,7 @@ ENVELOPE = ("kind", "apiVersion", "metadata")
 
 
 def resources_of(definition: Manifest) -> tuple[Resource, ...]:
-    """The kinds that a definition makes; none before it is established."""
+    """The kinds that a definition makes, one a served version and that which is stored; none before it is established."""
     return _resources.get(definition, "", _resources_of)  # type: ignore[no-any-return]
 
 
@@ -41,7 +41,8 @@ def _resources_of(definition: Manifest) -> tuple[Resource, ...]:
     known = f"{names.get('plural')}.{definition['spec']['group']}" == definition["metadata"]["name"]
     if not conditions.is_true(definition, "Established") or not known or not names.get("kind"):
         return ()
-    return tuple(_resource(definition, version) for version in definition["spec"]["versions"] if version["served"])
+    versions = definition["spec"]["versions"]
+    return tuple(_resource(definition, each) for each in versions if each["served"] or each["storage"])
 
 
 def _resource(definition: Manifest, version: Manifest) -> Resource:
@@ -63,7 +64,7 @@ def _resource(definition: Manifest, version: Manifest) -> Resource:
         short_names=tuple(names.get("shortNames") or ()),
         categories=tuple(names.get("categories") or ()),
         singular=names.get("singular") or "",
-        verbs=ALL_VERBS,
+        verbs=ALL_VERBS if version["served"] else (),  # Without verbs it is there for its objects' end only.
         subresources=subresources,
         storage=f"{spec['group']}/{names['plural']}",
         selectable=tuple(each["jsonPath"].removeprefix(".") for each in version.get("selectableFields") or ()),

@@ -117,6 +117,20 @@ def test_a_deleted_definition_takes_its_objects_with_it():
     assert cluster.get("CustomResourceDefinition", "crontabs.stable.example.com") is None
 
 
+def test_a_kind_that_is_no_longer_served_can_still_be_deleted():
+    cluster = with_kinds(a_crontab_definition())
+    cluster.create(a_crontab("one"))
+    version = {**a_crontab_definition()["spec"]["versions"][0], "served": False}
+    cluster.patch(a_crontab_definition(), {"spec": {"versions": [version]}})
+
+    assert cluster.world.server.kinds.by_path("stable.example.com", "v1", "crontabs") is None
+    cluster.delete(a_crontab_definition())
+    cluster.run_for(1)
+
+    assert not cluster.objects("crontabs.stable.example.com")
+    assert cluster.get("CustomResourceDefinition", "crontabs.stable.example.com") is None
+
+
 def test_a_deleted_namespace_takes_its_custom_objects_with_it():
     cluster = with_kinds(a_crontab_definition())
     cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}})

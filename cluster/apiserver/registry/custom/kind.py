@@ -32,7 +32,7 @@ ENVELOPE = ("kind", "apiVersion", "metadata")
 
 
 def resources_of(definition: Manifest) -> tuple[Resource, ...]:
-    """The kinds that a definition makes, one a served version and that which is stored; none before it is established."""
+    """The kinds that a definition makes: its served versions and the stored one; none before it is established."""
     return _resources.get(definition, "", _resources_of)  # type: ignore[no-any-return]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from cluster import ENGINE_VERSION
-from cluster.apiserver import kinds, registry
+from cluster.apiserver import kinds
 from cluster.apiserver.registry import Resource
 from cluster.etcd import compaction, disk
 from cluster.etcd.disk import Batch, EventRow, Fenced, InputRow, Withdrawn
@@ -58,8 +58,8 @@ cache_of, key_of = kinds.cache_of, kinds.key_of
 
 
 def resource_of(kind: str) -> Resource:
-    """Of a built-in kind. Errors: PathNotFound."""
-    return registry.by_kind(kind)
+    """Of a kind by the name of its cache. Errors: PathNotFound."""
+    return kinds.stored_under(kind)
 
 
 def row_of(cluster: Cluster) -> dict[str, Any]:

@@ -118,6 +118,17 @@ def cache_of(key: str, obj: Manifest) -> str:
     return f"{plural}.{group}"
 
 
+def stored_under(cache: str) -> Resource:
+    """Where objects of that name are stored, also of a custom kind of which nothing else is known.
+
+    Errors: PathNotFound.
+    """
+    plural, dot, group = cache.partition(".")
+    if not dot:
+        return registry.by_kind(cache)
+    return Resource(group, "", plural, plural, storage=f"{group}/{plural}", cache=cache)
+
+
 def key_of(cache: str, namespace: str, name: str) -> str:
     """The storage key of the object that informers hold under that name. Errors: PathNotFound."""
     plural, dot, group = cache.partition(".")

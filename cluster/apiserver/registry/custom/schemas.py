@@ -58,7 +58,8 @@ def _inner(key: str, value: Any, label: str, where: str, unknown: list[str]) -> 
     if key in _NAMED:
         schema.decode(_MAPPED, {key: value}, label)
         return {name: decode(each or {}, label, f"{where}.{name}", unknown) for name, each in value.items()}
-    return decode(value, label, where, unknown) if isinstance(value, dict) and key != "dependencies" else value
+    # Go reads these with code of their own, which does not tell of unknown fields.
+    return decode(value, label, where, []) if isinstance(value, dict) and key != "dependencies" else value
 
 
 def _plain() -> Type:

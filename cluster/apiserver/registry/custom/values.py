@@ -15,7 +15,7 @@ import orjson
 
 from cluster.apiserver import regexes
 from cluster.apiserver.registry.custom import formats
-from cluster.apiserver.registry.custom.structure import ABSENT, Node, X, element_key, elements_by_key, frozen, node_of
+from cluster.apiserver.registry.custom.structure import ABSENT, Node, X, element_key, elements_by_key, frozen
 from cluster.apiserver.registry.metadata import invalid, required, validate_metadata
 from cluster.apiserver.registry.resource import Problem, Resource
 
@@ -265,7 +265,7 @@ def _object(value: dict[str, Any], raw: dict[str, Any], path: str, report: Repor
             schema = rest if isinstance(rest, dict) else None
         if schema is not None:
             before = old.get(name, ABSENT) if isinstance(old, dict) else ABSENT
-            inner = node_of(schema) if node is not None else None
+            inner = node.child(name) if node is not None else None
             _check(given, schema, f"{path}.{name}" if path else name, report, before, inner)
     for name in raw.get("required") or ():
         if name not in value:

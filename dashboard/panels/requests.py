@@ -5,6 +5,7 @@ Only requests that want to change something enter the world and are recorded; re
 Read next: cluster/apiserver/stages.py, which writes the rows down.
 """
 
+import re
 from typing import Any
 
 import orjson
@@ -36,6 +37,9 @@ WHAT: dict[str, str | Promise] = {
 }
 
 
+_SHORT = re.compile(r"^/(api/v1|apis/[^/]+/[^/]+)/")  # Group and version: the plural says enough in a list.
+
+
 def context(view: View) -> dict[str, Any]:
     """`open`: the number of the request whose stages are shown; the newest one's if there is none of that number."""
     rows = recorded(view)
@@ -64,6 +68,7 @@ def _row(row: Input, request: dict[str, Any]) -> dict[str, Any]:
         "command": _command(headers),
         "method": request["method"],
         "path": request["path"] + (f"?{request['query']}" if request.get("query") else ""),
+        "short": _SHORT.sub("", request["path"]),
         "status": row.status,
         "refused": row.status >= 400,
         "revision": row.revision,

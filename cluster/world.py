@@ -268,6 +268,10 @@ class World:
             response = self._dispatch(request)
         except errors.ApiError as error:
             response = Response.error(error)
+        if response.status == requests.CONTINUE:  # Nothing happened yet, so there is nothing to record.
+            self.row["inputs"] -= 1
+            asked = {**orjson.loads(response.body), "seed": identity}
+            return Response(requests.CONTINUE, body=orjson.dumps(asked))
         self.executed.append(
             commits.InputRow(
                 identity,

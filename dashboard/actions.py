@@ -14,7 +14,7 @@ import yaml
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from cluster import inbox
+from cluster import inbox, outside
 from cluster.apiserver import registry
 from cluster.models import Cluster
 from cluster.objects import Manifest, meta
@@ -55,7 +55,7 @@ def failed(text: str, form: bool = False) -> Outcome:
 
 def ask(cluster: Cluster, request: dict[str, Any]) -> tuple[bool, str]:
     """Put one request into the inbox and wait. (went well, what the cluster said)."""
-    answer = inbox.call_sync(cluster.name, request)
+    answer = outside.call_sync(cluster.name, request)
     stream.announce(cluster.name)
     if answer.status < 400:
         return True, ""

@@ -7,6 +7,7 @@ Mirrors:  k8s.io/apimachinery/pkg/apis/meta/v1/{types.go, validation/validation.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from cluster.apiserver.registry.metadata import forbidden, invalid, not_supported, too_long
 from cluster.apiserver.registry.resource import Problem
@@ -27,6 +28,7 @@ class Options:
     """Options of one request. `grace`: seconds. `warnings`: what the answer shall warn of.
 
     `stages`: where the request's way is written down; None: nobody asks, as for our own components' writes.
+    `hooks`: what webhooks answered (admission/webhooks.py); None: they are not asked.
     """
 
     dry_run: bool = False
@@ -38,6 +40,7 @@ class Options:
     field_validation: str = "Warn"
     warnings: list[str] = field(default_factory=list)
     stages: Stages | None = None
+    hooks: Any = None
 
 
 def of_write(method: str, query: Query) -> Options:

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from cluster.apiserver import patches, registry
-from cluster.apiserver.admission import CREATE
+from cluster.apiserver.admission import CREATE, webhooks
 from cluster.apiserver.authorization.asked import asked
 from cluster.apiserver.bodies import MAX_BYTES, as_expected, decode_body, too_large
 from cluster.apiserver.options import Options, of_delete, of_write
@@ -32,6 +32,8 @@ from cluster.apiserver.target import Target
 from cluster.apiserver.target import parse as parse_target
 from cluster.objects import Manifest, errors, labels, meta, users
 from cluster.objects.users import MASTERS, User
+
+CONTINUE = 100  # Not an answer yet: webhooks must be asked first.
 
 
 @dataclass
@@ -76,6 +78,7 @@ class Call:
     user: User
     options: Options
     stages: Stages
+    hooks: webhooks.Hooks | None
 
 
 def handle(server: Server, request: dict[str, Any]) -> Response:
@@ -84,6 +87,8 @@ def handle(server: Server, request: dict[str, Any]) -> Response:
     try:
         call = _parsed(server, request, stages)
         response = _route(call)
+    except webhooks.Wanted as wanted:
+        return Response(CONTINUE, body=orjson.dumps({"calls": wanted.calls}))
     except errors.ApiError as error:
         stages.refused(error.status, error.message)
         response = Response.error(error, call.options.warnings if call else None)
@@ -110,7 +115,8 @@ def _parsed(server: Server, request: dict[str, Any], stages: Stages) -> Call:
     if len(body) > MAX_BYTES:
         raise too_large()
     content_type = request.get("headers", {}).get("content-type", "").split(";")[0].strip().lower()
-    return Call(server, request["method"], target, resource, query, content_type, body, user, Options(), stages)
+    hooks = webhooks.Hooks.of(request.get("webhooks"))
+    return Call(server, request["method"], target, resource, query, content_type, body, user, Options(), stages, hooks)
 
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -241,19 +247,20 @@ def _delete_collection(call: Call) -> Response:
     chosen = labels.parse(call.query.get("labelSelector", [""])[-1])
     fields = registry.field_selector(resource, call.query.get("fieldSelector", [""])[-1])
     items = []
-    for obj in server.informers.list(resource.cache, call.target.namespace or None):
-        if not chosen.matches(meta.labels(obj)) or not fields(obj):
-            continue
+    listed = server.informers.list(resource.cache, call.target.namespace or None)
+    found = [obj for obj in listed if chosen.matches(meta.labels(obj)) and fields(obj)]
+    server.ask_of_deletions(resource, call.user, found, options)
+    for obj in found:
         left, _ = server.delete_as(resource, call.user, meta.namespace(obj), meta.name(obj), options)
         options.stages = None  # The first one's way is every one's.
         items.append({k: v for k, v in _shown(call, left).items() if k not in ("kind", "apiVersion")})
     revision = str(server.storage.store.revision)
-    listed = {
+    answer = {
         "kind": resource.list_kind or f"{resource.kind}List",
         "apiVersion": resource.api_version,
         "metadata": {"resourceVersion": revision},
     }
-    return Response.json(200, {**listed, "items": items})
+    return Response.json(200, {**answer, "items": items})
 
 
 # --- sub-resources ----------------------------------------------------------------------------------------------
@@ -454,7 +461,7 @@ def _numeric_version(obj: Manifest) -> None:
 def _write_options(call: Call) -> Options:
     """Of a POST, PUT or PATCH."""
     options = of_write(call.method, call.query)
-    options.stages = call.stages
+    options.stages, options.hooks = call.stages, call.hooks
     return options
 
 
@@ -465,7 +472,7 @@ def _delete_options(call: Call) -> Options:
         kind = registry.by_kind("DeleteOptions")
         given = registry.decode(kind, decode_body(call.content_type or "application/json", call.body, kind).obj).obj
     call.options = options = of_delete(call.query, given)
-    options.stages = call.stages
+    options.stages, options.hooks = call.stages, call.hooks
     return options
 
 

@@ -25,6 +25,7 @@ from cluster.apiserver.admission import (
     namespace_lifecycle,
     resource_quota,
     topology_labels,
+    webhooks,
 )
 from cluster.apiserver.allocators import Allocators
 from cluster.apiserver.authorization import KINDS as RBAC_KINDS
@@ -89,13 +90,13 @@ class Server:
         if resource.refuses:
             raise errors.MethodNotAllowed(resource.refuses)
         stages = options.stages
-        new = self._with_identity(resource, obj)
+        new = self._with_identity(resource, obj, options.hooks.seed if options.hooks is not None else "")
         metadata = new["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
         given = obj.get("metadata") or {}
         shown = given.get("name") or given.get("generateName", "")
         attributes = Attributes(CREATE, resource, "", namespace, shown, user, registry.default(resource, new))
-        attributes.dry_run, attributes.warnings = options.dry_run, options.warnings
+        attributes.dry_run, attributes.warnings, attributes.hooks = options.dry_run, options.warnings, options.hooks
         new = registry.prepare_create(resource, admission.mutate(self, attributes, stages))
         if resource.requested_by is not None:
             new = resource.requested_by(new, user)
@@ -183,7 +184,7 @@ class Server:
         if subresource not in _PARTIAL and registry.is_touched(old, asked):
             asked = registry.default(resource, asked)  # What was stored has its defaults already.
         attributes = Attributes(UPDATE, resource, subresource, namespace, name, user, asked, old)
-        attributes.dry_run, attributes.warnings = options.dry_run, options.warnings
+        attributes.dry_run, attributes.warnings, attributes.hooks = options.dry_run, options.warnings, options.hooks
         asked = admission.mutate(self, attributes, stages)
         if stages is not None:
             stages.enter("validation")
@@ -386,11 +387,11 @@ class Server:
 
     # --- shared stages ------------------------------------------------------------------------------------------
 
-    def _with_identity(self, resource: Resource, obj: Manifest) -> Manifest:
-        """Name, uid and creation time: what only the server may decide."""
+    def _with_identity(self, resource: Resource, obj: Manifest, seed: str) -> Manifest:
+        """Name, uid and creation time: what only the server may decide. `seed`: see `webhooks.Hooks`."""
         given = obj.get("metadata") or {}
         metadata = {k: v for k, v in given.items() if k not in _SERVER_OWNED}
-        revision = self.storage.next_revision()
+        revision = seed or self.storage.next_revision()
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = self._generated_name(resource, metadata, revision)
         if not resource.namespaced:
@@ -401,7 +402,7 @@ class Server:
         metadata["creationTimestamp"] = self.clock.stamp()
         return {**obj, "metadata": metadata}
 
-    def _generated_name(self, resource: Resource, metadata: Manifest, revision: int) -> str:
+    def _generated_name(self, resource: Resource, metadata: Manifest, revision: int | str) -> str:
         base, namespace = metadata["generateName"][:58], metadata.get("namespace", "default")
         for attempt in range(NAME_ATTEMPTS):
             name = base + self.dice.suffix("name", revision, attempt)
@@ -413,11 +414,27 @@ class Server:
         self, resource: Resource, user: User, namespace: str, name: str, old: Manifest, options: Options
     ) -> None:
         attributes = Attributes(DELETE, resource, "", namespace, name, user, old, old, options.dry_run)
-        attributes.warnings = options.warnings
+        attributes.warnings, attributes.hooks = options.warnings, options.hooks
         admission.mutate(self, attributes, options.stages)
         admission.validate(self, attributes, options.stages)
         if options.stages is not None:
             options.stages.enter("storage")
+
+    def ask_of_deletions(self, resource: Resource, user: User, found: list[Manifest], options: Options) -> None:
+        """Before the first of many goes: have webhooks been asked of them all? Errors: webhooks.Wanted."""
+        if options.hooks is None:
+            return
+        wanted, stages, options.stages = [], options.stages, None
+        for obj in found:
+            try:
+                self._admit_deletion(resource, user, meta.namespace(obj), meta.name(obj), obj, options)
+            except webhooks.Wanted as error:
+                wanted.append(error)
+            except errors.ApiError:
+                continue  # It is refused when its turn comes.
+        options.stages = stages
+        if wanted:
+            raise webhooks.Wanted([call for error in wanted for call in error.calls])
 
     def admit_beside(
         self,
@@ -435,7 +452,7 @@ class Server:
         Returns the object as the mutating plugins want it.
         """
         attributes = Attributes(operation, resource, subresource, namespace, name, user, obj, None, options.dry_run)
-        attributes.warnings = options.warnings
+        attributes.warnings, attributes.hooks = options.warnings, options.hooks
         obj = admission.mutate(self, attributes, options.stages)
         admission.validate(self, attributes, options.stages)
         if options.stages is not None:

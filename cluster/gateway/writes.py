@@ -3,7 +3,8 @@
 Only what the world needs is handed over; the form of the answer (Table, YAML) is made here. The body goes as text if it
 is text, since the input is recorded as JSON.
 
-Read next: inbox.py for how exactly once is kept; apiserver/requests.py for what the world does with it.
+Read next: outside.py for webhooks; inbox.py for how exactly once is kept; apiserver/requests.py for what the world
+does with it.
 """
 
 from base64 import b64encode
@@ -11,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from cluster import inbox
+from cluster import inbox, outside
 from cluster.apiserver import gojson
 from cluster.apiserver.negotiate import JSON, Format, encode
 from cluster.apiserver.registry import Resource
@@ -30,7 +31,7 @@ async def answer(request: Request, resource: Resource) -> Reply:
     _check_depth(body)
     if pool.reader().cluster(request.cluster) is None:
         raise lists.NoSuchCluster(request.cluster)
-    answered = await inbox.call(request.cluster, message(request, body))
+    answered = await outside.call(request.cluster, message(request, body))
     return _reply(request, form, resource, answered)
 
 

@@ -34,6 +34,7 @@ from cluster.apiserver.admission import (
     taint_nodes_by_condition,
     topology_labels,
     validating_policy,
+    webhooks,
 )
 from cluster.apiserver.admission.attributes import CONNECT, CREATE, DELETE, UPDATE, Attributes
 from cluster.apiserver.admission.plugin import Plugin
@@ -60,6 +61,7 @@ PLUGINS: tuple[Plugin, ...] = (
     topology_labels.PLUGIN,
     role_escalation.PLUGIN,
     validating_policy.PLUGIN,
+    webhooks.PLUGIN,
     *resource_quota.PLUGINS,
 )
 
@@ -77,7 +79,19 @@ def validating(kind: str, operation: str, subresource: str) -> tuple[Plugin, ...
 
 
 def mutate(server: Any, attributes: Attributes, stages: Stages | None = None) -> Manifest:
-    """The object as the mutating plugins want it; `attributes.obj` follows. Errors: any ApiError of a plugin's."""
+    """The object as plugins and webhooks want it; `attributes.obj` follows. Errors: any ApiError; webhooks.Wanted.
+
+    After a webhook changed the object plugins look at it once more, and then the webhooks that asked for that.
+    """
+    attributes.stages = stages
+    _mutate(server, attributes, stages)
+    if attributes.hooks is not None and webhooks.mutate(server, attributes, again=False):
+        _mutate(server, attributes, None)
+        webhooks.mutate(server, attributes, again=True)
+    return attributes.obj
+
+
+def _mutate(server: Any, attributes: Attributes, stages: Stages | None) -> None:
     for plugin in mutating(attributes.resource.cache, attributes.operation, attributes.subresource):
         before = attributes.obj
         if stages is not None:
@@ -85,11 +99,11 @@ def mutate(server: Any, attributes: Attributes, stages: Stages | None = None) ->
         attributes.obj = plugin.mutate(server, attributes)  # type: ignore[misc]
         if stages is not None and attributes.obj is not before:
             stages.changed(before, attributes.obj)
-    return attributes.obj
 
 
 def validate(server: Any, attributes: Attributes, stages: Stages | None = None) -> None:
-    """Ask the validating plugins. Errors: any ApiError of a plugin's."""
+    """Ask the validating plugins and webhooks. Errors: any ApiError; webhooks.Wanted."""
+    attributes.is_complete, attributes.stages = True, stages
     for plugin in validating(attributes.resource.cache, attributes.operation, attributes.subresource):
         if stages is not None:
             stages.enter("validating", plugin.name)

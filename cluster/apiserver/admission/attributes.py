@@ -1,8 +1,10 @@
 """What an admission plugin may look at, and where it leaves its warnings."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from cluster.apiserver.registry import Resource
+from cluster.apiserver.stages import Stages
 from cluster.objects import Manifest
 from cluster.objects.users import User
 
@@ -28,4 +30,7 @@ class Attributes:
     old: Manifest | None = None
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)  # What the answer shall warn of.
+    stages: Stages | None = None  # Where the request's way is written down.
+    hooks: Any = None  # What webhooks answered (webhooks.Hooks); None: they are not asked.
+    is_complete: bool = False  # Is it as it would be stored? True for validating plugins.
     audit: dict[str, str] = field(default_factory=dict)  # Notes for the audit log: what would have been refused.

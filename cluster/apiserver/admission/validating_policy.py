@@ -239,6 +239,27 @@ def _denials(
     return list(_failed(spec, run, strict))
 
 
+def meets(server: Any, attributes: Attributes, conditions: list[Manifest], resource: Resource) -> bool:
+    """Do all matchConditions hold for the request as that version? One that says no counts before one that fails.
+
+    Errors: Forbidden, saying which could not be decided.
+    """
+    created, gone = attributes.operation == CREATE, attributes.operation == "delete"
+    seen = Seen(resource, None if gone else attributes.obj, None if created else attributes.old or attributes.obj)
+    variables = _variables(server, attributes, None, _presented(seen, resource))
+    run, problems = _Evaluation({}, variables, Budget(POLICY_LIMIT)), []
+    for condition in conditions:
+        try:
+            if run.value(condition["expression"], ("bool",), False) is not True:
+                return False
+        except (CompileError, EvalError, Exhausted) as error:
+            problems.append(_problem(error))
+    if problems:
+        listed = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
+        raise errors.Forbidden(attributes.resource.group, attributes.resource.plural, attributes.name, listed)
+    return True
+
+
 def _failed(spec: Manifest, run: "_Evaluation", strict: bool) -> Iterator[Denial]:
     for validation in spec.get("validations") or ():
         text = validation["expression"].strip()

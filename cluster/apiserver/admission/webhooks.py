@@ -13,7 +13,7 @@ Only who sends `webhooks` along is asked about: the gateway and the page do. Wri
 steps must not depend on what runs beside the cluster.
 
 Mirrors:  k8s.io/apiserver/pkg/admission/plugin/webhook/{mutating,validating}/dispatcher.go, request/admissionreview.go
-Left out: webhooks elsewhere than on this machine; matchConditions; auditAnnotations; CONNECT.
+Left out: webhooks elsewhere than on this machine; auditAnnotations; CONNECT.
 Read next: cluster/outside.py, which calls; docs/decisions/ for why it is done like this.
 """
 
@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from cluster.apiserver import patches, registry
-from cluster.apiserver.admission import matching
+from cluster.apiserver.admission import matching, validating_policy
 from cluster.apiserver.admission.attributes import CREATE, DELETE, UPDATE, Attributes
 from cluster.apiserver.admission.plugin import ANY, Plugin
 from cluster.apiserver.registry import Resource
@@ -106,8 +106,21 @@ def _interested(server: Any, kind: str, attributes: Attributes) -> Iterator[tupl
     for configuration in sorted(configurations, key=meta.name):
         for hook in configuration.get("webhooks") or ():
             resource = matching.matching(server, hook, attributes)
-            if resource is not None:
+            if resource is not None and _is_wanted(server, hook, resource, attributes):
                 yield meta.name(configuration), hook, resource
+
+
+def _is_wanted(server: Any, hook: Manifest, resource: Resource, attributes: Attributes) -> bool:
+    """Do its conditions hold? Errors: Forbidden, if nobody can tell and that matters."""
+    conditions = hook.get("matchConditions")
+    if not conditions:
+        return True
+    try:
+        return validating_policy.meets(server, attributes, conditions, resource)
+    except errors.Forbidden:
+        if hook.get("failurePolicy") == "Ignore":
+            return False
+        raise
 
 
 def _answer(

@@ -191,6 +191,26 @@ def test_selectors_and_rules_say_what_a_webhook_wants_to_see():
     assert [asked["name"] for asked in caller.asked] == ["marked"]
 
 
+def test_conditions_say_what_a_webhook_wants_to_see():
+    conditions = [{"name": "not-mine", "expression": "request.userInfo.username != 'system:admin'"}]
+    conditions += [{"name": "nonsense", "expression": "object.spec.nothing == 1"}]
+    cluster = a_cluster(nodes=1).with_objects(a_webhook("Validating", "guard", matchConditions=conditions))
+    caller = Caller(cluster, guard=yes)
+
+    assert caller.create(a_pod("web"))[0] == 201
+    assert caller.asked == []
+
+
+def test_a_condition_that_nobody_can_decide_refuses_the_request():
+    conditions = [{"name": "nonsense", "expression": "object.spec.nothing == 1"}]
+    cluster = a_cluster(nodes=1).with_objects(a_webhook("Validating", "guard", matchConditions=conditions))
+
+    status, said = Caller(cluster, guard=yes).create(a_pod("web"))
+
+    assert status == 403
+    assert "no such key: nothing" in said["message"]
+
+
 def test_a_collection_is_deleted_only_when_webhooks_were_asked_of_all_of_it():
     cluster = a_cluster(nodes=1).with_objects(a_webhook("Validating", "guard", "configmaps", "DELETE"))
     for name in ("a", "b"):

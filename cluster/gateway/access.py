@@ -10,7 +10,7 @@ Mirrors:  k8s.io/apiserver/pkg/endpoints/filters/authorization.go
 from cluster.apiserver import registry
 from cluster.apiserver.authorization.asked import asked
 from cluster.apiserver.target import parse
-from cluster.gateway import identity, kinds, policy
+from cluster.gateway import flow, identity, kinds, policy
 from cluster.gateway.http import Request
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -21,6 +21,7 @@ REVIEWS = ("authentication.k8s.io", "authorization.k8s.io")
 async def admit(request: Request) -> None:
     """Set the request's user. Errors: Unauthorized, Forbidden, BadRequest."""
     request.user = user = await identity.identify(request)
+    request.classified = await flow.headers(request)  # Also what is forbidden belongs somewhere.
     if user.is_master or (request.method in WRITES and await _is_for_the_world(request)):
         return
     ask = asked(user, request.method, request.path, request.query_string)

@@ -54,6 +54,7 @@ class Request:
         self.user: User = users.ANONYMOUS if self.is_secure else users.ADMIN  # Until access.py has looked.
         self.started = False
         self.status = 0  # Of the answer, once it has begun.
+        self.classified: tuple[tuple[str, str], ...] = ()  # Headers that say which FlowSchema it belongs to.
         self.warnings: list[str] = []  # What every answer to this request warns of.
 
     def header_values(self, name: str) -> list[str]:
@@ -128,6 +129,7 @@ class Request:
         sent = [(b"content-type", media.encode())] if media else []
         sent += [(b"audit-id", str(uuid.uuid4()).encode()), (b"date", formatdate(usegmt=True).encode())]
         sent += [(name.lower().encode(), value.encode("latin1", "replace")) for name, value in headers]
+        sent += [(name.lower().encode(), value.encode()) for name, value in self.classified]
         sent += [(b"warning", f'299 - "{text}"'.encode("latin1", "replace")) for text in self.warnings]
         await self._send({"type": "http.response.start", "status": status, "headers": sent})
 

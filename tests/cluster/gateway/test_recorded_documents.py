@@ -17,8 +17,9 @@ ROOT = MISC["/"]["body"]["paths"]
 EXPIRED = {case["name"]: case for case in json.loads((GOLDEN / "listwatch" / "expired.json").read_text())}
 NEGOTIATION = json.loads((GOLDEN / "listwatch" / "negotiation.json").read_text())
 V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-ANY = ("Etag", "Date", "Audit-Id", "Last-Modified", "Expires")  # Headers that must be there, whatever they say.
-NEVER = ("Transfer-Encoding", "Content-Length", "X-Kubernetes-Pf-Flowschema-Uid", "X-Kubernetes-Pf-Prioritylevel-Uid")
+FLOW = ("X-Kubernetes-Pf-Flowschema-Uid", "X-Kubernetes-Pf-Prioritylevel-Uid")
+ANY = ("Etag", "Date", "Audit-Id", "Last-Modified", "Expires", *FLOW)  # Must be there, whatever they say.
+NEVER = ("Transfer-Encoding", "Content-Length")
 HEADERS = [name for name in MISC if "body" not in MISC[name]]
 ANSWERS = [name for name in MISC if "body" in MISC[name] and not name.startswith(("/metrics", "/apis/nope"))]
 

@@ -4,10 +4,10 @@
     Accept: application/vnd.kubernetes.protobuf,application/json               a Go client: JSON will do
 
 The best entry that we can make wins; among equals the first. JSON is preferred to protobuf wherever the client takes
-both, since stored bytes are JSON and are passed on as they are.
+both, since stored bytes are JSON and are passed on as they are: protobuf is for who takes nothing else.
 
 Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers/negotiation (negotiate.go)
-Left out: protobuf and CBOR answers.
+Left out: CBOR answers.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 import yaml
 
+from cluster.apiserver import protobuf_answers
 from cluster.objects import errors
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
@@ -60,15 +61,18 @@ def _entries(header: str) -> Iterator[Accepted]:
 
 def negotiate(accept: str, watch: bool = False) -> Format:
     """What to answer with. Errors: NotAcceptable, in the two forms of the real server."""
-    known = False
+    known, last = False, None
     for entry in parse_accept(accept or "*/*"):
         media = JSON if entry.media == "*/*" else entry.media
         if media not in OBJECTS:
             continue
         known = True
         chosen = _format(media, entry.parameters, watch)
-        if chosen is not None:
+        if chosen is not None and chosen.media != PROTOBUF:
             return chosen
+        last = last or chosen
+    if last is not None:
+        return last
     accepted = STREAMS if watch else OBJECTS
     if known:
         raise errors.NotAcceptable(f"only the following media types are accepted: {', '.join(accepted)}")
@@ -78,12 +82,12 @@ def negotiate(accept: str, watch: bool = False) -> Format:
 
 def _format(media: str, parameters: dict[str, str], watch: bool) -> Format | None:
     """The form that an entry asks for; None if we do not have it."""
-    if media == PROTOBUF or (watch and media == YAML):
+    if watch and media == YAML:
         return None
     transform, version = parameters.get("as", ""), parameters.get("v", "v1")
     if transform:
         known = transform in TRANSFORMS and parameters.get("g") == "meta.k8s.io" and version in ("v1", "v1beta1")
-        if not known:
+        if not known or (media, transform) == (PROTOBUF, "Table"):
             return None
     return Format(media, transform, version, parameters.get("pretty", "") in ("1", "true"))
 
@@ -91,11 +95,19 @@ def _format(media: str, parameters: dict[str, str], watch: bool) -> Format | Non
 def error_format(accept: str) -> Format:
     """The form of a Status: what was asked for if that is possible at all, else JSON."""
     wanted = [entry.media for entry in parse_accept(accept)]
+    if wanted and all(media == PROTOBUF for media in wanted):
+        return Format(PROTOBUF)
     return Format(YAML if wanted and wanted[0] == YAML else JSON)
 
 
 def encode(form: Format, obj: Any) -> bytes:
-    """`obj` as JSON or YAML; YAML has its keys in order, as Go's maps are written."""
+    """`obj` as JSON, YAML (with its keys in order, as Go's maps are written) or protobuf. Errors: NotAcceptable."""
+    if form.media == PROTOBUF:
+        try:
+            return protobuf_answers.encode(obj)
+        except KeyError:  # A custom kind, or one that only travels as JSON.
+            accepted = f"only the following media types are accepted: {JSON}, {YAML}"
+            raise errors.NotAcceptable(accepted) from None
     if form.media == YAML:
         return yaml.dump(obj, Dumper=_Dumper, default_flow_style=False, allow_unicode=True).encode()
     return orjson.dumps(obj, option=orjson.OPT_INDENT_2 if form.pretty else None)

@@ -9,7 +9,8 @@ data/wire.json.gz, which tools/wire_table reads out of the Go types: only they k
 (a pointer) while `minReadySeconds: 0` means "not said" (a plain number with omitempty).
 
 Mirrors:  k8s.io/apimachinery/pkg/runtime/serializer/protobuf (protobuf.go)
-Left out: protobuf answers (every client that asks for them takes JSON too), groups, packed lists (the API has none).
+Left out: groups, packed lists (the API has none).
+Read next: protobuf_answers.py, the way back.
 """
 
 import gzip

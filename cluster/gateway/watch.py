@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 
 import orjson
 
-from cluster.apiserver import registry, table
-from cluster.apiserver.negotiate import JSON, Format
+from cluster.apiserver import protobuf_answers, registry, table
+from cluster.apiserver.negotiate import JSON, PROTOBUF, Format
 from cluster.apiserver.reads import Change, Reader, Snapshot
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.table.printers import printer_of
@@ -81,6 +81,8 @@ class Watch:
         return event.frame(key, lambda: self.object_frame(kind, event.object(self.resource), event.now))
 
     def object_frame(self, kind: str, obj: Manifest, now: int) -> bytes:
+        if self.form.media == PROTOBUF:
+            return protobuf_answers.frame(kind, self._shown(obj, now))
         return orjson.dumps({"type": kind, "object": self._shown(obj, now)}) + b"\n"
 
     def _shown(self, obj: Manifest, now: int) -> Manifest:
@@ -103,6 +105,17 @@ class Watch:
         obj = {"kind": self.resource.kind, "apiVersion": self.resource.api_version, "metadata": metadata}
         return self.object_frame("BOOKMARK", obj, now)
 
+    @property
+    def media(self) -> str:
+        return f"{PROTOBUF};stream=watch" if self.form.media == PROTOBUF else JSON
+
+    def error(self, error: errors.ApiError) -> bytes:
+        """The last frame of a watch that can't go on."""
+        status = error.status_object()
+        if self.form.media == PROTOBUF:
+            return protobuf_answers.frame("ERROR", status)
+        return orjson.dumps({"type": "ERROR", "object": status}) + b"\n"
+
 
 async def stream(request: Request, resource: Resource, target: Target) -> None:
     """GET …?watch=1: until the client goes, the time is up, or the watch can't go on."""
@@ -119,9 +132,10 @@ async def stream(request: Request, resource: Resource, target: Target) -> None:
     source = hub(request.cluster)
     subscription = source.join(prefix, snapshot)
     try:
-        await request.start(200, JSON)
+        shown = Watch(resource, options, form)
+        await request.start(200, shown.media)
         await request.write(b"")  # Headers leave now, or a quiet watch would look like a server that hangs.
-        pump = asyncio.create_task(_pump(request, Watch(resource, options, form), source, subscription, asked, seconds))
+        pump = asyncio.create_task(_pump(request, shown, source, subscription, asked, seconds))
         gone = asyncio.create_task(request.disconnected())
         await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
         client_left = gone.done()
@@ -152,7 +166,7 @@ async def _pump(
     try:
         position = await _begin(request, watch, subscription, asked)
     except errors.ApiError as error:
-        await request.write(_error(error))
+        await request.write(watch.error(error))
         return
     bookmark_at = min(loop.time() + BOOKMARKS, max(deadline - LAST_BOOKMARK, loop.time() + 0.5))
     while loop.time() < deadline:
@@ -160,7 +174,7 @@ async def _pump(
         await subscription.wait(until - loop.time())
         if subscription.ended is not None:
             if subscription.ended == "expired":
-                await request.write(_error(_too_old(position, source.revision)))
+                await request.write(watch.error(_too_old(position, source.revision)))
             return
         events = [event for event in subscription.take() if event.change.revision > position]
         if events:
@@ -242,7 +256,3 @@ async def _write(request: Request, frames: Iterable[bytes]) -> None:
 
 def _too_old(asked: int, oldest: int) -> errors.Expired:
     return errors.Expired(f"too old resource version: {asked} ({oldest})")
-
-
-def _error(error: errors.ApiError) -> bytes:
-    return orjson.dumps({"type": "ERROR", "object": error.status_object()}) + b"\n"

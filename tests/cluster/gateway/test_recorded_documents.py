@@ -152,7 +152,13 @@ def numberless(status):
 
 # --- negotiation ------------------------------------------------------------------------------------------------
 
-TWO_FORMS = [case for case in NEGOTIATION if "path" in case and "protobuf" not in (case["accept"] or "").split(",")[0]]
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+# Who takes protobuf first and JSON second gets JSON here.
+TWO_FORMS = [
+    case
+    for case in NEGOTIATION
+    if "path" in case and not (case["accept"] or "").startswith((f"{PROTOBUF},", f"{PROTOBUF};"))
+]
 
 
 @pytest.mark.parametrize("case", TWO_FORMS, ids=lambda case: f"{case['accept']} {'watch' in case['path']}")
@@ -165,4 +171,5 @@ def test_the_form_of_an_answer_is_the_recorded_one(lab, case):
     assert answer.status == case["status"]
     for name in ("Content-Type", "Cache-Control"):
         assert answer.headers[name.lower()] == case["headers"][name]
-    assert answer.body[:40].decode() == case["bodyStart"][:40]
+    if case["accept"] != PROTOBUF:
+        assert answer.body[:40].decode() == case["bodyStart"][:40]

@@ -1,6 +1,6 @@
 """The gateway: the API server's HTTP door. Raw ASGI, in front of Django.
 
-    GET, LIST, WATCH, logs     answered from committed rows, whatever the world is doing   lists, watch, hub, podlogs
+    GET, LIST, WATCH, logs     answered from committed rows, whatever the world is doing   lists, watch, wswatch, hub, podlogs
     POST, PUT, PATCH, DELETE   handed to the world through its inbox, answered by it       writes
     discovery, OpenAPI, health made from the registry                                      documents, health
     /metrics                   what was asked and how it was answered                      metrics
@@ -25,7 +25,7 @@ from django.http.request import split_domain_port, validate_host
 from cluster.apiserver import discovery, registry
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target, parse
-from cluster.gateway import access, documents, kinds, lists, metrics, podlogs, pool, reviews, watch, writes
+from cluster.gateway import access, documents, kinds, lists, metrics, podlogs, pool, reviews, watch, writes, wswatch
 from cluster.gateway.http import PAGE_NOT_FOUND, Receive, Request, Scope, Send
 from cluster.objects import errors
 
@@ -44,6 +44,10 @@ class NotServed(errors.ApiError):
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """One request under /clusters/<name>/."""
+    if scope["type"] == "websocket" and wswatch.is_watch(scope):
+        channel = wswatch.Channel(scope, receive, send)
+        await application(wswatch.as_request(scope), channel.receive, channel.send)
+        return
     if scope["type"] != "http":
         await receive()  # A websocket: kubectl falls back to POST, which tells it why.
         await send({"type": "websocket.close", "code": 1008})

@@ -47,9 +47,28 @@ def operator(server, client):
     print(process.communicate(timeout=30)[0].decode())  # Shown if a test fails.
 
 
-def is_established(definitions):
-    found = definitions.read_custom_resource_definition("gardens.gardens.example").status.conditions or []
+def is_established(definitions, name="gardens.gardens.example"):
+    found = definitions.read_custom_resource_definition(name).status.conditions or []
     return any(condition.type == "Established" and condition.status == "True" for condition in found)
+
+
+def test_a_new_kind_is_explained_and_listed_at_once(server, client):
+    """In discovery and in OpenAPI by the time that its definition says it is established."""
+    definitions = kubernetes.client.ApiextensionsV1Api(client)
+    other = a_definition()
+    other["metadata"] = {"name": "ponds.ponds.example"}
+    other["spec"]["group"] = "ponds.example"
+    other["spec"]["names"] = {"plural": "ponds", "singular": "pond", "kind": "Pond"}
+    definitions.create_custom_resource_definition(other)
+    eventually(lambda: is_established(definitions, "ponds.ponds.example"), "the definition to be established")
+
+    kubectl = str(Path(sys.executable).parent / "kubectl")
+    said = subprocess.run([kubectl, "explain", "pond.spec"], env=server.environment, capture_output=True, text=True)
+    listed = subprocess.run([kubectl, "get", "ponds"], env=server.environment, capture_output=True, text=True)
+
+    assert "plants" in said.stdout, said.stderr
+    assert listed.stderr == "No resources found in default namespace.\n"
+    definitions.delete_custom_resource_definition("ponds.ponds.example")
 
 
 def test_an_operator_keeps_beds_for_gardens(operator, client):

@@ -1,6 +1,6 @@
 """The gateway: the API server's HTTP door. Raw ASGI, in front of Django.
 
-    GET, LIST, WATCH, logs     answered from committed rows, whatever the world is doing   lists, watch, wswatch, hub, podlogs
+    GET, LIST, WATCH, logs     answered from committed rows, whatever the world is doing   lists, watch, hub, podlogs
     POST, PUT, PATCH, DELETE   handed to the world through its inbox, answered by it       writes
     discovery, OpenAPI, health made from the registry                                      documents, health
     /metrics                   what was asked and how it was answered                      metrics

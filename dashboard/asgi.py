@@ -36,9 +36,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-API = re.compile(
-    r"/clusters/[^/]+/(api|apis|version|openapi|openid|\.well-known|healthz|livez|readyz|metrics|logs)(/|$)"
-)
+API = re.compile(r"/clusters/[^/]+(/(?!stream$)|$)")  # Everything there but the page's own socket.
 THREADS = 4
 LARGEST_BODY = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 

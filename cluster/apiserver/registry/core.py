@@ -38,7 +38,13 @@ def _default_pod(pod: Manifest) -> Manifest:
 
 
 def _new_pod(pod: Manifest) -> Manifest:
-    return {**pod, "status": {"phase": "Pending", "qosClass": pods.qos_class(pod)}}
+    status: Manifest = {"phase": "Pending", "qosClass": pods.qos_class(pod)}
+    if pod["spec"].get("schedulingGates"):
+        gated = {"type": "PodScheduled", "status": "False", "lastProbeTime": None}
+        gated |= {"lastTransitionTime": pod["metadata"].get("creationTimestamp"), "reason": "SchedulingGated"}
+        gated["message"] = "Scheduling is blocked due to non-empty scheduling gates"
+        status = {"phase": "Pending", "conditions": [gated], "qosClass": status["qosClass"]}
+    return {**pod, "status": status}
 
 
 def _validate_pod(pod: Manifest) -> list[Problem]:

@@ -23,6 +23,16 @@ def causes(body: dict[str, Any]) -> list[tuple[str, str]]:
 # --- core ------------------------------------------------------------------------------------------------------
 
 
+def test_a_gated_pod_says_from_the_beginning_why_it_waits() -> None:
+    api = Api().with_namespace("default")
+    spec = {"containers": [{"name": "c", "image": "nginx"}], "schedulingGates": [{"name": "x.io/later"}]}
+
+    _, pod = api.ask("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": "p"}, "spec": spec})
+
+    (condition,) = pod["status"]["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("PodScheduled", "False", "SchedulingGated")
+
+
 def test_a_binding_may_be_posted_as_it_was_before_there_were_sub_resources() -> None:
     api = Api().with_namespace("default")
     spec = {"containers": [{"name": "c", "image": "nginx"}]}

@@ -15,6 +15,7 @@ from cluster.controllers.job import JobController
 from cluster.controllers.namespace import NamespaceController
 from cluster.controllers.nodeipam import NodeIpamController
 from cluster.controllers.nodelifecycle import NodeLifecycleController
+from cluster.controllers.persistentvolume import PersistentVolumeController
 from cluster.controllers.podgc import PodGarbageCollector
 from cluster.controllers.replicaset import ReplicaSetController
 from cluster.controllers.replication import ReplicationControllerController
@@ -52,4 +53,5 @@ CONTROLLERS = (
     ClusterRoleAggregationController,
     ClaimProtectionController,
     VolumeProtectionController,
+    PersistentVolumeController,
 )

@@ -86,6 +86,25 @@ def _yaml(body: bytes, expected: Resource) -> Body:
     return Body(value)
 
 
+def configuration(body: bytes) -> Manifest:
+    """The object of a server-side apply: YAML, of which JSON is a part. Errors: BadRequest."""
+    text = body.decode(errors="replace")
+    try:
+        if text.lstrip().startswith("{"):
+            value = gojson.loads(text)[0]
+        else:
+            value = gojson.plain(yaml.load(text, Loader=_Loader), max(len(body), 1000))
+    except yaml.YAMLError as error:
+        raise errors.BadRequest(f"error decoding YAML: {_yaml_problem(error)}") from error
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise errors.BadRequest(f"error decoding YAML: {error}") from error
+    if not isinstance(value, dict):
+        problem = f"cannot unmarshal {_go_type(value)} into Go value of type map[string]interface {{}}"
+        message = f"error unmarshaling JSON: while decoding JSON: json: {problem}"
+        raise errors.BadRequest(f"error decoding YAML: {message}")
+    return value
+
+
 def _yaml_problem(error: yaml.YAMLError) -> str:
     """`yaml: line 3: …`, with Go's line: of the construct that is broken, else of where it was noticed."""
     context, mark = getattr(error, "context_mark", None), getattr(error, "problem_mark", None)

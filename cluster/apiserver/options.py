@@ -9,7 +9,7 @@ Mirrors:  k8s.io/apimachinery/pkg/apis/meta/v1/{types.go, validation/validation.
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.apiserver.registry.metadata import forbidden, invalid, not_supported, too_long
+from cluster.apiserver.registry.metadata import forbidden, invalid, not_supported, required, too_long
 from cluster.apiserver.registry.resource import Problem
 from cluster.apiserver.stages import Stages
 from cluster.objects import Manifest, errors
@@ -41,6 +41,22 @@ class Options:
     warnings: list[str] = field(default_factory=list)
     stages: Stages | None = None
     hooks: Any = None
+    manager: str = ""  # Who owns the fields that this writes; empty: the component that writes.
+    managed: list[Manifest] | None = None  # managedFields, where an apply has worked them out already.
+
+
+def of_apply(query: Query) -> tuple[Options, bool]:
+    """Options of a server-side apply, and whether it is forced. Errors: Invalid."""
+    dry, manager, mode = query.get("dryRun", []), _last(query, "fieldManager"), _last(query, "fieldValidation")
+    problems = [*_dry_run_problems(dry), *_manager_problems(manager)]
+    if not manager:
+        problems.append(required("fieldManager", "is required for apply patch"))
+    if mode not in VALIDATION:
+        problems.append(not_supported("fieldValidation", mode, VALIDATION))
+    if problems:
+        raise errors.Invalid(META_GROUP, "PatchOptions", "", problems)
+    options = Options(dry_run=bool(dry), field_validation=mode or "Warn", manager=manager)
+    return options, bool(_boolean(query, "force"))
 
 
 def of_write(method: str, query: Query) -> Options:
@@ -53,7 +69,7 @@ def of_write(method: str, query: Query) -> Options:
         problems.append(forbidden("force", "may not be specified for non-apply patch"))
     if problems:
         raise errors.Invalid(META_GROUP, KINDS[method], "", problems)
-    return Options(dry_run=bool(dry), field_validation=mode or "Warn")
+    return Options(dry_run=bool(dry), field_validation=mode or "Warn", manager=manager)
 
 
 def of_delete(query: Query, given: Manifest) -> Options:

@@ -7,7 +7,7 @@ The request is a plain dict: {"type": "api", "method", "path" (without the clust
 the real server's words.
 
 Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers
-Left out: server-side apply (415 says so), tokens (TokenRequest) and the access reviews.
+Left out: tokens (TokenRequest) and the access reviews.
 Read next: server.py.
 """
 
@@ -19,11 +19,11 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from cluster.apiserver import patches, registry
+from cluster.apiserver import fieldmanager, patches, registry
 from cluster.apiserver.admission import CREATE, webhooks
 from cluster.apiserver.authorization.asked import asked
-from cluster.apiserver.bodies import MAX_BYTES, as_expected, decode_body, too_large
-from cluster.apiserver.options import Options, of_delete, of_write
+from cluster.apiserver.bodies import MAX_BYTES, as_expected, configuration, decode_body, too_large
+from cluster.apiserver.options import Options, of_apply, of_delete, of_write
 from cluster.apiserver.patches import strategic
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.server import Server
@@ -79,6 +79,7 @@ class Call:
     options: Options
     stages: Stages
     hooks: webhooks.Hooks | None
+    user_agent: str = ""
 
 
 def handle(server: Server, request: dict[str, Any]) -> Response:
@@ -114,9 +115,10 @@ def _parsed(server: Server, request: dict[str, Any], stages: Stages) -> Call:
     body = b64decode(request["body64"]) if "body64" in request else request.get("body", "").encode(errors="replace")
     if len(body) > MAX_BYTES:
         raise too_large()
-    content_type = request.get("headers", {}).get("content-type", "").split(";")[0].strip().lower()
-    hooks = webhooks.Hooks.of(request.get("webhooks"))
-    return Call(server, request["method"], target, resource, query, content_type, body, user, Options(), stages, hooks)
+    headers = request.get("headers", {})
+    content_type = headers.get("content-type", "").split(";")[0].strip().lower()
+    hooks, agent, method = webhooks.Hooks.of(request.get("webhooks")), headers.get("user-agent", ""), request["method"]
+    return Call(server, method, target, resource, query, content_type, body, user, Options(), stages, hooks, agent)
 
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -180,8 +182,65 @@ def _update(call: Call) -> Response:
     return Response.json(200, _shown(call, updated), call.options.warnings)
 
 
+def _apply(call: Call, subresource: str = "") -> Response:
+    """Server-side apply: the body is all that its field manager wants to own."""
+    target, resource, server = call.target, call.resource, call.server
+    call.options, force = _apply_options(call)
+    config = configuration(call.body)
+    _check_kind(config, resource)
+
+    def change(current: Manifest | None) -> Manifest:
+        live = registry.present(resource, current) if current is not None else None
+        manager, now = call.options.manager, server.clock.stamp()
+        applied = fieldmanager.apply(resource, live, config, manager, subresource, force, now)
+        obj = _checked(call, registry.decode(resource, as_expected(applied.obj, resource)), applied.obj)
+        _named_as(obj, target)
+        obj = _in_namespace(call, obj)
+        if current is not None:
+            _same_uid(resource, obj, current)
+        call.options.managed = applied.managed
+        return registry.store_form(resource, obj)
+
+    if server.storage.get(resource, target.namespace, target.name) is None and not subresource:
+        return _created_by_apply(call, change(None), config)
+    updated = server.modify(resource, call.user, target.namespace, target.name, change, subresource, call.options)
+    return Response.json(200, _shown(call, updated), call.options.warnings)
+
+
+def _created_by_apply(call: Call, obj: Manifest, config: Manifest) -> Response:
+    uid = (config.get("metadata") or {}).get("uid")
+    if uid:
+        message = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise errors.Conflict(call.resource.group, call.resource.plural, call.target.name, message)
+    created = call.server.create_as(call.resource, call.user, obj, call.options)
+    return Response.json(201, _shown(call, created), call.options.warnings)
+
+
+def _apply_options(call: Call) -> tuple[Options, bool]:
+    options, force = of_apply(call.query)
+    options.stages, options.hooks = call.stages, call.hooks
+    return options, force
+
+
+def _check_kind(config: Manifest, resource: Resource) -> None:
+    """Is it of the URL's kind and version? Errors: BadRequest."""
+    version, kind = str(config.get("apiVersion") or ""), str(config.get("kind") or "")
+    if (version, kind) != (resource.api_version, resource.kind):
+        shown = version if "/" in version else f"/{version}"
+        raise errors.BadRequest(f"invalid object type: {shown}, Kind={kind}")
+
+
+def _same_uid(resource: Resource, obj: Manifest, current: Manifest) -> None:
+    if meta.uid(obj) != meta.uid(current):
+        problem = {"reason": "FieldValueInvalid", "field": "metadata.uid"}
+        message = f'Invalid value: "{meta.uid(obj)}": field is immutable'
+        raise errors.Invalid(resource.group, resource.kind, meta.name(current), [{**problem, "message": message}])
+
+
 def _patch(call: Call, subresource: str = "") -> Response:
     """All patches but server-side apply: change the object as its URL shows it, then decode it like any body."""
+    if call.content_type == patches.APPLY:
+        return _apply(call, subresource)
     target, resource = call.target, call.resource
     _check_patch(call)
 
@@ -195,10 +254,7 @@ def _patch(call: Call, subresource: str = "") -> Response:
             raise _strict_patch(call, patched, decoded.problems)
         obj = _checked(call, decoded, patched)
         _named_as(obj, target)
-        if meta.uid(obj) != meta.uid(current):
-            problem = {"reason": "FieldValueInvalid", "field": "metadata.uid"}
-            message = f'Invalid value: "{meta.uid(obj)}": field is immutable'
-            raise errors.Invalid(resource.group, resource.kind, target.name, [{**problem, "message": message}])
+        _same_uid(resource, obj, current)
         if resource.namespaced and meta.namespace(obj) != target.namespace:
             raise errors.BadRequest(_NAMESPACE_MISMATCH)
         _numeric_version(obj)
@@ -210,10 +266,6 @@ def _patch(call: Call, subresource: str = "") -> Response:
 
 def _check_patch(call: Call) -> None:
     """The patch's type and its options. Errors: UnsupportedMediaType, Invalid."""
-    if call.content_type == patches.APPLY:
-        raise errors.UnsupportedMediaType(
-            "server-side apply is not served by this version of Orrery; use kubectl apply without --server-side"
-        )
     patches.check_type(call.content_type, call.resource)
     call.options = _write_options(call)
 
@@ -302,6 +354,8 @@ def _replace_part(call: Call, subresource: str) -> Response:
 def _scale(call: Call) -> Response:
     """autoscaling/v1 Scale: a window on `spec.replicas` that fits every workload alike."""
     target, resource, server, kind = call.target, call.resource, call.server, registry.by_kind("Scale")
+    if call.method == "PATCH" and call.content_type == patches.APPLY:
+        return _apply_scale(call)
     if call.method == "PATCH":
         _check_patch(call)
     elif call.method == "PUT":
@@ -322,6 +376,27 @@ def _scale(call: Call) -> Response:
 
     updated = server.modify(resource, call.user, target.namespace, target.name, change, "scale", call.options)
     return Response.json(200, registry.scale_of(resource, updated))
+
+
+def _apply_scale(call: Call) -> Response:
+    """Of a Scale only the replicas can be owned, and it is the workload's field that is."""
+    target, resource, server = call.target, call.resource, call.server
+    call.options, force = _apply_options(call)
+    config, kind = configuration(call.body), registry.by_kind("Scale")
+    _check_kind(config, kind)
+    spec = config.get("spec") or {}
+    wanted = {"spec": {"replicas": spec["replicas"]}} if isinstance(spec, dict) and "replicas" in spec else {}
+
+    def change(current: Manifest) -> Manifest:
+        manager, now = call.options.manager, server.clock.stamp()
+        applied = fieldmanager.apply(resource, current, wanted, manager, "scale", force, now)
+        call.options.managed = applied.managed
+        scale = registry.scale_of(resource, current)
+        replicas = (applied.obj.get("spec") or {}).get("replicas", 0)
+        return registry.scaled(resource, current, {**scale, "spec": {"replicas": replicas}})
+
+    updated = server.modify(resource, call.user, target.namespace, target.name, change, "scale", call.options)
+    return Response.json(200, registry.scale_of(resource, updated), call.options.warnings)
 
 
 def _binding(call: Call) -> Response:
@@ -462,6 +537,7 @@ def _write_options(call: Call) -> Options:
     """Of a POST, PUT or PATCH."""
     options = of_write(call.method, call.query)
     options.stages, options.hooks = call.stages, call.hooks
+    options.manager = fieldmanager.manager_name(options.manager, call.user_agent)
     return options
 
 

@@ -9,14 +9,14 @@ never come here: they are answered from committed rows (reads.py). Objects are s
 returns a new dict or the very one it got.
 
 Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers (create.go, update.go, patch.go, delete.go)
-Left out: server-side apply and managedFields, webhooks; our own components are not asked what they may.
+Left out: webhooks; our own components are not asked what they may.
 Read next: requests.py for the bytes around it, storage.py, then registry/ for what a kind is.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from cluster.apiserver import admission, disruption, patches, registry
+from cluster.apiserver import admission, disruption, fieldmanager, patches, registry
 from cluster.apiserver.admission import (
     CREATE,
     DELETE,
@@ -95,7 +95,8 @@ class Server:
         namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
         given = obj.get("metadata") or {}
         shown = given.get("name") or given.get("generateName", "")
-        attributes = Attributes(CREATE, resource, "", namespace, shown, user, registry.default(resource, new))
+        new = self._owned(resource, registry.default(resource, new), user, options)
+        attributes = Attributes(CREATE, resource, "", namespace, shown, user, new)
         attributes.dry_run, attributes.warnings, attributes.hooks = options.dry_run, options.warnings, options.hooks
         new = registry.prepare_create(resource, admission.mutate(self, attributes, stages))
         if resource.requested_by is not None:
@@ -136,7 +137,8 @@ class Server:
         resource_quota.check(self, attributes)
         uid = self.dice.uuid("uid", self.storage.next_revision())
         metadata = {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": ""}
-        metadata["creationTimestamp"] = self.clock.stamp()
+        metadata["creationTimestamp"] = now = self.clock.stamp()
+        metadata["managedFields"] = fieldmanager.on_record(resource, event, now)
         return self.storage.put(resource, None, {**event, "metadata": metadata})
 
     def update(self, user: User, obj: Manifest, subresource: str = "") -> Manifest:
@@ -146,14 +148,16 @@ class Server:
         if subresource == "status":
             old = self.storage.get(resource, namespace, name)
             if old is not None and old["metadata"] is obj["metadata"]:
-                return self._report(resource, old, obj.get("status") or {})
+                return self._report(resource, user, old, obj.get("status") or {})
         return self.modify(resource, user, namespace, name, lambda _: obj, subresource, Options())
 
-    def _report(self, resource: Resource, old: Manifest, status: Manifest) -> Manifest:
+    def _report(self, resource: Resource, user: User, old: Manifest, status: Manifest) -> Manifest:
         """One of our own components reports on the very object that is stored: nothing but its status can differ."""
         if status == old.get("status"):
             return old
-        return self.storage.put(resource, old, {**old, "metadata": {**old["metadata"]}, "status": status})
+        now = self.clock.stamp()
+        metadata = fieldmanager.on_report(resource, old, status, fieldmanager.component(user.name), now)
+        return self.storage.put(resource, old, {**old, "metadata": metadata, "status": status})
 
     def merge(self, user: User, kind: str, namespace: str, name: str, patch: Manifest, subresource: str) -> Manifest:
         """Apply a merge patch (RFC 7386) given as a dict."""
@@ -189,6 +193,7 @@ class Server:
         if stages is not None:
             stages.enter("validation")
         new = registry.prepare_update(resource, old, asked, subresource)
+        new = self._owned_after(resource, old, new, user, subresource, options)
         if resource.stamp is not None:
             new = resource.stamp(new, old, self.clock.stamp())
         new = self.allocators.on_update(resource, old, new)
@@ -384,6 +389,30 @@ class Server:
             disruption.mark(self.storage, self.clock, pod)
         self.delete_as(resource, user, namespace, name, deletion)
         return pod
+
+    # --- who owns what ------------------------------------------------------------------------------------------
+
+    def _owned(self, resource: Resource, new: Manifest, user: User, options: Options) -> Manifest:
+        """A new object whose fields belong to who creates it. `new`: with its defaults, before admission."""
+        managed = options.managed
+        if managed is None:
+            manager = options.manager or fieldmanager.component(user.name)
+            managed = fieldmanager.on_create(resource, new, manager, self.clock.stamp())
+        return {**new, "metadata": {**new["metadata"], "managedFields": managed}} if managed else new
+
+    def _owned_after(
+        self, resource: Resource, old: Manifest, new: Manifest, user: User, subresource: str, options: Options
+    ) -> Manifest:
+        """A changed object whose changed fields belong to who changed them."""
+        metadata, managed = new["metadata"], options.managed
+        if managed is None:
+            manager = options.manager or fieldmanager.component(user.name)
+            given = metadata.get("managedFields")
+            managed = fieldmanager.on_update(resource, old, new, given, manager, subresource, self.clock.stamp())
+        if managed == metadata.get("managedFields", []):
+            return new
+        metadata = {name: value for name, value in metadata.items() if name != "managedFields"}
+        return {**new, "metadata": {**metadata, "managedFields": managed} if managed else metadata}
 
     # --- shared stages ------------------------------------------------------------------------------------------
 

@@ -3,8 +3,7 @@
 `apply` takes the object as the client sees it and returns a new one; the same object if nothing was asked.
 
 Mirrors:  k8s.io/apiserver/pkg/endpoints/handlers/patch.go
-Left out: server-side apply (application/apply-patch+yaml).
-Read next: jsonpatch.py, strategic.py.
+Read next: jsonpatch.py, strategic.py; ../fieldmanager for server-side apply.
 """
 
 from typing import Any

@@ -69,6 +69,8 @@ class Type(NamedTuple):
     strategies: tuple[str, ...] = ()
     map_keys: tuple[str, ...] = ()
     list_type: str = ""
+    map_type: str = ""
+    granular: bool = False  # Of `any`: do its maps count as many fields?
 
 
 @lru_cache(maxsize=4096)
@@ -83,7 +85,8 @@ def named(name: str) -> Type:
     if short in FREE_FORM:
         return Type("any", go=short)
     if schema.get("type") == "object" and "properties" in schema:
-        return Type("object", short, name, f"v1.{short}", schema["properties"], _rules_of(name, schema))
+        rules, atomic = _rules_of(name, schema), schema.get("x-kubernetes-map-type", "")
+        return Type("object", short, name, f"v1.{short}", schema["properties"], rules, map_type=atomic)
     return compile_type(schema)._replace(name=short)
 
 
@@ -125,6 +128,7 @@ def _compile(schema: dict[str, Any]) -> Type:
         strategies=tuple(strategy.split(",")) if strategy else (),
         map_keys=tuple(schema.get("x-kubernetes-list-map-keys", ())),
         list_type=schema.get("x-kubernetes-list-type", ""),
+        map_type=schema.get("x-kubernetes-map-type", base.map_type),
     )
 
 

@@ -38,17 +38,18 @@ def _type(node: Node) -> Type:
     if node.int_or_string:
         return Type("int-or-string", go="intstr.IntOrString")
     if node.type == "array":
-        item = _type(node.items) if node.items is not None else Type("any")
+        item = _type(node.items) if node.items is not None else Type("any", granular=True)
         return Type("list", item=item, list_type=node.list_type or "atomic", map_keys=node.list_keys)
     if node.type == "object" or node.properties:
         rest = _type(node.additional) if node.additional is not None else None
         if rest is None and (node.preserves or node.allows_any):
-            rest = Type("any")
+            rest = Type("any", granular=True)
         if not node.properties and rest is not None:
-            return Type("map", item=rest, list_type=node.map_type)
-        return Type("object", fields={key: _type(each) for key, each in node.properties.items()}, item=rest)
+            return Type("map", item=rest, map_type=node.map_type)
+        return Type("object", fields={key: _type(each) for key, each in node.properties.items()}, item=rest,
+                    map_type=node.map_type)
     kinds = ("string", "integer", "number", "boolean")
-    return Type(node.type, format=node.raw.get("format") or "") if node.type in kinds else Type("any")
+    return Type(node.type, format=node.raw.get("format") or "") if node.type in kinds else Type("any", granular=True)
 
 
 # --- OpenAPI ----------------------------------------------------------------------------------------------------

@@ -8,9 +8,12 @@ Read next: cluster/apiserver/admission/storage_in_use.py.
 """
 
 from cluster.engine.controller import Controller
-from cluster.objects import Manifest, meta, pods
+from cluster.objects import Manifest, conditions, meta, pods
 
 CLAIM_FINALIZER, VOLUME_FINALIZER = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
+
+UNUSED = ("True", "NoPodsUsingPVC", "No pods are currently referencing this PVC")
+USED = ("False", "PodUsingPVC", "A pod is currently referencing this PVC")
 
 
 class _Protection(Controller):
@@ -43,12 +46,30 @@ class ClaimProtectionController(_Protection):
         self.informers.subscribe("Pod", self._pod_changed, self.name)
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
-        """A pod that ended, or is gone, may have been the last one."""
-        if old is not None and (new is None or pods.is_terminal(new)):
-            for key in claims_of(old):
-                claim = self.informers.by_key(self.kind, key)
-                if claim is not None and meta.is_deleting(claim):
-                    self.queue.add(key)
+        """A pod that comes may be the first to use a claim; one that ended, or is gone, may have been the last."""
+        pod = new or old or {}
+        if not pod["spec"].get("volumes"):
+            return
+        if old is None or new is None or pods.is_terminal(old) != pods.is_terminal(new):
+            for key in claims_of(pod):
+                self.queue.add(key)
+
+    def reconcile(self, claim: Manifest) -> None:
+        super().reconcile(claim)
+        if not meta.is_deleting(claim) and (claim.get("status") or {}).get("phase") == "Bound":
+            self._tell_whether_used(claim)
+
+    def _tell_whether_used(self, claim: Manifest) -> None:
+        """The condition Unused of a bound claim: does any pod name it?"""
+        claim = self.informers.by_key(self.kind, meta.key(claim)) or claim
+        users = self.informers.by_index("Pod", "claims", meta.key(claim))
+        status, reason, message = USED if any(not pods.is_terminal(pod) for pod in users) else UNUSED
+        before = conditions.get(claim, "Unused")
+        if before is not None and (before["status"], before.get("reason")) == (status, reason):
+            return
+        told = {"type": "Unused", "status": status, "lastProbeTime": None, "lastTransitionTime": self.clock.stamp()}
+        found = conditions.put(claim["status"].get("conditions"), {**told, "reason": reason, "message": message})
+        self.client.update_status({**claim, "status": {**claim["status"], "conditions": found}})
 
     def is_used(self, claim: Manifest) -> bool:
         """Does a pod with a node mount it? One that has ended does not, nor one that was never placed."""

@@ -56,6 +56,7 @@ class Tracer:
     def _seen(self, write: Write) -> list[Item]:
         obj = orjson.loads(write.value)
         kind, metadata = obj["kind"], obj["metadata"]
+        metadata.pop("managedFields", None)  # The recordings were stripped of them, too.
         before = self._known.pop(write.key, None)
         if write.verb != "delete":
             self._known[write.key] = obj

@@ -239,7 +239,7 @@ def _ignored(resource: Resource, subresource: str) -> tuple[str, ...]:
 
 def empty(kind: Type) -> Manifest:
     """What Go would write for an object of this type that nobody filled."""
-    return schema.zero(kind.path) if kind.path else {"metadata": {}}
+    return schema.blank(kind.path) if kind.path else {"metadata": {}}
 
 
 # --- apply ------------------------------------------------------------------------------------------------------

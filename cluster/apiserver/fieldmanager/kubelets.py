@@ -17,8 +17,7 @@ from cluster.objects import Manifest
 
 KUBELET = Manager("kubelet", UPDATE, "v1", "status")
 MOST_SHAPES = 1_024
-_ADDRESSES = ("podIPs", "hostIPs")  # Lists by key: {"ip": …}.
-_BY_KEY = ("conditions", *_ADDRESSES)
+_ADDRESSES = ("podIPs",)  # Lists by key: {"ip": …}.
 _KNOWN = frozenset(
     (
         "phase", "conditions", "message", "reason", "hostIP", "hostIPs", "podIP", "podIPs", "startTime", "qosClass",

@@ -34,7 +34,8 @@ def parse(tree: Any) -> Fields:
             raise ValueError("couldn't parse fieldsV1")
         for step, below in node.items():
             if step == ".":
-                found.add(path)
+                if path:
+                    found.add(path)
                 continue
             if step[:2] not in ("f:", "k:", "v:", "i:"):
                 raise ValueError(f"missing key type in {step!r}")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from cluster.apiserver.schema.types import Type, compile_type, field, named
+from cluster.apiserver.schema.types import Type, compile_type, field, named, raw_rules
 from cluster.objects import errors, quantity, times
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
@@ -41,6 +41,20 @@ def decode(kind: Type, value: dict[str, Any], label: str) -> tuple[dict[str, Any
 def zero(path: str) -> dict[str, Any]:
     """What Go writes for a struct that nobody filled: `{}`, or the fields that are always there."""
     return _as_written(named(path), {})
+
+
+@lru_cache(maxsize=4096)
+def blank(path: str) -> dict[str, Any]:
+    """What Go's own struct looks like before anybody filled it: lists that must be given are null there, not absent."""
+    result: dict[str, Any] = {}
+    kind = named(path)
+    for name, rule in raw_rules(path):
+        if rule == "struct":
+            inner = field(kind, name)
+            result[name] = blank(inner.path) if inner is not None and inner.path else {}
+        elif rule in _EMPTY:
+            result[name] = _EMPTY[rule]
+    return result
 
 
 def _as_written(kind: Type, given: dict[str, Any]) -> dict[str, Any]:

@@ -99,6 +99,11 @@ def _rules_of(name: str, schema: dict[str, Any]) -> tuple[tuple[str, str], ...] 
     return tuple((field, "" if rule == "null" and field in needed else rule) for field, rule in rules)
 
 
+def raw_rules(name: str) -> list[list[str]]:
+    """(field, rule) as Go writes the type, required or not; none for a type that nobody knows."""
+    return _rules().get(name) or []
+
+
 def _is_time(schema: dict[str, Any]) -> bool:
     return compile_type(schema).format == "date-time"
 

@@ -26,6 +26,6 @@ A write comes as a controller's call or as kubectl's bytes, and goes one way; a 
     bootstrap/      what a new cluster has at once, and who keeps it so      expiry.py    events live an hour
 
 Mirrors:  kubernetes/pkg/{controlplane,registry,apis}, k8s.io/apiserver
-Left out: server-side apply, webhooks, audit.
+Left out: server-side apply, audit.
 Read next: server.py.
 """

@@ -76,6 +76,8 @@ def mutate(server: Any, attributes: Attributes, again: bool) -> bool:
     for name, hook, resource in _interested(server, MUTATING, attributes):
         if again and hook.get("reinvocationPolicy") != "IfNeeded":
             continue
+        if attributes.stages is not None:
+            attributes.stages.enter("mutating", hook["name"])
         answer = _answer(server, name, hook, resource, attributes, [])
         if answer is not None:
             _apply(hook, resource, attributes, answer)
@@ -95,6 +97,8 @@ def validate(server: Any, attributes: Attributes) -> None:
         raise Wanted(wanted)
     for hook, answer in answers:
         if answer is not None:
+            if attributes.stages is not None:
+                attributes.stages.enter("validating", hook["name"])
             _heed(hook, attributes, answer)
 
 
@@ -278,7 +282,10 @@ def _response(hook: Manifest, uid: str, given: Manifest) -> Manifest | None:
 def _heed(hook: Manifest, attributes: Attributes, response: Manifest) -> None:
     """Take over warnings. Errors: what the webhook says, if it does not allow the request."""
     warnings = response.get("warnings")
-    attributes.warnings += [str(text) for text in warnings] if isinstance(warnings, list) else []
+    said = [str(text) for text in warnings] if isinstance(warnings, list) else []
+    attributes.warnings += said
+    if attributes.stages is not None:
+        attributes.stages.say(warned=said)
     if response.get("allowed") is not True:
         raise Denied(hook["name"], response.get("status"))
 
@@ -303,7 +310,6 @@ def _apply(hook: Manifest, resource: Resource, attributes: Attributes, response:
     decoded = registry.decode(resource, patched).obj
     changed = _with_born(attributes, registry.default(resource, registry.store_form(resource, decoded)))
     if attributes.stages is not None:
-        attributes.stages.enter("mutating", hook["name"])
         attributes.stages.changed(attributes.obj, changed)
     attributes.obj = attributes.obj if changed == attributes.obj else changed
 

@@ -3,6 +3,7 @@
 import orjson
 
 from tests.builders import TestCluster, a_cluster, a_pod
+from tests.cluster.apiserver.admission.asking import Caller, a_webhook, patched
 
 
 def stages_of_the_last_request(cluster: TestCluster) -> list[dict[str, object]]:
@@ -56,3 +57,17 @@ def test_a_pod_without_a_name_is_refused_by_its_prefix_as_long_as_it_has_no_name
     assert orjson.loads(answer.body)["message"] == (
         'pods "web-" is forbidden: error looking up service account default/nobody: serviceaccount "nobody" not found'
     )
+
+
+def test_each_webhooks_word_stands_in_a_row_of_its_own():
+    hooks = (a_webhook("Mutating", "mark"), a_webhook("Validating", "guard"))
+    cluster = a_cluster(nodes=1).with_objects(*hooks)
+    mark = {"op": "add", "path": "/metadata/labels", "value": {"a": "b"}}
+    no = {"allowed": False, "status": {"message": "no"}, "warnings": ["careful"]}
+
+    Caller(cluster, mark=lambda request: patched(mark), guard=lambda request: no).create(a_pod("web"))
+
+    rows = {row.get("by"): row for row in stages_of_the_last_request(cluster)}
+    assert rows["mark.example.com"]["changed"] == ["metadata.labels"]
+    assert rows["guard.example.com"]["warned"] == ["careful"]
+    assert rows["guard.example.com"]["status"] == 400

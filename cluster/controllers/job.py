@@ -76,11 +76,13 @@ class JobController(Controller):
             self.queue.add_after(meta.key(new), BATCH)
 
     def _owned_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        references = [meta.controller_of(pod) if pod is not None else None for pod in (old, new)]
+        if new is not None and references[1] is not None and not any(_is_job(r) for r in references):
+            return  # Somebody else's pod, as most are.
         if old is not None and new is not None and _told(old) == _told(new):
             return
-        for pod in (old, new):
-            reference = meta.controller_of(pod) if pod is not None else None
-            if pod is not None and reference is not None and reference["kind"] == self.kind:
+        for pod, reference in zip((old, new), references, strict=True):
+            if pod is not None and reference is not None and _is_job(reference):
                 self.queue.add_after(f"{meta.namespace(pod)}/{reference['name']}", BATCH)
         if new is None:
             return
@@ -517,6 +519,10 @@ class JobController(Controller):
             self.client.patch("Pod", meta.namespace(pod), meta.name(pod), patch)
         except (NotFound, Invalid):
             return
+
+
+def _is_job(reference: Manifest | None) -> bool:
+    return reference is not None and reference["kind"] == "Job"
 
 
 def _told(pod: Manifest) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ Mirrors:  kubernetes/pkg/registry/core/*/strategy.go, pkg/apis/core/v1/defaults.
 from base64 import b64encode
 from collections.abc import Iterator
 
-from cluster.apiserver.registry import events, podparts, podrules, podspec
+from cluster.apiserver.registry import addresses, events, podparts, podrules, podspec
 from cluster.apiserver.registry.metadata import (
     IP_ADDRESS,
     duplicate,
@@ -224,7 +224,10 @@ _REQUIRED_KEYS = {
 
 def _validate_secret(secret: Manifest) -> list[Problem]:
     needed = _REQUIRED_KEYS.get(secret.get("type", ""), ())
-    missing = [required(f"data[{key}]") for key in needed if key not in (secret.get("data") or {})]
+    given = secret.get("data") or {}
+    missing = [required(f"data[{key}]") for key in needed if key not in given]
+    if secret.get("type") == "kubernetes.io/basic-auth" and not {"username", "password"} & given.keys():
+        missing += [required(f"data[{key}]") for key in ("username", "password")]
     if secret.get("type") == TOKEN_TYPE and not (secret["metadata"].get("annotations") or {}).get(TOKEN_OF):
         missing.append(required(f"metadata.annotations[{TOKEN_OF}]"))
     return [*_data_problems(secret), *missing]
@@ -373,7 +376,7 @@ def _default_endpoints(endpoints: Manifest) -> Manifest:
 
 ENDPOINTS = Resource(
     "", "v1", "Endpoints", "endpoints", singular="endpoints", short_names=("ep",), storage="services/endpoints",
-    default=_default_endpoints,
+    default=_default_endpoints, validate=addresses.endpoints_problems,
     deprecated="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 )  # fmt: skip
 

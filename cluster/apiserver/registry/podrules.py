@@ -3,16 +3,15 @@
 A template's spec and a pod's own follow the same rules; what was defaulted is already there (podspec.py).
 
 Mirrors:  kubernetes/pkg/apis/core/validation/validation.go (ValidatePodSpec, ValidatePodUpdate)
-Left out: details of volume sources beyond their number, of security contexts beyond user and group, resource claims,
-          host aliases, DNS options, Windows.
-Read next: selectors.py for what is refused in label selectors.
+Left out: Windows.
+Read next: podvolumes.py and podcontext.py for volumes and for what surrounds the containers; podparts.py for changes.
 """
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from cluster.apiserver.registry import podparts
+from cluster.apiserver.registry import podcontext, podparts, podvolumes
 from cluster.apiserver.registry.metadata import (
     duplicate,
     forbidden,
@@ -20,10 +19,11 @@ from cluster.apiserver.registry.metadata import (
     label_problems,
     not_found,
     not_supported,
+    raw_invalid,
     required,
 )
 from cluster.apiserver.registry.resource import Problem
-from cluster.apiserver.registry.selectors import selector_problems
+from cluster.apiserver.registry.selectors import selector_problems, shown
 from cluster.objects import Manifest, quantity
 from cluster.objects.names import name_problems, qualified_problems
 
@@ -32,19 +32,11 @@ DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 PULL = ("Always", "IfNotPresent", "Never")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+MESSAGES = ("FallbackToLogsOnError", "File")
+PREEMPTION, SYSTEMS = ("Never", "PreemptLowerPriority"), ("linux", "windows")
+PROPAGATION = ("Bidirectional", "HostToContainer", "None")
 STANDARD = ("cpu", "memory", "ephemeral-storage")
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
-SOURCES = (
-    "emptyDir",
-    "hostPath",
-    "gitRepo",
-    "secret",
-    "nfs",
-    "iscsi",
-    "persistentVolumeClaim",
-    "configMap",
-    "downwardAPI",
-)
 NODE_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
 POD_FIELDS = (
     "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
@@ -63,23 +55,25 @@ def in_range(value: int, low: int, high: int) -> str:
 
 def problems(spec: Manifest, where: str = "spec") -> list[Problem]:
     """Every problem of a pod spec, in the order in which the real validation finds them."""
-    found = [*_volumes(spec.get("volumes") or [], f"{where}.volumes")]
+    found = [*podvolumes.problems(spec.get("volumes") or [], f"{where}.volumes")]
+    found += podcontext.resource_claims(spec.get("resourceClaims") or [], f"{where}.resourceClaims")
     if not spec.get("containers"):
         found.append(required(f"{where}.containers"))
     taken: set[str] = set()
-    volumes = {volume.get("name", "") for volume in spec.get("volumes") or []}
-    host_network = bool(spec.get("hostNetwork"))
+    around = Around.of(spec)
     for kind in ("containers", "initContainers"):
         for number, container in enumerate(spec.get(kind) or []):
-            found += _container(container, f"{where}.{kind}[{number}]", taken, volumes, host_network)
+            found += _container(container, f"{where}.{kind}[{number}]", taken, around, kind == "initContainers")
     found += podparts.ephemeral_problems(spec, f"{where}.ephemeralContainers", taken)
     if spec.get("restartPolicy") not in RESTART:
         found.append(not_supported(f"{where}.restartPolicy", spec.get("restartPolicy", ""), RESTART))
     if spec.get("dnsPolicy") not in DNS:
         found.append(not_supported(f"{where}.dnsPolicy", spec.get("dnsPolicy", ""), DNS))
     found += label_problems(spec.get("nodeSelector") or {}, f"{where}.nodeSelector")
-    found += _identity(spec.get("securityContext") or {}, f"{where}.securityContext")
+    found += podcontext.of_pod(spec, where)
     found += _affinity(spec.get("affinity") or {}, f"{where}.affinity")
+    found += podcontext.dns(spec, f"{where}.dnsConfig")
+    found += _readiness_gates(spec.get("readinessGates") or [], f"{where}.readinessGates")
     found += _gates(spec, where)
     found += _spreading(spec.get("topologySpreadConstraints") or [], f"{where}.topologySpreadConstraints")
     found += _names(spec, where)
@@ -87,31 +81,54 @@ def problems(spec: Manifest, where: str = "spec") -> list[Problem]:
     if deadline is not None and (problem := in_range(deadline, 1, MAX_INT)):
         found.append(invalid(f"{where}.activeDeadlineSeconds", deadline, problem))
     found += _tolerations(spec.get("tolerations") or [], f"{where}.tolerations")
+    found += podcontext.host_aliases(spec.get("hostAliases") or [], f"{where}.hostAliases")
+    found += _choices(spec, where)
     return found
+
+
+class Around(NamedTuple):
+    """What a container's rules look at outside of it. `grace`: seconds that the pod has to end."""
+
+    volumes: frozenset[str]
+    claims: frozenset[str]
+    host_network: bool
+    grace: int
+
+    @classmethod
+    def of(cls, spec: Manifest) -> "Around":
+        volumes, claims = (
+            frozenset(one.get("name", "") for one in spec.get(part) or []) for part in ("volumes", "resourceClaims")
+        )
+        grace = spec.get("terminationGracePeriodSeconds")
+        return cls(volumes, claims, bool(spec.get("hostNetwork")), 30 if grace is None else grace)
+
+
+def _readiness_gates(gates: list[Manifest], where: str) -> Iterator[Problem]:
+    for number, gate in enumerate(gates):
+        kind = gate.get("conditionType", "")
+        yield from (invalid(f"{where}[{number}].conditionType", kind, p) for p in qualified_problems(kind))
+
+
+def _choices(spec: Manifest, where: str) -> Iterator[Problem]:
+    """Names of classes, and words of which only some are known."""
+    for name in ("priorityClassName", "runtimeClassName"):
+        if value := spec.get(name):
+            yield from (invalid(f"{where}.{name}", value, problem) for problem in name_problems(value, "subdomain"))
+    if spec.get("preemptionPolicy") is not None and spec["preemptionPolicy"] not in PREEMPTION:
+        yield not_supported(f"{where}.preemptionPolicy", spec["preemptionPolicy"], PREEMPTION)
+    for name, amount in sorted((spec.get("overhead") or {}).items()):
+        if quantity.parse(amount)[0] < 0:
+            yield invalid(f"{where}.overhead[{name}]", amount, "must be greater than or equal to 0")
+    system = spec.get("os")
+    if system is not None and system.get("name") not in SYSTEMS:
+        name = system.get("name", "")
+        yield not_supported(f"{where}.os.name", name, SYSTEMS) if name else required(f"{where}.os.name")
 
 
 # --- volumes and containers -------------------------------------------------------------------------------------
 
 
-def _volumes(volumes: list[Manifest], where: str) -> Iterator[Problem]:
-    names: set[str] = set()
-    for number, volume in enumerate(volumes):
-        name, field = volume.get("name", ""), f"{where}[{number}]"
-        sources = [source for source in SOURCES if source in volume]
-        sources += [source for source in volume if source != "name" and source not in SOURCES]
-        yield from (forbidden(f"{field}.{source}", "may not specify more than 1 volume type") for source in sources[1:])
-        if not name:
-            yield required(f"{field}.name")
-            continue
-        yield from (invalid(f"{field}.name", name, problem) for problem in name_problems(name, "label"))
-        if name in names:
-            yield duplicate(f"{field}.name", name)
-        names.add(name)
-
-
-def _container(
-    container: Manifest, where: str, taken: set[str], volumes: set[str], host_network: bool
-) -> list[Problem]:
+def _container(container: Manifest, where: str, taken: set[str], around: Around, is_init: bool) -> list[Problem]:
     found: list[Problem] = []
     name, image = container.get("name", ""), container.get("image", "")
     if not name:
@@ -125,17 +142,35 @@ def _container(
         found.append(required(f"{where}.image"))
     elif image != image.strip():
         found.append(invalid(f"{where}.image", image, "must not have leading or trailing whitespace"))
-    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if container.get(probe) is not None:
-            found += _probe(container[probe], f"{where}.{probe}", once=probe != "readinessProbe")
-    found += _ports(container.get("ports") or [], f"{where}.ports", host_network)
+    found += _course(container, where, around.grace, is_init)
+    if container.get("terminationMessagePolicy") not in MESSAGES:
+        policy = container.get("terminationMessagePolicy", "")
+        found.append(not_supported(f"{where}.terminationMessagePolicy", policy, MESSAGES))
+    found += _ports(container.get("ports") or [], f"{where}.ports", around.host_network)
     found += _environment(container.get("env") or [], f"{where}.env")
-    found += _mounts(container.get("volumeMounts") or [], f"{where}.volumeMounts", volumes)
+    found += _environment_from(container.get("envFrom") or [], f"{where}.envFrom")
+    found += _mounts(container.get("volumeMounts") or [], f"{where}.volumeMounts", around.volumes)
+    found += _devices(container, f"{where}.volumeDevices", around.volumes)
     if container.get("imagePullPolicy") not in PULL:
         found.append(not_supported(f"{where}.imagePullPolicy", container.get("imagePullPolicy", ""), PULL))
     found += _resources(container.get("resources") or {}, f"{where}.resources")
-    found += _identity(container.get("securityContext") or {}, f"{where}.securityContext")
+    found += podcontext.used_claims(container, where, around.claims)
+    found += podcontext.of_container(container.get("securityContext") or {}, f"{where}.securityContext")
     return found
+
+
+def _course(container: Manifest, where: str, grace: int, is_init: bool) -> Iterator[Problem]:
+    """Hooks and probes, which only containers have that stay: not those that prepare the pod and end."""
+    stays = not is_init or container.get("restartPolicy") == "Always"
+    for part in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
+        if container.get(part) is None:
+            continue
+        if not stays:
+            yield forbidden(f"{where}.{part}", "may not be set for init containers without restartPolicy=Always")
+        elif part == "lifecycle":
+            yield from podcontext.lifecycle(container[part], f"{where}.{part}", grace)
+        else:
+            yield from _probe(container[part], f"{where}.{part}", once=part != "readinessProbe")
 
 
 def _probe(probe: Manifest, where: str, once: bool) -> Iterator[Problem]:
@@ -148,6 +183,8 @@ def _probe(probe: Manifest, where: str, once: bool) -> Iterator[Problem]:
         port = probe[handler].get("port")
         if handler == "exec" and not probe["exec"].get("command"):
             yield required(f"{where}.exec.command")
+        elif handler == "httpGet":
+            yield from podcontext.http_get(probe["httpGet"], f"{where}.httpGet")
         elif handler != "exec" and not isinstance(port, str) and (problem := in_range(port or 0, 1, MAX_PORT)):
             yield invalid(f"{where}.{handler}.port", port or 0, problem)
     for name in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
@@ -155,6 +192,11 @@ def _probe(probe: Manifest, where: str, once: bool) -> Iterator[Problem]:
             yield invalid(f"{where}.{name}", probe[name], "must be greater than or equal to 0")
     if once and probe.get("successThreshold", 1) != 1:
         yield invalid(f"{where}.successThreshold", probe["successThreshold"], "must be 1")
+    grace = probe.get("terminationGracePeriodSeconds")
+    if grace is not None and not once:
+        yield invalid(f"{where}.terminationGracePeriodSeconds", grace, "must not be set for readinessProbes")
+    elif grace is not None and grace <= 0:
+        yield invalid(f"{where}.terminationGracePeriodSeconds", grace, "must be greater than 0")
 
 
 def _ports(ports: list[Manifest], where: str, host_network: bool) -> Iterator[Problem]:
@@ -224,6 +266,19 @@ def _environment(entries: list[Manifest], where: str) -> Iterator[Problem]:
                 yield required(f"{field}.valueFrom.{kind}.key")
 
 
+def _environment_from(sources: list[Manifest], where: str) -> Iterator[Problem]:
+    for number, source in enumerate(sources):
+        field, prefix = f"{where}[{number}]", source.get("prefix", "")
+        if prefix and ("=" in prefix or not all(" " <= char <= "~" for char in prefix)):
+            yield invalid(f"{field}.prefix", prefix, ENV_NAME)
+        kinds = [kind for kind in ("configMapRef", "secretRef") if source.get(kind) is not None]
+        yield from (required(f"{field}.{kind}.name") for kind in kinds if not source[kind].get("name"))
+        if not kinds:
+            yield invalid(field, "", "must specify one of: `configMapRef` or `secretRef`")
+        if len(kinds) > 1:
+            yield invalid(field, "", "may not have more than one field specified at a time")
+
+
 def _field_path(path: str, where: str) -> Iterator[Problem]:
     if not path:
         yield required(f"{where}.fieldPath")
@@ -231,7 +286,7 @@ def _field_path(path: str, where: str) -> Iterator[Problem]:
         yield invalid(f"{where}.fieldPath", path, f"error converting fieldPath: field label not supported: {path}")
 
 
-def _mounts(mounts: list[Manifest], where: str, volumes: set[str]) -> Iterator[Problem]:
+def _mounts(mounts: list[Manifest], where: str, volumes: frozenset[str]) -> Iterator[Problem]:
     paths: set[str] = set()
     for number, mount in enumerate(mounts):
         field, name, path = f"{where}[{number}]", mount.get("name", ""), mount.get("mountPath", "")
@@ -244,6 +299,34 @@ def _mounts(mounts: list[Manifest], where: str, volumes: set[str]) -> Iterator[P
         elif path in paths:
             yield invalid(f"{field}.mountPath", path, "must be unique")
         paths.add(path)
+        inner, expression = mount.get("subPath", ""), mount.get("subPathExpr", "")
+        for part, text in (("subPath", inner), ("subPathExpr", expression)):
+            if text.startswith("/"):
+                yield invalid(f"{field}.{part}", text, "must be a relative path")
+            if ".." in text.split("/"):
+                yield invalid(f"{field}.{part}", text, "must not contain '..'")
+        if inner and expression:
+            yield invalid(f"{field}.subPathExpr", expression, "subPathExpr and subPath are mutually exclusive")
+        if mount.get("mountPropagation") is not None and mount["mountPropagation"] not in PROPAGATION:
+            yield not_supported(f"{field}.mountPropagation", mount["mountPropagation"], PROPAGATION)
+
+
+def _devices(container: Manifest, where: str, volumes: frozenset[str]) -> Iterator[Problem]:
+    mounted = {mount.get("name") for mount in container.get("volumeMounts") or []}
+    paths: set[str] = set()
+    for number, device in enumerate(container.get("volumeDevices") or []):
+        field, name, path = f"{where}[{number}]", device.get("name", ""), device.get("devicePath", "")
+        if not name:
+            yield required(f"{field}.name")
+        elif name not in volumes:
+            yield not_found(f"{field}.name", name)
+        if not path:
+            yield required(f"{field}.devicePath")
+        elif path in paths:
+            yield invalid(f"{field}.devicePath", path, "must be unique")
+        paths.add(path)
+        if name in mounted:
+            yield invalid(f"{field}.name", name, "must not already exist in volumeMounts")
 
 
 def _resources(resources: Manifest, where: str) -> Iterator[Problem]:
@@ -262,14 +345,6 @@ def _resources(resources: Manifest, where: str) -> Iterator[Problem]:
     for name, amount in sorted(requests.items()):
         if name in limits and quantity.parse(amount)[0] > quantity.parse(limits[name])[0]:
             yield invalid(f"{where}.requests", amount, f"must be less than or equal to {name} limit of {limits[name]}")
-
-
-def _identity(context: Manifest, where: str) -> Iterator[Problem]:
-    """Users and groups are numbers of 31 bits."""
-    for name in ("runAsUser", "runAsGroup", "fsGroup"):
-        value = context.get(name)
-        if value is not None and (problem := in_range(value, 0, MAX_INT)):
-            yield invalid(f"{where}.{name}", value, problem)
 
 
 # --- where a pod may run ----------------------------------------------------------------------------------------
@@ -407,6 +482,11 @@ def update_problems(old: Manifest, new: Manifest) -> list[Problem]:
         if len(old.get(kind) or []) != len(new.get(kind) or []):
             return [forbidden(f"spec.{kind}", "pod updates may not add or remove containers")]
     found = [*_deadline(old, new), *_fewer_tolerations(old, new), *_more_gates(old, new)]
+    if not found and old.get("schedulingGates"):
+        wider = [*_wider_selector(old, new)]
+        if wider:
+            return wider
+        old = {**old, "nodeSelector": new.get("nodeSelector")}  # Until it is ready, a pod may become choosier.
     if not found and _fixed(old) != _fixed(new):
         found.append(forbidden("spec", MUTABLE_MESSAGE))
     return found
@@ -438,8 +518,16 @@ def _more_gates(old: Manifest, new: Manifest) -> Iterator[Problem]:
         yield forbidden("spec.schedulingGates", "only deletion is allowed, but found new scheduling gates")
 
 
+def _wider_selector(old: Manifest, new: Manifest) -> Iterator[Problem]:
+    before, after = old.get("nodeSelector") or {}, new.get("nodeSelector") or {}
+    if any(after.get(key) != value for key, value in before.items()):
+        message = "only additions are allowed to spec.nodeSelector (no modifications or deletions allowed)"
+        yield raw_invalid("spec.nodeSelector", shown(after), message)
+
+
 def _fixed(spec: Manifest) -> Any:
-    rest = {k: v for k, v in spec.items() if k not in ("activeDeadlineSeconds", "tolerations", "schedulingGates")}
+    changing = ("activeDeadlineSeconds", "tolerations", "schedulingGates")
+    rest = {k: v for k, v in spec.items() if k not in changing and v is not None}
     for kind in ("containers", "initContainers"):
         if kind in rest:
             rest[kind] = [{k: v for k, v in container.items() if k != "image"} for container in rest[kind]]

@@ -213,7 +213,7 @@ class StatefulSetController(Controller):
         try:
             made = self.client.create(pod)
         except ApiError as error:
-            message = f"create Pod {meta.name(pod)} in StatefulSet {meta.name(stateful)} failed error: {error.message}"
+            message = f"Create Pod {meta.name(pod)} in StatefulSet {meta.name(stateful)} failed error: {error.message}"
             self.recorder.event(stateful, "Warning", "FailedCreate", message)
             raise
         message = f"Create Pod {meta.name(pod)} in StatefulSet {meta.name(stateful)} successful"
@@ -228,7 +228,7 @@ class StatefulSetController(Controller):
             try:
                 self.client.create(claim)
             except ApiError as error:
-                message = f"create {what} failed error: {error.message}"
+                message = f"Create {what} failed error: {error.message}"
                 self.recorder.event(stateful, "Warning", "FailedCreate", message)
                 raise
             self.recorder.event(stateful, "Normal", "SuccessfulCreate", f"Create {what} success")

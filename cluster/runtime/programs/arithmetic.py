@@ -8,6 +8,7 @@ from functools import lru_cache
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LIMIT = 1 << 63
+MAX_DEPTH = 100  # Of a sum within a sum.
 
 ARITHMETIC: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -47,18 +48,21 @@ def _parse(text: str) -> ast.expr | None:
     python = re.sub(r"!(?!=)", " not ", python).strip()
     try:
         return ast.parse(python, mode="eval").body if len(python) < 1000 else None
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
-def _value(node: ast.expr, variables: Mapping[str, str]) -> int:
+def _value(node: ast.expr, variables: Mapping[str, str], depth: int = 0) -> int:
+    if depth > MAX_DEPTH:
+        return 0
+    depth += 1
     if isinstance(node, ast.Constant) and isinstance(node.value, int):
         return node.value
     if isinstance(node, ast.Name):
         text = variables.get(node.id, "0").strip()
         return int(text) if text.lstrip("-").isdigit() else 0
     if isinstance(node, ast.UnaryOp):
-        value = _value(node.operand, variables)
+        value = _value(node.operand, variables, depth)
         return (
             -value
             if isinstance(node.op, ast.USub)
@@ -68,15 +72,15 @@ def _value(node: ast.expr, variables: Mapping[str, str]) -> int:
         )
     if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
         return _wrapped(
-            ARITHMETIC[type(node.op)](_value(node.left, variables), _value(node.right, variables))
+            ARITHMETIC[type(node.op)](_value(node.left, variables, depth), _value(node.right, variables, depth))
         )
     if isinstance(node, ast.BoolOp):
-        values = [_value(value, variables) for value in node.values]
+        values = [_value(value, variables, depth) for value in node.values]
         return int(all(values) if isinstance(node.op, ast.And) else any(values))
     if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
         return int(
             COMPARISONS[type(node.ops[0])](
-                _value(node.left, variables), _value(node.comparators[0], variables)
+                _value(node.left, variables, depth), _value(node.comparators[0], variables, depth)
             )
         )
     return 0

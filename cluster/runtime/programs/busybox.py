@@ -24,7 +24,7 @@ from cluster.runtime.programs.program import (
     Usage,
     ended,
 )
-from cluster.runtime.programs.shell import Breaks, Continues, Exits, Horizon, RunsForever, Shell
+from cluster.runtime.programs.shell import Breaks, Continues, Exits, Horizon, Returns, RunsForever, Shell
 from cluster.runtime.programs.syntax import Node, ShellSyntaxError, parse, words_of
 
 SHELLS = ("sh", "ash", "bash", "dash")
@@ -93,7 +93,7 @@ def _output(shell: Shell, argv: tuple[str, ...]) -> Iterator[Line]:
     except ShellSyntaxError as error:
         shell.status = 2
         yield shell.say(f"sh: {error}", "stderr")
-    except (Breaks, Continues):
+    except (Breaks, Continues, Returns):
         return
 
 

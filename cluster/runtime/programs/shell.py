@@ -14,6 +14,7 @@ Read next: applets.py, the commands.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -23,15 +24,19 @@ from cluster.runtime.programs.program import Line, Process
 from cluster.runtime.programs.syntax import (
     AndOr,
     Background,
+    Case,
     Command,
     For,
+    Function,
     If,
     Loop,
     Node,
     Not,
     Part,
     Pipe,
+    Redirected,
     Sequence,
+    Subshell,
     Word,
     parse,
 )
@@ -42,6 +47,7 @@ PROCESS_TIME = 1_500  # … and for one that has to be started.
 FILE_SIZE = 1 << 16  # Characters of a file that are kept.
 PROBES = 4
 FOREVER = 1 << 62
+MAX_CALLS = 20  # Functions inside functions.
 
 
 class Exits(Exception):
@@ -73,6 +79,13 @@ class Breaks(Exception):
     """`break`: the innermost loop is over."""
 
 
+class Returns(Exception):
+    """`return`: the function is over; `code` None: with the status that there was."""
+
+    def __init__(self, code: int | None) -> None:
+        self.code = code
+
+
 class Continues(Exception):
     """`continue`: on with the loop's next turn."""
 
@@ -89,6 +102,8 @@ class Shell:
     status: int = 0
     variables: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, Node] = field(default_factory=dict)
+    calls: int = 0  # Functions under way.
     positional: list[str] = field(default_factory=list)
     trap: str | None = None
     trapped: bool = False
@@ -147,6 +162,15 @@ class Shell:
             yield from self._loop(node)
         elif isinstance(node, Pipe):
             yield from self._pipe(node)
+        elif isinstance(node, Subshell):
+            yield from self.run(node.node)
+        elif isinstance(node, Case):
+            yield from self._case(node)
+        elif isinstance(node, Function):
+            self.functions[node.name] = node.body
+            self.status = 0
+        elif isinstance(node, Redirected):
+            yield from self._sent(node.redirects, [], lambda given: self._with_input(node.node, given))
         else:
             yield from self._background(node)
 
@@ -175,6 +199,14 @@ class Shell:
                 return
             except Continues:
                 continue
+
+    def _case(self, node: Case) -> Iterator[Line]:
+        text = " ".join(self.expand(node.word, split=False, decides=True))
+        self.status = 0
+        for patterns, body in node.branches:
+            if any(fnmatchcase(text, " ".join(self.expand(pattern, split=False))) for pattern in patterns):
+                yield from self.run(body)
+                return
 
     def _loop(self, node: Loop) -> Iterator[Line]:
         history = [self._mark()]
@@ -276,8 +308,17 @@ class Shell:
         return len(first) == 1 and first[0].text in ("echo", "printf", ":")
 
     def _redirected(self, node: Command, argv: list[str], given: list[str]) -> Iterator[Line]:
+        yield from self._sent(node.redirects, given, lambda given: self.call(argv, given))
+
+    def _sent(
+        self,
+        redirects: tuple[tuple[int, str, Word], ...],
+        given: list[str],
+        run: Callable[[list[str]], Iterator[Line]],
+    ) -> Iterator[Line]:
+        """What `run` prints, where the redirections send it."""
         streams = {1: "stdout", 2: "stderr"}
-        for descriptor, operator, word in node.redirects:
+        for descriptor, operator, word in redirects:
             target = " ".join(self.expand(word, split=False))
             if operator in (">&", "<&"):
                 streams[descriptor] = streams.get(int(target), "/dev/null") if target.isdigit() else target
@@ -285,11 +326,13 @@ class Shell:
                 streams[1] = streams[2] = target
             elif operator == "<":
                 given = self.read(target).splitlines()
+            elif operator == "<<":
+                given = target.splitlines()
             else:
                 streams[descriptor] = {"/dev/stdout": "stdout", "/dev/stderr": "stderr"}.get(target, target)
                 if operator == ">" and streams[descriptor] == target:
                     self.files[target] = ""
-        for line in self.call(argv, given):
+        for line in run(given):
             stream = streams[1 if line.stream == "stdout" else 2]
             if stream in ("stdout", "stderr"):
                 yield Line(line.at, stream, line.text)
@@ -301,6 +344,8 @@ class Shell:
         name, arguments = argv[0].rpartition("/")[2], argv[1:]
         if name == "exit":
             raise Exits(int(arguments[0]) & 255 if arguments and arguments[0].isdigit() else self.status)
+        if name == "return":
+            raise Returns(int(arguments[0]) & 255 if arguments and arguments[0].isdigit() else None)
         if name == "break":
             raise Breaks
         if name == "continue":
@@ -311,6 +356,10 @@ class Shell:
         if name == "eval":
             yield from self.run(parse(" ".join(arguments)))
             return
+        function = self.functions.get(argv[0])
+        if function is not None:
+            yield from self._call_function(function, argv)
+            return
         applet = self.applets.get(name)
         self.pass_time(BUILTIN_TIME)
         if applet is None:
@@ -319,6 +368,19 @@ class Shell:
             return
         self.status = 0
         yield from applet(self, arguments, given)
+
+    def _call_function(self, body: Node, argv: list[str]) -> Iterator[Line]:
+        if self.calls >= MAX_CALLS:
+            raise RunsForever
+        self.calls += 1
+        before, self.positional = self.positional, argv
+        try:
+            yield from self.run(body)
+        except Returns as end:
+            self.status = end.code if end.code is not None else self.status
+        finally:
+            self.positional = before
+            self.calls -= 1
 
     def _signals(self) -> Iterator[Line]:
         """A trapped SIGTERM is handled when the running command has ended."""

@@ -1,12 +1,15 @@
 """Reads a shell script into a tree: what `sh -c '…'` of busybox's ash understands, as far as lessons use it.
 
     list      a; b && c || ! d        loops     while/until/for … do … done
-    choice    if … elif … else … fi   groups    { …; }   ( … )
-    words     'single' "double" \\x    values    $a ${a} ${a:-b} $? $# $$ $(cmd) `cmd` $((1 + a))
-    streams   > >> 2> 2>&1 >&2 &> <   pipes     a | b     jobs   a &
+    choice    if … elif … else … fi   case … in … esac    groups    { …; }   ( … )
+    words     'single' "double" \\x    values    $a ${a} ${a:-b} ${a#b} $? $# $$ $(cmd) `cmd` $((1 + a))
+    streams   > >> 2> 2>&1 >&2 &> < <<   pipes     a | b     jobs   a &     functions   f() { …; }
+
+Two shells run this tree: shell.py computes what a script prints at any time, live/shell.py lives from input to input.
 
 Mirrors:  busybox/shell/ash.c (the parser)
-Left out: case, functions, here-documents, globs, ~, ${a#b} and friends.
+Left out: globs and ~ (live/words.py finds them in unquoted text), aliases, arrays, [[ ]].
+Limits:   64 KiB a script, 50 levels of nesting.
 Read next: shell.py, which runs the tree.
 """
 
@@ -14,20 +17,32 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+MAX_SCRIPT = 64 * 1024
+MAX_DEPTH = 50
+
 
 class ShellSyntaxError(ValueError):
     """`str()` is what ash prints."""
 
 
+class Incomplete(ShellSyntaxError):
+    """More lines may make it whole: an interactive shell asks for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a word. kind: text, variable, command, sum. `tree`: of a command substitution."""
+    """A piece of a word. kind: text, variable, command, sum. `tree`: of a command substitution.
+
+    `operator` and `operand`: of `${name<operator><operand>}`; `default`: the operand of `:-` as it is written.
+    """
 
     kind: str
     text: str
     quoted: bool
     default: str | None = None
     tree: "Node | None" = None
+    operator: str = ""
+    operand: "Word" = ()
 
 
 Word = tuple[Part, ...]
@@ -91,10 +106,43 @@ class Background:
     node: "Node"
 
 
-Node = Command | Sequence | AndOr | Not | Loop | For | If | Pipe | Background
+@dataclass(frozen=True, slots=True)
+class Subshell:
+    """`( … )`: what it changes stays inside."""
+
+    node: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    word: Word
+    branches: tuple[tuple[tuple[Word, ...], "Node"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    name: str
+    body: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """A compound command with redirections behind it: `while read a; do …; done < file`."""
+
+    node: "Node"
+    redirects: tuple[tuple[int, str, Word], ...]
+
+
+Node = (
+    Command | Sequence | AndOr | Not | Loop | For | If | Pipe | Background | Subshell | Case | Function | Redirected
+)
 
 OPERATORS = ("&&", "||", ";;", "&>", ">>", ">&", "<&", ";", "&", "|", "(", ")", "<", ">", "\n")
-KEYWORDS = ("if", "then", "elif", "else", "fi", "while", "until", "for", "in", "do", "done", "{", "}", "!")
+KEYWORDS = (
+    "if", "then", "elif", "else", "fi", "while", "until", "for", "case", "esac", "do", "done", "{", "}", "!",
+)  # fmt: skip
+PARAMETER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[?#$@*!])(:?[-=+?]|##?|%%?|//?)?")
+REDIRECT = re.compile(r"([0-9]?)(<<|>&|<&|&>|>>|>|<)")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 
@@ -110,11 +158,15 @@ class Token:
 
 @lru_cache(maxsize=1024)
 def parse(script: str) -> Node:
-    """The tree of `script`. Errors: ShellSyntaxError."""
+    """The tree of `script`. Errors: ShellSyntaxError, Incomplete."""
+    if len(script) > MAX_SCRIPT:
+        raise ShellSyntaxError(f"script of {len(script)} bytes: at most {MAX_SCRIPT} are read")
+    if _nesting(script) > MAX_DEPTH:
+        raise ShellSyntaxError(f"nested deeper than {MAX_DEPTH} levels")
     parser = _Parser(_tokens(script))
     tree = parser.sequence(())
     if parser.position < len(parser.tokens):
-        raise ShellSyntaxError(f"syntax error: unexpected {parser.unexpected()}")
+        raise parser.error()
     return tree
 
 
@@ -123,14 +175,40 @@ def words_of(argv: tuple[str, ...]) -> Command:
     return Command((), tuple((Part("text", text, True),) for text in argv))
 
 
+def _nesting(script: str) -> int:
+    """How deep brackets are open at most, whatever they stand for: our parser recurses into each."""
+    depth = deepest = 0
+    for character in script:
+        if character in "({":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in ")}":
+            depth = max(depth - 1, 0)
+    return deepest
+
+
 # --- words --------------------------------------------------------------------------------------------------
 
 
 def _tokens(script: str) -> list[Token]:
     tokens: list[Token] = []
+    awaited: list[tuple[int, str, bool, bool]] = []  # Here-documents: place of the token, end, quoted?, tabs?
     at = 0
     while at < len(script):
         character = script[at]
+        if character == "\n" and awaited:
+            at = _here_documents(script, at + 1, awaited, tokens)
+            tokens.append(Token("\n"))
+            continue
+        if match := re.compile(r"([0-9]?)<<(-?)[ \t]*").match(script, at):
+            word, end = _word(script, match.end())
+            if not word:
+                raise ShellSyntaxError("syntax error: unexpected newline")
+            tokens += [Token(f"{match[1]}<<"), Token("", ())]
+            quoted = any(part.quoted for part in word)
+            awaited.append((len(tokens) - 1, "".join(part.text for part in word), quoted, bool(match[2])))
+            at = end
+            continue
         if character in " \t\r" or script.startswith("\\\n", at):
             at += 2 if character == "\\" else 1
         elif character == "#":
@@ -148,7 +226,32 @@ def _tokens(script: str) -> list[Token]:
             plain = all(part.kind == "text" and not part.quoted for part in word)
             tokens.append(Token(text, word, text if plain and "\\" not in text else ""))
             at = end
+    if awaited:
+        raise Incomplete("syntax error: unexpected end of file in a here-document")
     return tokens
+
+
+def _here_documents(script: str, at: int, awaited: list[tuple[int, str, bool, bool]], tokens: list[Token]) -> int:
+    """Read the bodies that begin at `at` into their tokens. Where the script goes on."""
+    for place, delimiter, quoted, tabs in awaited:
+        lines: list[str] = []
+        while True:
+            if at >= len(script):
+                raise Incomplete("syntax error: unexpected end of file in a here-document")
+            end = script.find("\n", at)
+            line, at = (script[at:], len(script)) if end < 0 else (script[at:end], end + 1)
+            line = line.lstrip("\t") if tabs else line
+            if line == delimiter:
+                break
+            lines.append(line + "\n")
+        body = "".join(lines)
+        if quoted:
+            word: Word = (Part("text", body, True),)
+        else:
+            word = tuple(_double_quoted(body, 0, "")[0]) or (Part("text", "", True),)
+        tokens[place] = Token("<<", word)
+    awaited.clear()
+    return at
 
 
 def _word(script: str, at: int) -> tuple[Word, int]:
@@ -177,11 +280,12 @@ def _word(script: str, at: int) -> tuple[Word, int]:
     return tuple(parts), at
 
 
-def _double_quoted(script: str, at: int) -> tuple[list[Part], int]:
+def _double_quoted(script: str, at: int, closing: str = '"') -> tuple[list[Part], int]:
+    """The parts up to `closing`; "": up to the end, as in a here-document."""
     parts: list[Part] = []
     text = ""
-    while at < len(script) and script[at] != '"':
-        if script[at] == "\\" and script[at + 1 : at + 2] in ('"', "\\", "$", "`", "\n"):
+    while at < len(script) and script[at] != closing:
+        if script[at] == "\\" and script[at + 1 : at + 2] in (closing, "\\", "$", "`", "\n"):
             text += script[at + 1].replace("\n", "")
             at += 2
         elif script[at] in "$`":
@@ -192,8 +296,8 @@ def _double_quoted(script: str, at: int) -> tuple[list[Part], int]:
         else:
             text += script[at]
             at += 1
-    if at >= len(script):
-        raise ShellSyntaxError("syntax error: unterminated quoted string")
+    if at >= len(script) and closing:
+        raise Incomplete("syntax error: unterminated quoted string")
     return [part for part in (*parts, Part("text", text, True)) if part.text or part.kind != "text"], at + 1
 
 
@@ -209,30 +313,64 @@ def _substitution(script: str, at: int, quoted: bool) -> tuple[Part, int]:
         end = _closing(script, at + 1)
         return Part("command", "", quoted, None, parse(script[at + 2 : end])), end + 1
     if script.startswith("${", at):
-        end = _find(script, "}", at)
-        name, _, default = script[at + 2 : end].partition(":-")
-        return Part("variable", name, quoted, default if ":-" in script[at:end] else None), end + 1
+        return _parameter(script, at, quoted)
     match = NAME.match(script, at + 1) or re.compile(r"[0-9?#$@*!]").match(script, at + 1)
     if match is None:
         return Part("text", "$", True), at + 1
     return Part("variable", match[0], quoted), match.end()
 
 
+def _parameter(script: str, at: int, quoted: bool) -> tuple[Part, int]:
+    """`${name}`, `${#name}`, `${name<operator><operand>}`."""
+    end = _closing(script, at + 1, "{", "}")
+    inside = script[at + 2 : end]
+    if len(inside) > 1 and inside[0] == "#" and NAME.fullmatch(inside[1:]):
+        return Part("variable", inside[1:], quoted, operator="length"), end + 1
+    match = PARAMETER.match(inside)
+    if match is None or (match[2] is None and match.end() < len(inside)):
+        raise ShellSyntaxError(f"syntax error: bad substitution: ${{{inside}}}")
+    operator, rest = match[2] or "", inside[match.end() :]
+    operand = _operand(rest) if operator else ()
+    default = rest if operator == ":-" else None
+    return Part("variable", match[1], quoted, default, None, operator, operand), end + 1
+
+
+def _operand(text: str) -> Word:
+    """The right side of `${a:-…}`: a word that may hold blanks."""
+    parts: list[Part] = []
+    at = 0
+    while at < len(text):
+        word, end = _word(text, at)
+        parts.extend(word)
+        if end == at:
+            parts.append(Part("text", text[at], False))
+            end = at + 1
+        at = end
+    return tuple(parts)
+
+
 def _find(script: str, what: str, at: int) -> int:
     end = script.find(what, at)
     if end < 0:
-        raise ShellSyntaxError("syntax error: unterminated quoted string")
+        raise Incomplete("syntax error: unterminated quoted string")
     return end
 
 
-def _closing(script: str, at: int) -> int:
-    """Where the parenthesis opened at `at` is closed."""
-    depth = 0
-    for end in range(at, len(script)):
-        depth += {"(": 1, ")": -1}.get(script[end], 0)
-        if depth == 0:
-            return end
-    raise ShellSyntaxError('syntax error: unexpected end of file (expecting ")")')
+def _closing(script: str, at: int, opening: str = "(", closing: str = ")") -> int:
+    """Where the bracket opened at `at` is closed. Quoted ones don't count."""
+    depth, end = 0, at
+    while end < len(script):
+        character = script[end]
+        if character == "\\":
+            end += 1
+        elif character == "'":
+            end = _find(script, "'", end + 1)
+        else:
+            depth += {opening: 1, closing: -1}.get(character, 0)
+            if depth == 0:
+                return end
+        end += 1
+    raise Incomplete(f'syntax error: unexpected end of file (expecting "{closing}")')
 
 
 # --- commands -----------------------------------------------------------------------------------------------
@@ -242,7 +380,7 @@ class _Parser:
     """Recursive descent, one method a rule."""
 
     def __init__(self, tokens: list[Token]) -> None:
-        self.tokens, self.position = tokens, 0
+        self.tokens, self.position, self.depth = tokens, 0, 0
 
     def peek(self) -> Token | None:
         return self.tokens[self.position] if self.position < len(self.tokens) else None
@@ -272,8 +410,19 @@ class _Parser:
     def expect(self, *texts: str) -> str:
         found = self.keyword(*texts)
         if found is None:
-            raise ShellSyntaxError(f'syntax error: unexpected {self.unexpected()} (expecting "{texts[0]}")')
+            raise self.error(texts[0])
         return found
+
+    def error(self, expecting: str = "") -> ShellSyntaxError:
+        """What is wrong with the next token; nothing at all may be a matter of patience."""
+        kind = Incomplete if self.peek() is None else ShellSyntaxError
+        return kind(
+            f"syntax error: unexpected {self.unexpected()}" + (f' (expecting "{expecting}")' if expecting else "")
+        )
+
+    def skip_lines(self) -> None:
+        while self.operator("\n"):
+            pass
 
     def sequence(self, ends: tuple[str, ...]) -> Node:
         items: list[Node] = []
@@ -281,7 +430,7 @@ class _Parser:
             while self.operator(";", "\n"):
                 pass
             token = self.peek()
-            if token is None or token.bare in ends or (token.word is None and token.text == ")"):
+            if token is None or token.bare in ends or (token.word is None and token.text in (")", ";;")):
                 return items[0] if len(items) == 1 else Sequence(tuple(items))
             node = self.and_or()
             items.append(Background(node) if self.operator("&") else node)
@@ -289,8 +438,7 @@ class _Parser:
     def and_or(self) -> Node:
         node = self.pipe()
         while operator := self.operator("&&", "||"):
-            while self.operator("\n"):
-                pass
+            self.skip_lines()
             node = AndOr(node, operator, self.pipe())
         return node
 
@@ -299,28 +447,120 @@ class _Parser:
             return Not(self.pipe())
         stages = [self.command()]
         while self.operator("|"):
+            self.skip_lines()
             stages.append(self.command())
         return stages[0] if len(stages) == 1 else Pipe(tuple(stages))
 
     def command(self) -> Node:
-        if self.operator("("):
-            return self._group(")")
-        keyword = self.keyword("{", "if", "while", "until", "for")
-        if keyword is None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise ShellSyntaxError(f"nested deeper than {MAX_DEPTH} levels")
+        node = self._compound()
+        self.depth -= 1
+        if node is None:
             return self.simple()
+        redirects = self.redirects()
+        return Redirected(node, redirects) if redirects else node
+
+    def _compound(self) -> Node | None:
+        """None: a simple command stands here."""
+        if self.operator("("):
+            return Subshell(self._group(")"))
+        if self._begins_function():
+            return self._function()
+        keyword = self.keyword("{", "if", "while", "until", "for", "case", "function")
+        if keyword is None:
+            return None
         if keyword == "{":
             return self._group("}")
         if keyword == "if":
             return self._if()
         if keyword == "for":
             return self._for()
+        if keyword == "case":
+            return self._case()
+        if keyword == "function":
+            return self._function()
         condition = self.sequence(("do",))
         return Loop(condition, self._body(), keyword == "until")
+
+    def _begins_function(self) -> bool:
+        three = self.tokens[self.position : self.position + 3]
+        return (
+            len(three) == 3
+            and NAME.fullmatch(three[0].bare) is not None
+            and all(token.word is None and token.text == text for token, text in zip(three[1:], "()", strict=True))
+        )
+
+    def _function(self) -> Node:
+        name = self.tokens[self.position].bare if self.peek() else ""
+        if not NAME.fullmatch(name):
+            raise self.error()
+        self.position += 1
+        if self.operator("(") and not self.operator(")"):
+            raise self.error(")")
+        self.skip_lines()
+        return Function(name, self.command())
+
+    def _case(self) -> Node:
+        token = self.peek()
+        if token is None or token.word is None:
+            raise self.error()
+        self.position += 1
+        self.skip_lines()
+        self.expect("in")
+        branches: list[tuple[tuple[Word, ...], Node]] = []
+        while True:
+            self.skip_lines()
+            if self.keyword("esac"):
+                return Case(token.word, tuple(branches))
+            self.operator("(")
+            patterns = [self._pattern()]
+            while self.operator("|"):
+                patterns.append(self._pattern())
+            if not self.operator(")"):
+                raise self.error(")")
+            branches.append((tuple(patterns), self.sequence(("esac",))))
+            if not self.operator(";;"):
+                self.skip_lines()
+                self.expect("esac")
+                return Case(token.word, tuple(branches))
+
+    def _pattern(self) -> Word:
+        token = self.peek()
+        if token is None or token.word is None:
+            raise self.error()
+        self.position += 1
+        return token.word
+
+    def redirects(self) -> tuple[tuple[int, str, Word], ...]:
+        """What stands behind a compound command."""
+        found: list[tuple[int, str, Word]] = []
+        while (one := self.redirect()) is not None:
+            found.append(one)
+        return tuple(found)
+
+    def redirect(self) -> tuple[int, str, Word] | None:
+        """One redirection, if it is one that comes next."""
+        token = self.peek()
+        if token is None:
+            return None
+        match = REDIRECT.fullmatch(token.text) if token.word is None else None
+        if match is None:
+            return None
+        self.position += 1
+        target = self.peek()
+        if target is None or target.word is None:
+            raise self.error()
+        self.position += 1
+        if match[2] == "<<":
+            return int(match[1] or 0), "<<", target.word
+        return int(match[1] or (0 if match[2] in ("<", "<&") else 1)), match[2], target.word
 
     def _group(self, end: str) -> Node:
         node = self.sequence((end,))
         if not (self.operator(end) or self.keyword(end)):
-            raise ShellSyntaxError(f'syntax error: unexpected {self.unexpected()} (expecting "{end}")')
+            raise self.error(end)
         return node
 
     def _if(self) -> Node:
@@ -340,6 +580,8 @@ class _Parser:
     def _for(self) -> Node:
         token = self.peek()
         if token is None or not NAME.fullmatch(token.bare):
+            if token is None:
+                raise self.error()
             raise ShellSyntaxError(f"syntax error: bad for loop variable: {self.unexpected()}")
         name = token.bare
         self.position += 1
@@ -363,28 +605,22 @@ class _Parser:
         words: list[Word] = []
         redirects: list[tuple[int, str, Word]] = []
         while (token := self.peek()) is not None:
-            if token.word is None:
-                match = re.fullmatch(r"([0-9]?)(>&|<&|&>|>>|>|<)", token.text)
-                if match is None:
-                    break
-                self.position += 1
-                target = self.peek()
-                if target is None or target.word is None:
-                    raise ShellSyntaxError(f"syntax error: unexpected {self.unexpected()}")
-                self.position += 1
-                redirects.append((int(match[1] or (0 if match[2] == "<" else 1)), match[2], target.word))
+            if (redirect := self.redirect()) is not None:
+                redirects.append(redirect)
                 continue
+            if token.word is None:
+                break
             match = ASSIGNMENT.match(token.text)
             self.position += 1
-            if match and not words and token.word[0].kind == "text" and not token.word[0].quoted:
+            if match and not words and token.word and token.word[0].kind == "text" and not token.word[0].quoted:
                 rest = Part("text", token.word[0].text[match.end() :], False)
                 parts = (rest, *token.word[1:])
                 assignments.append((match[1], tuple(p for p in parts if p.text or p.kind != "text")))
-            elif token.bare in KEYWORDS and not words and token.bare not in ("in",):
+            elif token.bare in KEYWORDS and not words:
                 self.position -= 1
                 raise ShellSyntaxError(f'syntax error: unexpected "{token.bare}"')
             else:
                 words.append(token.word)
         if not (assignments or words or redirects):
-            raise ShellSyntaxError(f"syntax error: unexpected {self.unexpected()}")
+            raise self.error()
         return Command(tuple(assignments), tuple(words), tuple(redirects))

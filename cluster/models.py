@@ -117,6 +117,14 @@ class Verdict(Cell):
     """What the scheduler decided of a pod, node by node. Key: `<pod uid>`."""
 
 
+class Session(Cell):
+    """A process that somebody started by exec, and what it printed: see runtime/sessions.py for the keys."""
+
+
+class Disk(Cell):
+    """What containers wrote: onto a layer of their own, or a volume. Key: the container's or the volume's."""
+
+
 class PhysicalEvent(models.Model):
     """Something that happened to a machine, not to an object: power off, power on, container death."""
 

@@ -7,12 +7,14 @@ That it finds out, when, and how, is the node lifecycle controller's business.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cluster import streams
 from cluster.engine.clock import monotonic
 from cluster.engine.controller import Component
 from cluster.kubelet.kubelet import Kubelet
 from cluster.objects import errors, quantity, users
 from cluster.objects.names import is_dns_subdomain
 from cluster.runtime.cri import Runtime, power_cut
+from cluster.runtime.sessions import Sessions, lost
 
 if TYPE_CHECKING:
     from cluster.world import World
@@ -31,7 +33,8 @@ def initial_machines(options: dict[str, Any]) -> list[dict[str, Any]]:
 def kubelet_of(world: "World", name: str) -> Component:
     """The kubelet process of machine `name`, with its runtime below it."""
     runtime = Runtime(name, world.cells["machines"], world.cells["containers"], world.clock, world.dice, world.options)
-    return Kubelet(world.around, name, world.cells["machines"], runtime)
+    sessions = Sessions(runtime, world.cells["sessions"], world.cells["disks"])
+    return Kubelet(world.around, name, world.cells["machines"], runtime, sessions)
 
 
 def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -> None:
@@ -85,8 +88,13 @@ def power_off(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     cause = world.happened("power-off", name, world.agenda.causes, {"stopped": [kubelet]})
     world.cells["machines"][name] = {**machine, "power": False, "off_since": world.clock.now, "off_cause": cause}
     world._remove(kubelet)
-    power_cut(name, world.cells["containers"], world.clock.now, cause)
+    _cut(world, name, cause)
     return {"node": name, "power": False, "simTime": world.clock.now, "cause": cause}
+
+
+def _cut(world: "World", name: str, cause: str) -> None:
+    died = power_cut(name, world.cells["containers"], world.clock.now, cause)
+    lost(world.cells["sessions"], world.cells["disks"], died)
 
 
 def power_on(world: "World", request: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +116,7 @@ def node_remove(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     cause = world.happened("node-remove", name, world.agenda.causes, {"stopped": [kubelet]})
     world._remove(kubelet)
     if machine["power"]:
-        power_cut(name, world.cells["containers"], world.clock.now, cause)
+        _cut(world, name, cause)
     del world.cells["machines"][name]
     if world.informers.get("Node", "", name) is not None:
         world.agenda.causes = (cause, *world.agenda.causes)
@@ -223,4 +231,5 @@ INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     "clock": clock_input,
     "sleep": sleep_input,
     "wake": sleep_input,
+    **streams.INPUTS,
 }

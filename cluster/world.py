@@ -37,7 +37,7 @@ from cluster.scheduler.scheduler import Scheduler
 CHECKPOINT_STEPS = 5_000
 CHECKPOINT_TIME = 5 * MINUTE
 LOOK_EVERY = 8  # Steps between looks at the wall budget and at the inbox.
-TABLES = ("agenda", "machines", "containers", "verdicts")
+TABLES = ("agenda", "machines", "containers", "verdicts", "sessions", "disks")
 
 
 class World:
@@ -425,8 +425,8 @@ def _recorded(response: Response) -> bytes:
 
 
 def _actor_of(request: dict[str, Any]) -> str:
-    """Who is acting: the user's name for API requests, `you` for clicks."""
-    if request.get("type") != "api":
+    """Who is acting: the user's name for API requests and streams, `you` for clicks."""
+    if request.get("type") != "api" and "user" not in request:
         return "you"
     return users.from_plain(request.get("user")).name
 

@@ -22,16 +22,25 @@ from cluster.models import (
     Cluster,
     Container,
     DeadInput,
+    Disk,
     Input,
     Machine,
     PhysicalEvent,
+    Session,
     StoredObject,
     Verdict,
 )
 from cluster.models import Agenda as AgendaRow
 from cluster.models import Revision as RevisionRow
 
-CELL_TABLES = {"machines": Machine, "containers": Container, "agenda": AgendaRow, "verdicts": Verdict}
+CELL_TABLES = {
+    "machines": Machine,
+    "containers": Container,
+    "agenda": AgendaRow,
+    "verdicts": Verdict,
+    "sessions": Session,
+    "disks": Disk,
+}
 CHUNK = 500  # Parameters a statement: PostgreSQL and SQLite both take far more, but plans grow.
 
 

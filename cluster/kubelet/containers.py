@@ -22,6 +22,7 @@ from cluster.engine.clock import SECOND, Clock
 from cluster.engine.informer import Informers
 from cluster.engine.recorder import Recorder
 from cluster.kubelet import environment, restarts, scripts
+from cluster.kubelet.sessions import extra_of
 from cluster.objects import Manifest, meta
 from cluster.runtime import images
 from cluster.runtime.containers import Record, StartError
@@ -103,6 +104,7 @@ class Containers:
         self.clock, self.informers, self.recorder, self.runtime = clock, informers, recorder, runtime
         self.host, self.lab = host, lab
         self.on_pulled: Callable[[], None] = lambda: None  # The list of images on the node has grown.
+        self.on_started: Callable[[Record], None] = lambda record: None
 
     # --- looking --------------------------------------------------------------------------------------------
 
@@ -125,6 +127,7 @@ class Containers:
         for name in [name for name, at in plan.ready.items() if at <= now]:
             del plan.ready[name]
             plan.changed = True
+        self._notice_exits(plan, uid)
         spec = pod["spec"]
         for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
             step = plan.steps.get(container["name"])
@@ -140,6 +143,16 @@ class Containers:
             before = known.get(container["name"])  # Of an earlier sandbox.
             attempt = before["attempt"] + 1 if before is not None else 0
             self._prepare(pod, plan, container, attempt, max(sandbox["created"], now))
+
+    def _notice_exits(self, plan: Plan, uid: str) -> None:
+        """Processes that ended, or will, because of what somebody typed."""
+        for record in self.runtime.list_containers(uid):
+            end = record.get("exit")
+            if end is None or record["ended"] is not None:
+                continue
+            step = plan.steps.get(record["name"])
+            if step is None or step[0] != "end" or step[1] > end[0]:
+                plan.steps[record["name"]] = ["end", *end]
 
     def has_ended(self, pod: Manifest) -> bool:
         """Is the pod's sandbox gone, and with it the last container that might have run?"""
@@ -291,7 +304,7 @@ class Containers:
         limit = environment.memory_limit(container)
         self._forget(uid, name, attempt - 2)
         record = self.runtime.create_container(
-            uid, name, attempt, reference, command, args, env, limit, script
+            uid, name, attempt, reference, command, args, env, limit, script, extra_of(pod, container)
         )
         self._say(pod, container, "Normal", "Created", "Container created")
         plan.changed = True
@@ -303,6 +316,7 @@ class Containers:
             self._after_end(pod, plan, container, self.latest(uid)[name], ["RunContainerError", str(error)])
             return
         self._say(pod, container, "Normal", "Started", "Container started")
+        self.on_started(record)
         self._expect_end(plan, record)
         delay = _readiness_delay(container)
         if delay:

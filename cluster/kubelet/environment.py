@@ -2,8 +2,8 @@
 
 Mirrors:  kubernetes/pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables), pkg/volume (configmap, secret,
           projected)
-Left out: service links ($WEB_SERVICE_HOST), contents of volumes, volumes that need a claim (taken as
-          mounted).
+Left out: service links ($WEB_SERVICE_HOST), volumes that need a claim (taken as mounted).
+Read next: volumes.py for what is in them.
 """
 
 import base64
@@ -58,9 +58,9 @@ def _value(
     if source is None:
         return str(entry.get("value", ""))
     if "fieldRef" in source:
-        return _field(pod, source["fieldRef"]["fieldPath"], addresses)
+        return field_value(pod, source["fieldRef"]["fieldPath"], addresses)
     if "resourceFieldRef" in source:
-        return _resource(container, source["resourceFieldRef"])
+        return resource_value(container, source["resourceFieldRef"])
     for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
         if field in source:
             return _key_of(pod, source[field], kind, informers)
@@ -101,7 +101,7 @@ def _data(obj: Manifest) -> dict[str, str]:
     return dict(data)
 
 
-def _field(pod: Manifest, path: str, addresses: dict[str, str]) -> str:
+def field_value(pod: Manifest, path: str, addresses: dict[str, str]) -> str:
     known = {
         "metadata.name": meta.name(pod),
         "metadata.namespace": meta.namespace(pod),
@@ -119,7 +119,7 @@ def _field(pod: Manifest, path: str, addresses: dict[str, str]) -> str:
     return known.get(path, "")
 
 
-def _resource(container: Manifest, reference: Manifest) -> str:
+def resource_value(container: Manifest, reference: Manifest) -> str:
     side, _, name = reference["resource"].partition(".")
     amount = ((container.get("resources") or {}).get(side) or {}).get(name)
     if amount is None:

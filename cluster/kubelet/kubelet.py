@@ -4,6 +4,7 @@
     lease      renew kube-node-lease/<node> every 10 s: the heartbeat that node lifecycle awaits
     node       the node's status: when something changed, else every 5 minutes
     <ns>/<name>/<uid>   a pod of this node: see pod_worker.py
+    exec|<session>      a process that somebody started by kubectl exec wants to go on: see sessions.py
 
 Renewals fall on whole seconds, a tenth of the nodes on each: so a thousand idle nodes cost ten turns in ten
 seconds and not a thousand. Reports fall on the same instants, spread over five minutes.
@@ -21,10 +22,12 @@ from cluster.engine.recorder import Recorder
 from cluster.kubelet import node_status
 from cluster.kubelet.containers import Plan
 from cluster.kubelet.pod_worker import PodWorker
+from cluster.kubelet.sessions import TIMER, StreamingServer
 from cluster.objects import Manifest, meta
 from cluster.objects.errors import ApiError, NotFound
 from cluster.runtime import machines
 from cluster.runtime.cri import Runtime
+from cluster.runtime.sessions import Sessions
 
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
@@ -40,7 +43,9 @@ class Kubelet(Component):
     source = "kubelet"
     reaction = 10_000
 
-    def __init__(self, around: Surroundings, node: str, machine_cells: Cells, runtime: Runtime) -> None:
+    def __init__(
+        self, around: Surroundings, node: str, machine_cells: Cells, runtime: Runtime, sessions: Sessions
+    ) -> None:
         self.node, self.machines, self.runtime = node, machine_cells, runtime
         super().__init__(around, f"kubelet/{node}", f"system:node:{node}")
         self.recorder = Recorder(self.client, self.clock, self.informers, self.source, node)
@@ -48,6 +53,8 @@ class Kubelet(Component):
         host = machines.address(machine_cells[node])
         self.pods = PodWorker(self.client, self.clock, self.informers, self.recorder, runtime, host, lab)
         self.pods.containers.on_pulled = self.image_pulled
+        self.streams = StreamingServer(node, host, self.informers, self.clock, self.queue, sessions)
+        self.pods.containers.on_started = self.streams.started
         self.phase = self.dice.roll("phase", node) % (REPORT_EVERY // SECOND) * SECOND
 
     # --- starting, listening
@@ -91,6 +98,8 @@ class Kubelet(Component):
     def process(self, key: str) -> None:
         if key == "lease":
             self.renew_lease()
+        elif key.startswith(TIMER):
+            self.streams.process(key.removeprefix(TIMER))
         elif key == "node":
             self.report_node()
         elif key == "register":

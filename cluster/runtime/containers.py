@@ -9,6 +9,9 @@
     created started stopped ended             microseconds since t = 0; None: not yet; stopped: by SIGTERM
     code reason message                       how it ended
 
+Some have more: tty and stdin (as the pod asks, if it does); traffic, lines of an access log as [at, line]; of a process
+that can be typed into: printed, as [at, channel, text]; exit, how it will end or has ended, as [at, code, reason].
+
 A sandbox record has id, uid, namespace, pod, node, ip, created, ended, containers (their keys, oldest first)
 and held (does it hold its address?). Keys: `<uid>/<name>/<attempt>`, and `<uid>` for the sandbox. Whoever has
 the record and the cluster's epoch can compute logs and usage, long after the container ended.
@@ -23,6 +26,7 @@ from cluster.runtime.programs.applets import APPLETS
 from cluster.runtime.programs.busybox import SHELLS
 from cluster.runtime.programs.program import Process, Program
 from cluster.runtime.programs.scripted import Scripted
+from cluster.runtime.programs.terminal import Terminal
 
 Record = dict[str, Any]
 ENTRYPOINTS = ("docker-entrypoint.sh", "entrypoint.sh", "tini")
@@ -70,20 +74,28 @@ def program_for(image: Image, argv: Sequence[str]) -> str:
     raise StartError(f'{RUNC}exec: "{argv[0]}": {missing}')
 
 
-def program_of(record: Mapping[str, Any], epoch: int) -> Program:
-    """The program of a container that has started. `epoch`: microseconds from 1970 to t = 0."""
-    process = Process(
+def process_of(record: Mapping[str, Any], epoch: int) -> Process:
+    """Process 1 of a container. `epoch`: microseconds from 1970 to t = 0."""
+    return Process(
         image=record["image"],
         argv=tuple(record["argv"]),
         env=record["env"],
         seed=record["seed"],
-        started=record["started"],
+        started=record["started"] or 0,
         stopped=record["stopped"],
         memory_limit=record["memory"],
         hostname=record["pod"],
         epoch=epoch,
     )
+
+
+def program_of(record: Mapping[str, Any], epoch: int) -> Program:
+    """The program of a container that has started."""
+    process = process_of(record, epoch)
+    if record["program"] == "terminal":
+        return Terminal(process, record.get("printed", ()), record.get("exit"))
     program = PROGRAMS[record["program"]](process)
+    program.traffic = record.get("traffic", ())
     return Scripted(program, record["script"]) if record["script"] else program
 
 

@@ -8,11 +8,11 @@ records. A call takes effect at once and says how long it takes in simulated mic
 a timer. Durations are seeded: the same pod in the same cluster always takes as long.
 
 Mirrors:  k8s.io/cri-api/pkg/apis/runtime/v1/api.proto; containerd 2.1
-Left out: image garbage collection, layers, snapshots, exec (later, in shell/).
+Left out: image garbage collection, layers, snapshots. Exec, attach and port-forward are in sessions.py.
 Read next: containers.py for the records.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,8 @@ class Runtime:
         self.clock, self.dice = clock, dice
         self.network: Network = HostLocal(node, machine_cells)
         self.preloaded = bool(options.get("lab"))
+        self.on_end: Callable[[Record], None] = lambda record: None  # A container has ended …
+        self.on_removed: Callable[[str], None] = lambda key: None  # … or was forgotten, or its pod was.
 
     # --- sandboxes ------------------------------------------------------------------------------------------
 
@@ -113,6 +115,7 @@ class Runtime:
         self._free_address(record)
         for key in record["containers"]:
             self.containers.pop(key)
+        self.on_removed(uid)
 
     def container_records(self, uid: str) -> list[str]:
         """Keys of the pod's containers; none if it never had a sandbox."""
@@ -189,8 +192,9 @@ class Runtime:
         env: Mapping[str, str],
         memory: int | None,
         script: Mapping[str, Any] | None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Record:
-        """A container in the pod's sandbox; it does not run yet."""
+        """A container in the pod's sandbox; it does not run yet. `extra`: tty, stdin, cwd, if the pod says so."""
         resolved, sandbox = images.resolve(image), self.containers[uid]
         argv = argv_of(resolved, command, args)
         seed = self.dice.roll("container", uid, name, attempt)
@@ -217,6 +221,7 @@ class Runtime:
             "code": None,
             "reason": "",
             "message": "",
+            **(extra or {}),
         }
         self.containers[key] = record
         self.containers[uid] = {**sandbox, "containers": [*sandbox["containers"], key]}
@@ -236,6 +241,8 @@ class Runtime:
             }
             self.containers[key] = {**record, **failed}
             raise
+        if program == "busybox" and record.get("stdin") and not record["script"]:
+            program = "terminal"
         self.containers[key] = record = {**record, "program": program, "started": self.clock.now}
         return record
 
@@ -259,12 +266,14 @@ class Runtime:
         final = {"ended": end.at, "code": end.code, "reason": end.reason, "message": end.message}
         record = {**record, **final}
         self.containers[key_of(record["uid"], record["name"], record["attempt"])] = record
+        self.on_end(record)
         return record
 
     def remove_container(self, record: Record) -> None:
         """Forget a dead container and its logs."""
         key = key_of(record["uid"], record["name"], record["attempt"])
         self.containers.pop(key)
+        self.on_removed(key)
         sandbox = self.containers.get(record["uid"])
         if sandbox is not None:
             left = [other for other in sandbox["containers"] if other != key]

@@ -26,7 +26,7 @@ class Nginx(Program):
         lines = [self.printed((4 + 3 * n) * MILLISECOND, text) for n, text in enumerate(ENTRYPOINT)]
         notices = [
             'using the "epoll" event method',
-            f"nginx/{self._version()}",
+            f"nginx/{self.version}",
             "start worker processes",
             *(f"start worker process {29 + number}" for number in range(WORKERS)),
         ]
@@ -42,7 +42,8 @@ class Nginx(Program):
     def _notice(self, at: int, text: str) -> Line:
         return Line(at, "stderr", f"{self.process.date(at):%Y/%m/%d %H:%M:%S} [notice] 1#1: {text}")
 
-    def _version(self) -> str:
+    @property
+    def version(self) -> str:
         tag = self.process.image.rpartition(":")[2].partition("-")[0]
         known = tag[:1].isdigit()
         return f"{tag}.0" if known and tag.count(".") == 1 else tag if known else "1.29.3"

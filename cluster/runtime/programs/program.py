@@ -8,10 +8,10 @@ has been running.
 Read next: nginx.py.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cluster.runtime import noise
 
@@ -79,6 +79,7 @@ class Program:
     cpu_per_request = 0.2  # … and more for each request per second.
     memory = 8 * MIB
     stop_time = 100 * MILLISECOND  # How long it takes to end after SIGTERM.
+    traffic: Sequence[Sequence[Any]] = ()  # Lines of its access log: [at, text].
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -96,7 +97,10 @@ class Program:
 
     def lines(self, start: int, end: int) -> Iterator[Line]:
         """What it prints in [start, end), in order of time."""
-        for line in (*self.at_start(), *(self.at_stop() if self.process.stopped is not None else ())):
+        said = [*self.at_start(), *(self.at_stop() if self.process.stopped is not None else ())]
+        if self.traffic:
+            said = sorted([*said, *(Line(at, "stdout", text) for at, text in self.traffic)], key=lambda line: line.at)
+        for line in said:
             if start <= line.at < end:
                 yield line
 

@@ -1,0 +1,258 @@
+"""The kubelet's streaming server: exec, attach and port-forward, as far as they happen on the node.
+
+Requests come as inputs of the world (see streams.py), act at once, and answer with a session's key; whatever a session
+prints later is read from its cells by whoever serves the client. Processes that wait for a time have a timer in the
+kubelet's queue under `exec|<session>`.
+
+Mirrors:  kubernetes/pkg/kubelet/server/server.go (getExec, getAttach, getPortForward),
+          k8s.io/kubelet/pkg/cri/streaming
+Read next: runtime/sessions.py.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cluster.engine.agenda import WorkQueue
+from cluster.engine.clock import MINUTE, Clock
+from cluster.engine.informer import Informers
+from cluster.kubelet import volumes
+from cluster.objects import Manifest, errors, meta
+from cluster.runtime.containers import Record, key_of
+from cluster.runtime.live import answers
+from cluster.runtime.live.files import Mount
+from cluster.runtime.sessions import MAIN, ExecError, Full, Sessions
+
+TIMER = "exec|"
+KEPT = 10 * MINUTE  # How long an ended session waits for a reader that does not come.
+Server = answers.Server
+
+
+class StreamingServer:
+    """Sessions of one node's pods. `host`: the machine's address."""
+
+    def __init__(self, node: str, host: str, informers: Informers, clock: Clock, queue: WorkQueue, sessions: Sessions):
+        self.node, self.host, self.informers, self.clock = node, host, informers, clock
+        self.queue, self.sessions = queue, sessions
+        self.containers = sessions.containers
+
+    # --- requests -------------------------------------------------------------------------------------------
+
+    def exec(
+        self, pod: Manifest, container: str, argv: Sequence[str], tty: bool, stdin: bool, identity: str
+    ) -> dict[str, Any]:
+        """Start a process: {session, from}. Errors: InternalError in the real words."""
+        record = self._running(pod, container)
+        try:
+            key = self.sessions.begin(
+                record, identity, [_bytes(word) for word in argv], tty, stdin, self._mounts(record)
+            )
+        except ExecError as error:
+            text = (
+                f'error executing command in container: failed to exec in container: failed to start exec "{identity}"'
+            )
+            raise errors.InternalError(f"Internal error occurred: {text}: {error}") from None
+        except Full as error:
+            raise errors.InternalError(
+                f"Internal error occurred: error executing command in container: {error}"
+            ) from None
+        self.go_on(key)
+        return {"session": key, "from": 0}
+
+    def attach(self, pod: Manifest, container: str) -> dict[str, Any]:
+        """{session, from} of a process that can be typed into, else {container, from}: its output from now on."""
+        record = self._running(pod, container)
+        key = key_of(record["uid"], record["name"], record["attempt"])
+        main = self.sessions.cells.get(f"{key}/{MAIN}")
+        if main is None:
+            return {"container": key, "attempt": record["attempt"], "from": self.clock.now}
+        return {"session": f"{key}/{MAIN}", "from": main["written"], "tty": main["tty"]}
+
+    def forward(self, pod: Manifest, identity: str) -> dict[str, Any]:
+        """{session, from, sandbox}. Errors: InternalError."""
+        sandbox = self.containers.get(meta.uid(pod))
+        if sandbox is None or sandbox["ended"] is not None:
+            raise errors.InternalError(
+                "Internal error occurred: unable to upgrade connection: pod not found"
+                f' ("{meta.name(pod)}_{meta.namespace(pod)}")'
+            )
+        try:
+            key = self.sessions.connect(meta.uid(pod), identity)
+        except Full as error:
+            raise errors.InternalError(f"Internal error occurred: {error}") from None
+        return {"session": key, "from": 0, "sandbox": sandbox["id"]}
+
+    def proxy(self, pod: Manifest, port: int, request: str) -> str | None:
+        """What a port of the pod answers to one request; None: nobody listens. Errors: InternalError."""
+        found = self._server_at(pod, port)
+        if found is None:
+            return None
+        server, record = found
+        answer = answers.answer(server, port, request, {}, client="10.0.0.1")
+        self.sessions.answered(record, answer.log)
+        return answer.data
+
+    def _running(self, pod: Manifest, container: str) -> Record:
+        """The record of a running container. Errors: InternalError."""
+        record = self._latest(meta.uid(pod), container)
+        if record is None or record["started"] is None or record["ended"] is not None:
+            problem = f'unable to upgrade connection: container not found ("{container}")'
+            raise errors.InternalError(f"Internal error occurred: {problem}")
+        return record
+
+    def _latest(self, uid: str, container: str) -> Record | None:
+        records = [r for r in self.sessions.runtime.list_containers(uid) if r["name"] == container]
+        return max(records, key=lambda record: int(record["attempt"]), default=None)
+
+    # --- input of a session ---------------------------------------------------------------------------------
+
+    def act(self, key: str, request: dict[str, Any]) -> dict[str, Any]:
+        """`op` of a session: stdin, close, resize, ack, drop; open, data, shut of a port-forward's connection.
+
+        Errors: NotFound, TooManyRequests (a limit; nothing was taken).
+        """
+        if key not in self.sessions.cells:
+            raise errors.NotFound("", "sessions", key)
+        op, data = request.get("op"), str(request.get("data", ""))
+        try:
+            if op == "stdin":
+                self.sessions.feed(key, data)
+            elif op == "close":
+                self.sessions.close(key)
+            elif op == "resize":
+                self.sessions.resize(key, _size(request.get("columns")), _size(request.get("rows")))
+            elif op == "ack":
+                self.sessions.acknowledge(key, int(request.get("offset", 0)))
+            elif op == "drop":
+                self.queue.cancel(TIMER + key)
+                if not key.endswith(f"/{MAIN}"):
+                    self.sessions.drop(key)
+                return {}
+            else:
+                return self._connection(key, str(op), str(request.get("connection", "0")), request)
+        except Full as error:
+            raise errors.TooManyRequests(str(error)) from None
+        self.go_on(key)
+        return {}
+
+    def _connection(self, key: str, op: str, connection: str, request: dict[str, Any]) -> dict[str, Any]:
+        if op == "shut":
+            self.sessions.close_connection(key, connection)
+            return {}
+        state = self.sessions.cells[key]["state"]
+        port = int(request["port"]) if op == "open" else state["connections"].get(connection, {}).get("port", 0)
+        pod = self._pod(key.partition("/")[0])
+        found = self._server_at(pod, port) if pod is not None else None
+        if op == "open":
+            if found is None:
+                return {"refused": True}
+            self.sessions.open_connection(key, connection, port)
+        elif op == "data" and found is not None:
+            server, record = found
+            self.sessions.forward(key, connection, str(request.get("data", "")), server, record)
+        elif op == "data":
+            return {"refused": True}
+        return {}
+
+    def _server_at(self, pod: Manifest, port: int) -> tuple[Server, Record] | None:
+        """Who listens on a port of the pod?"""
+        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
+            record = self._latest(meta.uid(pod), container["name"])
+            if record is None or record["started"] is None or record["ended"] is not None:
+                continue
+            declared = [int(one["containerPort"]) for one in container.get("ports") or ()]
+            server = self.sessions.server(record, declared, self._mounts(record))
+            if answers.is_listening(server, port):
+                return server, record
+        return None
+
+    # --- running --------------------------------------------------------------------------------------------
+
+    def started(self, record: Record) -> None:
+        """A container has just begun: if it can be typed into, its process 1 lives from now on."""
+        if record["program"] != "terminal":
+            return
+        try:
+            argv = [_bytes(word) for word in record["argv"]]
+            key = self.sessions.begin(record, MAIN, argv, bool(record.get("tty")), True, self._mounts(record))
+        except (ExecError, Full):
+            return
+        self.go_on(key)
+
+    def process(self, key: str) -> None:
+        """A timer: somebody slept long enough, or nobody came for what was left."""
+        cell = self.sessions.cells.get(key)
+        if cell is not None and cell["ended"] is not None:
+            self.sessions.drop(key)
+        elif cell is not None:
+            self.go_on(key)
+
+    def go_on(self, key: str) -> None:
+        """Run a session, then whoever it sent signals to."""
+        self._run(key)
+        sessions = self.sessions
+        for _ in range(16):
+            if not sessions.to_signal:
+                return
+            other, pid, signal = sessions.to_signal.pop(0)
+            record = self.containers.get(other.rpartition("/")[0])
+            if record is not None:
+                sessions.signal(other, pid, signal, record, self._mounts(record))
+                self._run(other)
+
+    def _run(self, key: str) -> None:
+        cell = self.sessions.cells.get(key)
+        if cell is None or cell["kind"] == "forward":
+            return
+        base = key.rpartition("/")[0]
+        record = self.containers.get(base)
+        if record is None:
+            return
+        had = record.get("exit")
+        wake = self.sessions.run(key, record, self._mounts(record))
+        self.queue.cancel(TIMER + key)
+        record, end = self.containers[base], self.sessions.exit_of(key)
+        if end is not None and not record.get("exit"):
+            self.containers[base] = record = {**record, "exit": list(end)}
+        if record.get("exit") != had:
+            self.queue.add(f"{record['namespace']}/{record['pod']}/{record['uid']}")
+        if wake is not None:
+            self.queue.add_after(TIMER + key, wake - self.clock.now)
+        elif self.sessions.cells[key]["ended"] is not None:
+            self.queue.add_after(TIMER + key, KEPT)
+
+    # --- what belongs to a container ------------------------------------------------------------------------
+
+    def _pod(self, uid: str) -> Manifest | None:
+        sandbox = self.containers.get(uid)
+        pod = self.informers.get("Pod", sandbox["namespace"], sandbox["pod"]) if sandbox is not None else None
+        return pod if pod is not None and meta.uid(pod) == uid else None
+
+    def _mounts(self, record: Record) -> list[Mount]:
+        pod = self._pod(record["uid"])
+        if pod is None:
+            return []
+        everyone = (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])
+        container = next((one for one in everyone if one["name"] == record["name"]), None)
+        if container is None:
+            return []
+        sandbox = self.containers.get(record["uid"]) or {}
+        addresses = {"podIP": sandbox.get("ip") or "", "hostIP": self.host}
+        return volumes.mounts(pod, container, self.informers, self.node, addresses)
+
+
+def extra_of(pod: Manifest, container: Manifest) -> dict[str, Any]:
+    """What a container's record says besides: whether it can be typed into, and where it works."""
+    found = {name: True for name in ("stdin", "tty") if container.get(name)}
+    if container.get("workingDir"):
+        found["cwd"] = container["workingDir"]
+    return found
+
+
+def _size(value: Any) -> int:
+    """Columns or rows of a terminal."""
+    return min(max(value, 1), 1_000) if isinstance(value, int) else 80
+
+
+def _bytes(text: str) -> str:
+    """UTF-8, one character a byte."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")

@@ -1,0 +1,277 @@
+"""What a server's port answers: to `kubectl port-forward`, to the API server's proxy, to curl inside the pod.
+
+A connection is a text of bytes that came and a function that says what goes back. Servers that know their protocol
+answer with their program's own words; a port that a pod declares and nobody knows gets a page that says what it is.
+
+    nginx    files of /usr/share/nginx/html on port 80, 404 pages, HEAD and keep-alive
+    redis    PING, ECHO, SET, GET, DEL, INCR, EXISTS, INFO, QUIT on 6379; its keys live as long as the connection
+    others   a page of the generic server on every declared port
+
+Mirrors:  nginx 1.29 as the official image configures it; redis-server 8
+Left out: configuration files, virtual hosts, TLS, POST, ranges, authentication.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from cluster.runtime.live.files import FileError, normal
+
+MAX_HEAD = 32 * 1024
+MAX_BODY = 1024 * 1024
+TYPES = {
+    "html": "text/html", "htm": "text/html", "css": "text/css", "js": "application/javascript", "txt": "text/plain",
+    "json": "application/json", "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg", "xml": "text/xml",
+}  # fmt: skip
+REASONS = {200: "OK", 301: "Moved Permanently", 400: "Bad Request", 404: "Not Found", 405: "Not Allowed"}
+REASONS[413] = "Request Entity Too Large"
+
+
+@dataclass
+class Server:
+    """The program behind a port, as far as it is asked. `read`: a file's content; `declared`: the pod's ports."""
+
+    program: str
+    version: str
+    image: str
+    hostname: str
+    started: datetime
+    now: datetime
+    read: Callable[[str], str]
+    is_directory: Callable[[str], bool]
+    declared: list[int] = field(default_factory=list)
+    listens: bool = True
+
+
+class Answer(NamedTuple):
+    """`data`: what goes back; `taken`: how much of the input is done with; `over`: the connection is; `log`: lines."""
+
+    data: str
+    taken: int
+    over: bool = False
+    log: tuple[str, ...] = ()
+
+
+def is_listening(server: Server, port: int) -> bool:
+    """Would a connection to `port` be accepted?"""
+    if not server.listens:
+        return False
+    if server.program == "nginx":
+        return port == 80
+    if server.program == "redis":
+        return port == 6379
+    return server.program == "generic" and port in server.declared
+
+
+def answer(server: Server, port: int, given: str, memory: dict[str, Any], client: str = "127.0.0.1") -> Answer:
+    """What a connection gets back for all that came and was not answered yet. `memory`: the connection's own."""
+    if server.program == "redis":
+        return _redis(given, memory)
+    data: list[str] = []
+    log: list[str] = []
+    taken = 0
+    while True:
+        one = _http(server, port, given[taken:], client)
+        if one is None:
+            break
+        data.append(one.data)
+        taken += one.taken
+        log += one.log
+        if one.over:
+            return Answer("".join(data), taken, True, tuple(log))
+    return Answer("".join(data), taken, False, tuple(log))
+
+
+# --- HTTP -------------------------------------------------------------------------------------------------------
+
+
+def _http(server: Server, port: int, given: str, client: str) -> Answer | None:
+    """One request out of `given`; None: it is not whole yet."""
+    end = given.find("\r\n\r\n")
+    if end < 0:
+        if len(given) > MAX_HEAD or (given and not given.lstrip("\r\n")[:1].isalpha() and given.strip("\r\n")):
+            return _page(server, client, "", "-", 400, close=True)._replace(taken=len(given))
+        return None
+    lines = given[:end].split("\r\n")
+    words = lines[0].split(" ")
+    headers = {name.lower().strip(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    length = headers.get("content-length", "0")
+    size = int(length) if length.isdigit() and len(length) < 10 else 0
+    taken = end + 4 + size
+    if size > MAX_BODY:
+        return _page(server, client, lines[0], headers.get("user-agent", "-"), 413, close=True)._replace(
+            taken=len(given)
+        )
+    if len(given) < taken:
+        return None
+    agent = headers.get("user-agent", "-")
+    if len(words) != 3 or not words[2].startswith("HTTP/1"):
+        return _page(server, client, lines[0], agent, 400, close=True)._replace(taken=taken)
+    close = headers.get("connection", "").lower() == "close" or words[2] == "HTTP/1.0"
+    made = _nginx(server, words[0], words[1], lines[0], agent, client, close) if server.program == "nginx" else None
+    made = made or _generic(server, port, words[0], words[1], close)
+    return made._replace(taken=taken)
+
+
+def _nginx(server: Server, method: str, target: str, line: str, agent: str, client: str, close: bool) -> Answer:
+    path = normal("/" + _decoded(target.partition("?")[0]))
+    if method not in ("GET", "HEAD"):
+        return _page(server, client, line, agent, 405, close)
+    file = "/usr/share/nginx/html" + ("" if path == "/" else path)
+    if server.is_directory(file):
+        if not target.partition("?")[0].endswith("/"):
+            return _page(server, client, line, agent, 301, close, {"Location": f"{target}/"})
+        file += "/index.html"
+    try:
+        content = server.read(file)
+    except FileError:
+        return _page(server, client, line, agent, 404, close, method=method)
+    kind = TYPES.get(file.rpartition(".")[2], "application/octet-stream")
+    extra = {"Last-Modified": http_date(server.started), "ETag": f'"{len(content):x}"', "Accept-Ranges": "bytes"}
+    text = _message(200, kind, content, {"Server": f"nginx/{server.version}"}, extra, server.now, close, method)
+    return Answer(text, 0, close, (_access(server, client, line, agent, 200, 0 if method == "HEAD" else len(content)),))
+
+
+def _page(
+    server: Server, client: str, line: str, agent: str, code: int, close: bool,
+    extra: Mapping[str, str] | None = None, method: str = "GET",
+) -> Answer:  # fmt: skip
+    """nginx's own page for an error."""
+    name = f"nginx/{server.version}" if server.program == "nginx" else "orrery"
+    title = f"{code} {REASONS[code]}"
+    body = (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
+        f"<hr><center>{name}</center>\r\n</body>\r\n</html>\r\n"
+    )
+    text = _message(code, "text/html", body, {"Server": name}, extra or {}, server.now, close, method)
+    log = (_access(server, client, line, agent, code, len(body)),) if server.program == "nginx" else ()
+    return Answer(text, 0, close, log)
+
+
+def _generic(server: Server, port: int, method: str, target: str, close: bool) -> Answer:
+    body = (
+        f'orrery: port {port} of {server.hostname}\n\nNo program is known for the image "{server.image}"; a generic'
+        f" server stands in for it.\nIt was asked: {method} {target}\n"
+    )
+    return Answer(_message(200, "text/plain", body, {"Server": "orrery"}, {}, server.now, close, method), 0, close)
+
+
+def _message(
+    code: int, kind: str, body: str, first: Mapping[str, str], extra: Mapping[str, str], now: datetime,
+    close: bool, method: str,
+) -> str:  # fmt: skip
+    headers = {**first, "Date": http_date(now), "Content-Type": kind, "Content-Length": str(len(body))}
+    headers |= {"Connection": "close" if close else "keep-alive", **extra}
+    head = f"HTTP/1.1 {code} {REASONS[code]}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return head + "\r\n" + ("" if method == "HEAD" else body)
+
+
+def _access(server: Server, client: str, line: str, agent: str, code: int, size: int) -> str:
+    """A line of nginx's access log."""
+    moment = f"{server.now:%d/%b/%Y:%H:%M:%S} +0000"
+    line, agent = (_printable(text) for text in (line, agent))
+    return f'{client} - - [{moment}] "{line}" {code} {size} "-" "{agent}" "-"'
+
+
+def _printable(text: str) -> str:
+    return "".join(one if " " <= one != '"' and one <= "~" else f"\\x{ord(one):02X}" for one in text[:2_000])
+
+
+def http_date(moment: datetime) -> str:
+    return f"{moment:%a, %d %b %Y %H:%M:%S} GMT"
+
+
+def _decoded(text: str) -> str:
+    """`%2F` and the like."""
+    parts = text.split("%")
+    found = parts[0]
+    for part in parts[1:]:
+        digits = part[:2]
+        good = len(digits) == 2 and all(one in "0123456789abcdefABCDEF" for one in digits)
+        found += chr(int(digits, 16)) + part[2:] if good else "%" + part
+    return found
+
+
+# --- redis ------------------------------------------------------------------------------------------------------
+
+
+def _redis(given: str, memory: dict[str, Any]) -> Answer:
+    out: list[str] = []
+    taken = 0
+    while True:
+        words, size = _command(given[taken:])
+        if size == 0:
+            return Answer("".join(out), taken)
+        taken += size
+        if not words:
+            continue
+        if words[0].upper() == "QUIT":
+            return Answer("".join([*out, "+OK\r\n"]), taken, True)
+        out.append(_reply(words, memory))
+
+
+def _command(given: str) -> tuple[list[str], int]:
+    """(words, characters used); 0: more has to come."""
+    end = given.find("\r\n") if given[:1] == "*" else given.find("\n")
+    if end < 0:
+        return [], 0 if len(given) < MAX_HEAD else len(given)
+    if given[:1] != "*":
+        return given[:end].split(), end + 1
+    count, at = given[1:end], end + 2
+    words: list[str] = []
+    if not count.isdigit() or len(count) > 3:
+        return [], len(given)
+    for _ in range(int(count)):
+        end = given.find("\r\n", at)
+        if end < 0:
+            return [], 0
+        size = given[at + 1 : end]
+        if given[at : at + 1] != "$" or not size.isdigit() or len(size) > 6:
+            return [], len(given)
+        at = end + 2 + int(size) + 2
+        if at > len(given):
+            return [], 0
+        words.append(given[end + 2 : at - 2])
+    return words, at
+
+
+def _reply(words: list[str], memory: dict[str, Any]) -> str:
+    name, args = words[0].upper(), words[1:]
+    keys: dict[str, str] = memory.setdefault("keys", {})
+    if name == "PING":
+        return _bulk(args[0]) if args else "+PONG\r\n"
+    if name in ("ECHO", "GET") and len(args) == 1:
+        return _bulk(args[0]) if name == "ECHO" else _bulk(keys.get(args[0]))
+    if name == "SET" and len(args) >= 2:
+        if len(keys) < 1_000:
+            keys[args[0]] = args[1]
+        return "+OK\r\n"
+    if name in ("DEL", "EXISTS") and args:
+        found = [key for key in args if key in keys]
+        for key in found if name == "DEL" else ():
+            keys.pop(key, None)
+        return f":{len(found)}\r\n"
+    if name in ("INCR", "DECR") and len(args) == 1:
+        before = keys.get(args[0], "0")
+        if not before.lstrip("-").isdigit() or len(before) > 18:
+            return "-ERR value is not an integer or out of range\r\n"
+        keys[args[0]] = str(int(before) + (1 if name == "INCR" else -1))
+        return f":{keys[args[0]]}\r\n"
+    if name == "KEYS":
+        return f"*{len(keys)}\r\n" + "".join(_bulk(key) for key in sorted(keys))
+    if name == "DBSIZE":
+        return f":{len(keys)}\r\n"
+    if name == "INFO":
+        return _bulk("# Server\r\nredis_version:8.2.1\r\nredis_mode:standalone\r\n")
+    if name in ("COMMAND", "CLIENT", "SELECT", "HELLO"):
+        return "*0\r\n" if name == "COMMAND" else "+OK\r\n" if name != "HELLO" else "-ERR unknown command 'HELLO'\r\n"
+    known = name in ("ECHO", "GET", "SET", "DEL", "EXISTS", "INCR", "DECR")
+    if known:
+        return f"-ERR wrong number of arguments for '{name.lower()}' command\r\n"
+    shown = " ".join(f"'{word}'" for word in args[:10])
+    return f"-ERR unknown command '{words[0][:128]}', with args beginning with: {shown}\r\n"
+
+
+def _bulk(text: str | None) -> str:
+    return "$-1\r\n" if text is None else f"${len(text)}\r\n{text}\r\n"

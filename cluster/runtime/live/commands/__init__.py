@@ -1,0 +1,15 @@
+"""The commands of a container: one function `(Call) -> exit code` each, grouped by what they are about.
+
+Read next: call.py for what a command sees, text.py for the commands people use most.
+"""
+
+from collections.abc import Callable
+
+from cluster.runtime.live.commands.archive import ARCHIVE
+from cluster.runtime.live.commands.call import Call
+from cluster.runtime.live.commands.disk import DISK
+from cluster.runtime.live.commands.network import NETWORK
+from cluster.runtime.live.commands.system import SYSTEM
+from cluster.runtime.live.commands.text import TEXT
+
+COMMANDS: dict[str, Callable[[Call], int]] = {**TEXT, **DISK, **SYSTEM, **ARCHIVE, **NETWORK}

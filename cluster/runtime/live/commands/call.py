@@ -1,0 +1,150 @@
+"""What a command sees: its words, its input and output, the files, the clock.
+
+A command is a function `(Call) -> exit code`. When it needs input that is not there yet, `read` raises Blocked and the
+command is called again later *from its beginning*; so it must find in `local` what it has done already. Filters that
+read piece by piece have nothing to remember; whoever needs everything asks `read_all`, which gathers it.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cluster.runtime.live.files import MAX_BYTES, FileError, Files, join, normal
+from cluster.runtime.live.kernel import Blocked, Kernel, Proc
+
+UNIX = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UsageError(Exception):
+    """Wrong options; `str()` is printed after the command's name. Exit code 1."""
+
+
+class Call:
+    """One call of a command."""
+
+    def __init__(self, kernel: Kernel, proc: Proc, argv: list[str], local: dict[str, Any] | None = None) -> None:
+        self.kernel, self.proc, self.argv = kernel, proc, argv
+        self.local: dict[str, Any] = proc["local"] if local is None else local
+        self.name, self.args = argv[0].rpartition("/")[2], argv[1:]
+
+    @property
+    def files(self) -> Files:
+        return self.kernel.files
+
+    @property
+    def now(self) -> int:
+        """Microseconds since t = 0."""
+        return self.kernel.now
+
+    @property
+    def date(self) -> datetime:
+        return self.date_of(self.now)
+
+    def date_of(self, at: int) -> datetime:
+        """Simulated calendar time."""
+        return UNIX + timedelta(microseconds=self.kernel.container.process.epoch + at)
+
+    @property
+    def env(self) -> dict[str, str]:
+        return self.proc["env"]  # type: ignore[no-any-return]
+
+    def path(self, name: str) -> str:
+        """An absolute path."""
+        return normal(join(self.proc["cwd"], name))
+
+    # --- input ----------------------------------------------------------------------------------------------
+
+    def read(self) -> str:
+        """Some input; "" at the end. Errors: Blocked."""
+        return self.kernel.read(self.proc, 0)
+
+    def read_line(self) -> str:
+        return self.kernel.read_line(self.proc, 0)
+
+    def read_all(self) -> str:
+        """All input. Errors: Blocked until it has ended; FileError if it is larger than a disk."""
+        while data := self.kernel.read(self.proc, 0):
+            self.local["input"] = self.local.get("input", "") + data
+            if len(self.local["input"]) > MAX_BYTES * 2:
+                raise FileError("out of memory")
+        return str(self.local.get("input", ""))
+
+    def texts(self, names: list[str]) -> "list[tuple[str, str]]":
+        """(name, content) of each file; of the input if there are no names or one is `-`. Complains of missing ones."""
+        found = []
+        for name in names or ["-"]:
+            if name == "-":
+                found.append(("-", self.read_all()))
+                continue
+            try:
+                found.append((name, self.files.read(self.path(name))))
+            except FileError as error:
+                self.failed(f"{name}: {error}")
+        return found
+
+    # --- output ---------------------------------------------------------------------------------------------
+
+    def out(self, text: str) -> None:
+        self.kernel.write(self.proc, 1, text)
+
+    def err(self, text: str) -> None:
+        self.kernel.write(self.proc, 2, text)
+
+    def failed(self, message: str, code: int = 1) -> int:
+        """Complain, and remember that not all went well."""
+        self.err(f"{self.name}: {message}\n")
+        self.local["code"] = code
+        return code
+
+    @property
+    def code(self) -> int:
+        """1 if something failed."""
+        return int(self.local.get("code", 0))
+
+    # --- waiting --------------------------------------------------------------------------------------------
+
+    def sleep(self, microseconds: int) -> None:
+        """Wait once. Errors: Blocked."""
+        until = self.local.setdefault("until", self.now + microseconds)
+        if self.now < until:
+            raise Blocked("time", until)
+
+    # --- options --------------------------------------------------------------------------------------------
+
+    def options(self, flags: str, valued: str = "", longs: tuple[str, ...] = ()) -> tuple[dict[str, str], list[str]]:
+        """(options, other words). `valued`: letters that take a value; `longs`: names accepted after `--`.
+
+        Errors: UsageError.
+        """
+        found: dict[str, str] = {}
+        words: list[str] = []
+        args = list(self.args)
+        while args:
+            word = args.pop(0)
+            if word == "--":
+                return found, words + args
+            if word.startswith("--"):
+                name, _, value = word[2:].partition("=")
+                if name not in longs:
+                    raise UsageError(f"unrecognized option: {name}")
+                found[name] = value
+            elif word[:1] == "-" and len(word) > 1:
+                letters = word[1:]
+                while letters:
+                    letter, letters = letters[0], letters[1:]
+                    if letter in valued:
+                        if not letters and not args:
+                            raise UsageError(f"option requires an argument -- {letter}")
+                        found[letter] = letters or args.pop(0)
+                        break
+                    if letter not in flags:
+                        raise UsageError(f"invalid option -- '{letter}'")
+                    found[letter] = ""
+            else:
+                words.append(word)
+        return found, words
+
+
+def number(text: str, default: int = 0) -> int:
+    """A whole number of at most nine digits; nonsense counts as the default."""
+    digits = text.lstrip("-+")
+    return int(text) if digits.isdigit() and len(digits) < 10 and text.count("-") < 2 else default

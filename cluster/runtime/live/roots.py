@@ -1,0 +1,136 @@
+"""The root file systems of images: what `ls /` shows, and the few files that lessons read.
+
+Programs stand as empty executable files: their names are what matters, since they are played by commands/.
+
+Mirrors:  busybox, debian and the official images of nginx and redis
+Left out: everything nobody looks at.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from cluster.runtime.images import Image
+from cluster.runtime.live.commands import COMMANDS
+from cluster.runtime.live.files import DIRECTORY, FILE, LINK, Entry
+from cluster.runtime.live.kernel import SHELLS
+
+DIRECTORIES = (
+    "bin",
+    "dev",
+    "etc",
+    "home",
+    "proc",
+    "root",
+    "sys",
+    "tmp",
+    "usr",
+    "usr/bin",
+    "usr/sbin",
+    "var",
+    "var/log",
+)
+DEBIAN_DIRECTORIES = ("boot", "media", "mnt", "opt", "run", "sbin", "srv", "usr/local", "usr/local/bin", "usr/share")
+SMALL = ("docker.io/library/busybox", "docker.io/library/alpine", "docker.io/library/bash")
+NOT_SMALL = ("curl", "awk")  # What busybox's image has no applet for, or has under another name.
+WELCOME = """<!DOCTYPE html>
+<html>
+<head>
+<title>Welcome to nginx!</title>
+<style>
+html { color-scheme: light dark; }
+body { width: 35em; margin: 0 auto;
+font-family: Tahoma, Verdana, Arial, sans-serif; }
+</style>
+</head>
+<body>
+<h1>Welcome to nginx!</h1>
+<p>If you see this page, nginx is successfully installed and working.
+This one is simulated by Orrery; nothing runs here.</p>
+
+<p><em>Thank you for using nginx.</em></p>
+</body>
+</html>
+"""
+SITE = """server {
+    listen       80;
+    listen  [::]:80;
+    server_name  localhost;
+
+    location / {
+        root   /usr/share/nginx/html;
+        index  index.html index.htm;
+    }
+
+    error_page   500 502 503 504  /50x.html;
+    location = /50x.html {
+        root   /usr/share/nginx/html;
+    }
+}
+"""
+NGINX = """user  nginx;
+worker_processes  auto;
+
+error_log  /var/log/nginx/error.log notice;
+pid        /run/nginx.pid;
+
+events {
+    worker_connections  1024;
+}
+
+http {
+    include       /etc/nginx/mime.types;
+    default_type  application/octet-stream;
+    access_log  /var/log/nginx/access.log  main;
+    sendfile        on;
+    keepalive_timeout  65;
+    include /etc/nginx/conf.d/*.conf;
+}
+"""
+
+
+@lru_cache(maxsize=256)
+def root_of(image: Image) -> Mapping[str, Entry]:
+    """Absolute path -> entry."""
+    small = image.repository in SMALL
+    found = {f"/{name}": Entry(DIRECTORY, 0o1777 if name == "tmp" else 0o755, 0) for name in DIRECTORIES}
+    files = {
+        "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n",
+        "/etc/group": "root:x:0:\nnogroup:x:65534:\n",
+        "/etc/shells": "/bin/sh\n",
+    }
+    if not small:
+        found |= {f"/{name}": Entry(DIRECTORY, 0o755, 0) for name in DEBIAN_DIRECTORIES}
+        files["/etc/debian_version"] = "13.1\n"
+        files["/etc/os-release"] = (
+            'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nNAME="Debian GNU/Linux"\nVERSION_ID="13"\nID=debian\n'
+        )
+    elif image.repository.endswith("alpine"):
+        files["/etc/alpine-release"] = "3.22.1\n"
+        files["/etc/os-release"] = (
+            'NAME="Alpine Linux"\nID=alpine\nVERSION_ID=3.22.1\nPRETTY_NAME="Alpine Linux v3.22"\n'
+        )
+    if image.program == "nginx" and image.repository.endswith("nginx"):
+        for name in ("/etc/nginx", "/etc/nginx/conf.d", "/usr/share/nginx", "/usr/share/nginx/html", "/var/log/nginx"):
+            found[name] = Entry(DIRECTORY, 0o755, 0)
+        files |= {
+            "/usr/share/nginx/html/index.html": WELCOME,
+            "/usr/share/nginx/html/50x.html": "<html><body><h1>An error occurred.</h1></body></html>\n",
+            "/etc/nginx/conf.d/default.conf": SITE,
+            "/etc/nginx/nginx.conf": NGINX,
+            "/etc/nginx/mime.types": "types {\n    text/html  html htm shtml;\n}\n",
+        }
+        found["/var/log/nginx/access.log"] = Entry(LINK, 0o777, 0, "/dev/stdout")
+        found["/var/log/nginx/error.log"] = Entry(LINK, 0o777, 0, "/dev/stderr")
+    found |= {path: Entry(FILE, 0o644, 0, content) for path, content in files.items()}
+    if image.program != "pause":
+        for name in (*SHELLS, *COMMANDS):
+            if name.isalnum() and not (small and name in NOT_SMALL):
+                found[f"/bin/{name}"] = Entry(FILE, 0o755, 0)
+                if not small:
+                    found[f"/usr/bin/{name}"] = Entry(FILE, 0o755, 0)
+    for name in image.command[:1] if f"/bin/{image.command[0] if image.command else ''}" not in found else ():
+        path = name if name.startswith("/") else f"/usr/sbin/{name}"
+        found.setdefault(path, Entry(FILE, 0o755, 0))
+    for name in ("null", "zero", "random", "urandom", "stdin", "stdout", "stderr", "tty"):
+        found[f"/dev/{name}"] = Entry(FILE, 0o666, 0)
+    return found

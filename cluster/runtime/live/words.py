@@ -1,0 +1,279 @@
+"""What a word of a script becomes: variables and sums replaced, split into fields, `*` and `~` resolved.
+
+A field is a list of (text, literal) pieces until the end, since quotes decide what splits and what is a pattern.
+Assignments inside (`${a:=b}`) go into the scope at once. A `$(…)` whose result is not known yet raises NeedsCommand:
+the shell runs it and expands the word once more.
+
+Mirrors:  busybox/shell/ash.c (argstr, evalvar, expandmeta)
+Left out: IFS other than blanks (but for `read`), named character classes.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from cluster.runtime.live.files import FileError, Files, join
+from cluster.runtime.programs import arithmetic
+from cluster.runtime.programs.syntax import Node, Part, Word
+
+MAX_FIELDS = 10_000
+MAX_LENGTH = 1 << 20  # Characters of all fields of a word.
+Piece = tuple[str, bool]  # Text; is it literal, that is no pattern?
+_ANY, _ONE = object(), object()
+
+
+class NeedsCommand(Exception):
+    """The output of `tree` is wanted."""
+
+    def __init__(self, tree: Node) -> None:
+        self.tree = tree
+
+
+class BadValue(Exception):
+    """`${a:?message}`, or a variable that is not set under `set -u`."""
+
+
+class Scope(Protocol):
+    """What an expansion asks a shell."""
+
+    files: Files
+
+    @property
+    def cwd(self) -> str: ...
+
+    def get(self, name: str) -> str | None: ...
+    def set(self, name: str, value: str) -> None: ...
+    def arguments(self) -> list[str]: ...
+    def substituted(self) -> str | None:
+        """The next `$(…)`'s output; None: not known yet."""
+
+    def numbers(self) -> dict[str, str]: ...
+
+
+def fields(word: Word, scope: Scope) -> list[str]:
+    """The words that a word of a command becomes. Errors: NeedsCommand, BadValue."""
+    found: list[list[Piece]] = []
+    current: list[Piece] | None = None
+    for number, part in enumerate(word):
+        if part.kind == "variable" and part.text == "@" and not part.operator:
+            for place, text in enumerate(scope.arguments()):
+                if place:
+                    found.append(current or [])
+                    current = None
+                current = [*(current or []), (text, part.quoted)]
+            continue
+        if part.kind == "text":
+            text = _home(part, number, scope)
+            current = [*(current or []), (text, part.quoted)]
+            continue
+        text = _value(part, scope)
+        if part.quoted:
+            current = [*(current or []), (text, True)]
+            continue
+        pieces = text.split()
+        if text[:1].isspace() and current is not None:
+            found.append(current)
+            current = None
+        for place, piece in enumerate(pieces):
+            if place:
+                found.append(current or [])
+                current = None
+            current = [*(current or []), (piece, False)]
+        if pieces and text[-1:].isspace():
+            found.append(current or [])
+            current = None
+        if len(found) > MAX_FIELDS:
+            raise BadValue("too many words")
+    if current is not None:
+        found.append(current)
+    return [name for field in found for name in _names(field, scope)]
+
+
+def text_of(word: Word, scope: Scope) -> str:
+    """A word as one text, as in an assignment. Errors: NeedsCommand, BadValue."""
+    parts = []
+    for number, part in enumerate(word):
+        parts.append(_home(part, number, scope) if part.kind == "text" else _value(part, scope))
+    text = "".join(parts)
+    if len(text) > MAX_LENGTH:
+        raise BadValue("word too long")
+    return text
+
+
+def pattern_of(word: Word, scope: Scope) -> list[object]:
+    """A word as a pattern, for `case` and `${a#…}`."""
+    pieces = [(part.text if part.kind == "text" else _value(part, scope), part.quoted) for part in word]
+    return pattern(pieces)
+
+
+def _home(part: Part, number: int, scope: Scope) -> str:
+    if number == 0 and not part.quoted and part.text[:1] == "~" and part.text[1:2] in ("", "/"):
+        return (scope.get("HOME") or "/root") + part.text[1:]
+    return part.text
+
+
+def _value(part: Part, scope: Scope) -> str:
+    if part.kind == "sum":
+        return str(arithmetic.evaluate(_sum_text(part.text, scope), scope.numbers()))
+    if part.kind == "command":
+        known = scope.substituted()
+        if known is None:
+            assert part.tree is not None
+            raise NeedsCommand(part.tree)
+        return known.rstrip("\n")
+    return _parameter(part, scope)
+
+
+def _sum_text(text: str, scope: Scope) -> str:
+    """`$#`, `$1` and `$?` inside `$((…))`, which are no names."""
+    for name in "#?0123456789":
+        if f"${name}" in text:
+            text = text.replace(f"${name}", scope.get(name) or "0")
+    return text.replace("${", "").replace("}", "")
+
+
+def _parameter(part: Part, scope: Scope) -> str:
+    name, operator = part.text, part.operator
+    value = " ".join(scope.arguments()) if name in ("@", "*") else scope.get(name)
+    if operator == "length":
+        return str(len(value or ""))
+    if not operator:
+        return value or ""
+    if operator[-1] in "-=+?":
+        missing = value is None or (operator[0] == ":" and not value)
+        if operator[-1] == "+":
+            return "" if missing else text_of(part.operand, scope)
+        if not missing:
+            return value or ""
+        text = text_of(part.operand, scope)
+        if operator[-1] == "?":
+            raise BadValue(f"{name}: {text or 'parameter not set'}")
+        if operator[-1] == "=":
+            scope.set(name, text)
+        return text
+    if operator[0] == "/":
+        return _replaced(value or "", part.operand, scope, every=operator == "//")
+    cut = pattern_of(part.operand, scope)
+    return _trimmed(value or "", cut, operator)
+
+
+def _trimmed(value: str, cut: list[object], operator: str) -> str:
+    """`#` and `##` cut the beginning, `%` and `%%` the end; twice is the longest that matches."""
+    sizes = range(len(value) + 1) if len(operator) == 1 else range(len(value), -1, -1)
+    for size in sizes:
+        if operator[0] == "#" and matches(cut, value[:size]):
+            return value[size:]
+        if operator[0] == "%" and matches(cut, value[len(value) - size :]):
+            return value[: len(value) - size]
+    return value
+
+
+def _replaced(value: str, operand: Word, scope: Scope, every: bool) -> str:
+    """`${a/old/new}`: plain texts only."""
+    old, _, new = text_of(operand, scope).partition("/")
+    if not old:
+        return value
+    return value.replace(old, new) if every else value.replace(old, new, 1)
+
+
+# --- patterns ---------------------------------------------------------------------------------------------------
+
+
+def pattern(pieces: list[Piece]) -> list[object]:
+    """Characters, sets of them, and the two wild cards."""
+    found: list[object] = []
+    for text, literal in pieces:
+        at = 0
+        while at < len(text):
+            character = text[at]
+            end = text.find("]", at + 2) if character == "[" and not literal else -1
+            if literal or character not in "*?[" or (character == "[" and end < 0):
+                found.append(character)
+            elif character == "[":
+                found.append(_set(text[at + 1 : end]))
+                at = end
+            else:
+                found.append(_ANY if character == "*" else _ONE)
+            at += 1
+    return found
+
+
+def _set(inside: str) -> tuple[bool, tuple[tuple[str, str], ...]]:
+    """(must it be one of these?, ranges)"""
+    wanted = inside[:1] not in ("!", "^")
+    text = inside if wanted else inside[1:]
+    ranges, at = [], 0
+    while at < len(text):
+        if text[at + 1 : at + 2] == "-" and at + 2 < len(text):
+            ranges.append((text[at], text[at + 2]))
+            at += 3
+        else:
+            ranges.append((text[at], text[at]))
+            at += 1
+    return wanted, tuple(ranges)
+
+
+def matches(wanted: list[object], text: str) -> bool:
+    """Does the whole text match? In time of length times length at worst: after `*` only the last one is retried.
+
+    >>> matches(pattern([("a*c?", False)]), "abccd"), matches(pattern([("*", True)]), "x")
+    (True, False)
+    """
+    at = place = 0
+    star, retry = -1, 0
+    while at < len(text):
+        one = wanted[place] if place < len(wanted) else None
+        if one is _ANY:
+            star, retry, place = place, at, place + 1
+        elif one is not None and _fits(one, text[at]):
+            at, place = at + 1, place + 1
+        elif star >= 0:
+            retry += 1
+            at, place = retry, star + 1
+        else:
+            return False
+    return all(one is _ANY for one in wanted[place:])
+
+
+def _fits(one: object, character: str) -> bool:
+    if isinstance(one, str):
+        return one == character
+    if isinstance(one, tuple):
+        return any(low <= character <= high for low, high in one[1]) == one[0]
+    return one is _ONE
+
+
+def _names(field: list[Piece], scope: Scope) -> Iterator[str]:
+    """A field, or the files that it matches."""
+    text = "".join(piece for piece, _ in field)
+    if not any(not literal and any(wild in piece for wild in "*?[") for piece, literal in field):
+        yield text
+        return
+    found = _globbed(field, scope)
+    yield from found or [text]
+
+
+def _globbed(field: list[Piece], scope: Scope) -> list[str]:
+    steps: list[list[Piece]] = [[]]
+    for text, literal in field:
+        for number, part in enumerate(text.split("/")):
+            if number:
+                steps.append([])
+            if part:
+                steps[-1].append((part, literal))
+    absolute = not steps[0] and len(steps) > 1
+    found = ["/" if absolute else ""]
+    for step in steps:
+        if not step:
+            continue
+        wanted, hidden = pattern(step), "".join(piece for piece, _ in step).startswith(".")
+        following: list[str] = []
+        for base in found:
+            directory = join(scope.cwd, base) if base else scope.cwd
+            try:
+                names = scope.files.listing(directory)
+            except FileError:
+                continue
+            good = [name for name in names if (hidden or name[:1] != ".") and matches(wanted, name)]
+            following += [name if not base else join(base, name) for name in good]
+        found = following[:MAX_FIELDS]
+    return found if any(steps) else []

@@ -1,0 +1,451 @@
+"""Sessions of a node: processes that somebody started from outside, and connections to a pod's ports, kept in cells.
+
+    <uid>/<container>/<attempt>/<id>   exec: a process and its children            see live/kernel.py for `state`
+    <uid>/<container>/<attempt>/main   process 1 of a container that can be typed into
+    <uid>/-/<id>                       port-forward: its connections
+    <session>/out/<offset>             what it printed from that character on: {at, parts: [[channel, text], …]}
+    <uid>/<container>/<attempt>/pids   the next process number
+
+Whoever reads the output says how far it is; what was read is dropped. A session that is LEAD characters ahead of its
+reader waits before it prints more, as a process waits for a full pipe. A disk (a container's own layer, or a volume) is
+a cell of another table: {path: [kind, mode, changed, content]}.
+
+Limits:   32 sessions a container, 256 KiB printed and not read, 1 MiB sent and not read by the program.
+Read next: live/kernel.py; kubelet/sessions.py, which calls this.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from cluster.engine.cells import Cells
+from cluster.runtime import images
+from cluster.runtime.containers import Record, key_of, process_of, program_of
+from cluster.runtime.cri import Runtime
+from cluster.runtime.live import answers, kernel, terminal
+from cluster.runtime.live.files import DIRECTORY, FILE, Entry, Files, Mount
+from cluster.runtime.live.kernel import SIGKILL, SIGTERM, Container, Kernel
+from cluster.runtime.live.programs import PROGRAMS
+from cluster.runtime.live.roots import root_of
+from cluster.runtime.programs.program import Exit
+
+MOST = 32
+LEAD = 256 * 1024
+UNREAD = 1024 * 1024
+PRINTED = 64 * 1024  # Characters of a terminal's log that are kept.
+REQUESTS = 500  # Lines of an access log that are kept.
+CONNECTIONS = 64
+MAIN = "main"
+KILLED = 128 + SIGKILL
+
+
+class ExecError(Exception):
+    """The runtime can't start that process; `str()` is what containerd says."""
+
+
+class Full(Exception):
+    """A limit is reached; `str()` names it."""
+
+
+class Sessions:
+    """All sessions of one machine's containers."""
+
+    def __init__(self, runtime: Runtime, cells: Cells, disks: Cells) -> None:
+        self.runtime, self.cells, self.disks = runtime, cells, disks
+        self.containers, self.clock = runtime.containers, runtime.clock
+        self.to_signal: list[tuple[str, int, int]] = []
+        runtime.on_end, runtime.on_removed = self.container_ended, self.forget
+
+    # --- beginning and ending -------------------------------------------------------------------------------
+
+    def begin(
+        self, record: Record, identity: str, argv: Sequence[str], tty: bool, stdin: bool, mounts: list[Mount]
+    ) -> str:
+        """Start a process in a running container; its session's key. It has not run yet. Errors: ExecError, Full."""
+        base = key_of(record["uid"], record["name"], record["attempt"])
+        if self._count(base) >= MOST:
+            raise Full(f"container {record['name']} has {MOST} sessions already")
+        state = kernel.opened(tty, not stdin)
+        shell = Kernel(state, self._container(record, base, mounts), PROGRAMS)
+        found = kernel.find_program(shell, argv[0], record.get("cwd") or "/") if argv else 127
+        if isinstance(found, int) or images.resolve(record["image"]).program == "pause":
+            raise ExecError(_oci(argv[0] if argv else "", found if isinstance(found, int) else 127))
+        env = self._environment(record)
+        env |= {"TERM": "xterm"} if tty else {}
+        fds = kernel.standard_fds(tty, stdin)
+        proc = shell.spawn(0, list(argv), found[0], env, record.get("cwd") or "/", fds)
+        proc["argv"] = [*found[1], *argv[1:]]
+        state["root"] = proc["pid"]
+        key = f"{base}/{identity}"
+        self.cells[key] = {
+            "kind": "main" if identity == MAIN else "exec",
+            "tty": tty,
+            "stdin": stdin,
+            "state": state,
+            "written": 0,
+            "read": 0,
+            "began": self.clock.now,
+            "ended": None,
+            "code": None,
+        }
+        return key
+
+    def connect(self, uid: str, identity: str) -> str:
+        """A port-forward to a pod; its session's key. Errors: Full."""
+        if self._count(f"{uid}/-") >= MOST:
+            raise Full(f"{MOST} port-forwards lead to this pod already")
+        key = f"{uid}/-/{identity}"
+        self.cells[key] = {
+            "kind": "forward",
+            "state": {"connections": {}},
+            "written": 0,
+            "read": 0,
+            "began": self.clock.now,
+            "ended": None,
+            "code": None,
+        }
+        return key
+
+    def _count(self, base: str) -> int:
+        return sum(1 for key, _ in self.cells.prefixed(base + "/") if "/out/" not in key)
+
+    def drop(self, key: str) -> None:
+        """Nobody looks at it any more: its processes hang up, its output is forgotten."""
+        for one in [name for name, _ in self.cells.prefixed(key + "/out/")]:
+            self.cells.pop(one)
+        self.cells.pop(key)
+
+    def forget(self, base: str) -> None:
+        """A container, or a pod, is gone with everything in it."""
+        for cells in (self.cells, self.disks):
+            if cells.data:
+                for one in [name for name, _ in cells.prefixed(base + "/")]:
+                    cells.pop(one)
+        self.disks.pop(base)
+
+    def container_ended(self, record: Record) -> None:
+        """The container died: so do its processes. Their readers may still fetch what they printed."""
+        if not self.cells.data:
+            return
+        base = key_of(record["uid"], record["name"], record["attempt"])
+        for key, cell in list(self.cells.prefixed(base + "/")):
+            if cell.get("ended", 0) is None:
+                self.cells[key] = {**cell, "ended": self.clock.now, "code": KILLED, "state": {}}
+
+    # --- what comes from outside ----------------------------------------------------------------------------
+
+    def feed(self, key: str, data: str) -> None:
+        """Input for a process. Errors: Full."""
+        cell = self.cells[key]
+        if cell["ended"] is not None or not cell["stdin"]:
+            return
+        state = _copy(cell["state"])
+        if len(state["stdin"]["data"]) + len(data) > UNREAD:
+            raise Full(f"{UNREAD} bytes wait to be read by the program already")
+        if state["tty"] is not None:
+            screen, interrupted = terminal.typed(state["tty"], data)
+            self._print(key, cell, [(1, screen)] if screen else [])
+            if interrupted:
+                state["interrupted"] = True
+        elif not state["stdin"]["closed"]:
+            state["stdin"]["data"] += data
+        self.cells[key] = {**self.cells[key], "state": state}
+
+    def close(self, key: str) -> None:
+        """No more input will come."""
+        cell = self.cells[key]
+        if cell["ended"] is None:
+            state = _copy(cell["state"])
+            state["stdin"]["closed"] = True
+            if state["tty"] is not None:
+                state["tty"]["ends"] = 1
+            self.cells[key] = {**cell, "state": state}
+
+    def resize(self, key: str, columns: int, rows: int) -> None:
+        cell = self.cells[key]
+        if cell["ended"] is None and cell["state"]["tty"] is not None:
+            state = _copy(cell["state"])
+            state["tty"] |= {"columns": columns, "rows": rows}
+            self.cells[key] = {**cell, "state": state}
+
+    def acknowledge(self, key: str, offset: int) -> None:
+        """The reader has everything before `offset`."""
+        cell = self.cells[key]
+        kept = max(cell["read"], min(offset, cell["written"]))
+        for one, chunk in list(self.cells.prefixed(key + "/out/")):
+            if int(one.rpartition("/")[2]) + _size(chunk["parts"]) <= kept:
+                self.cells.pop(one)
+        self.cells[key] = {**cell, "read": kept}
+
+    # --- running --------------------------------------------------------------------------------------------
+
+    def run(self, key: str, record: Record, mounts: list[Mount]) -> int | None:
+        """Let the session's processes run. When they want to run again; None: not by themselves."""
+        cell = self.cells.get(key)
+        if cell is None or cell["ended"] is not None:
+            return None
+        base = key.rpartition("/")[0]
+        state = _copy(cell["state"])
+        state["room"] = cell["kind"] == "main" or cell["written"] - cell["read"] < LEAD
+        container = self._container(record, base, mounts, key)
+        shell = Kernel(state, container, PROGRAMS)
+        if state.pop("interrupted", False):
+            shell.interrupt()
+        wake = shell.run()
+        for disk in container.files.written:
+            self.disks[disk] = container.files.disks[disk]
+        self._print(key, cell, shell.output, record)
+        code = shell.exit_code
+        if code is None:
+            self.cells[key] = {**self.cells[key], "state": state}
+        else:
+            self.cells[key] = {**self.cells[key], "state": {}, "ended": self.clock.now, "code": code}
+            wake = None
+        return wake
+
+    def exit_of(self, key: str) -> Exit | None:
+        """How process 1 ended, if this was it."""
+        cell = self.cells.get(key)
+        if cell is None or cell["kind"] != "main" or cell["ended"] is None:
+            return None
+        return Exit(cell["ended"], cell["code"], "Completed" if cell["code"] == 0 else "Error")
+
+    def signal(self, key: str, pid: int, signal: int, record: Record, mounts: list[Mount]) -> None:
+        """A signal that came from another session of the container."""
+        cell = self.cells.get(key)
+        if cell is None or cell["ended"] is not None:
+            return
+        state = _copy(cell["state"])
+        shell = Kernel(state, self._container(record, key.rpartition("/")[0], mounts, key), PROGRAMS)
+        shell.kill(pid, signal)
+        self.cells[key] = {**cell, "state": state}
+        if shell.exit_code is not None:
+            self.cells[key] = {**cell, "state": {}, "ended": self.clock.now, "code": shell.exit_code}
+
+    def _print(
+        self, key: str, cell: dict[str, Any], parts: list[tuple[int, str]], record: Record | None = None
+    ) -> None:
+        """Append to the session's output; process 1's goes into the container's log, too."""
+        if not parts:
+            return
+        written = cell["written"]
+        self.cells[f"{key}/out/{written:015d}"] = {"at": self.clock.now, "parts": [list(part) for part in parts]}
+        written += _size(parts)
+        self.cells[key] = {**self.cells[key], "written": written}
+        if cell["kind"] == "main":
+            self._log(key.rpartition("/")[0], parts)
+            self.acknowledge(key, written - LEAD)
+
+    def _log(self, base: str, parts: list[tuple[int, str]]) -> None:
+        record = self.containers[base]
+        printed = [*record.get("printed", ()), *([self.clock.now, channel, text] for channel, text in parts)]
+        while sum(len(text) for _, _, text in printed) > PRINTED and len(printed) > 1:
+            printed = printed[1:]
+        self.containers[base] = {**record, "printed": printed}
+
+    # --- what a process sees --------------------------------------------------------------------------------
+
+    def _container(self, record: Record, base: str, mounts: list[Mount], key: str = "") -> Container:
+        process = process_of(record, self.clock.epoch)
+        files = self.files(record, mounts)
+        others = dict(self._others(record, base, key))
+        files.proc = _proc(others, record)
+        sandbox = self.containers.get(record["uid"]) or {}
+        return Container(
+            process=process,
+            files=files,
+            now=self.clock.now,
+            next_pid=lambda: self._next_pid(base),
+            signal=lambda pid, signal: self._signal_other(record, base, pid, signal),
+            others=others,
+            addresses=[sandbox["ip"]] if sandbox.get("ip") else [],
+            answer=lambda port, data: self._ask_locally(record, port, data, files),
+        )
+
+    def files(self, record: Record, mounts: list[Mount]) -> Files:
+        """The container's file system as it is now."""
+        own = key_of(record["uid"], record["name"], record["attempt"])
+        keys = {own, *(mount.disk for mount in mounts if mount.disk)}
+        disks = {disk: self.disks.get(disk) or {} for disk in sorted(keys)}
+        sandbox = self.containers.get(record["uid"]) or {}
+        root = root_of(images.resolve(record["image"]))
+        return Files({**root, **_etc(record, sandbox.get("ip") or "")}, disks, own, mounts, self.clock.now)
+
+    def _environment(self, record: Record) -> dict[str, str]:
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        return {"PATH": path, "HOSTNAME": record["pod"], **record["env"], "HOME": record["env"].get("HOME", "/root")}
+
+    def _next_pid(self, base: str) -> int:
+        found = self.cells.get(f"{base}/pids")
+        first = {"terminal": 1, "nginx": 37}.get(self.containers[base]["program"], 7)  # nginx has workers.
+        pid = found["next"] if found is not None else first
+        self.cells[f"{base}/pids"] = {"next": max(pid + 1, 7)}
+        return int(pid)
+
+    def _others(self, record: Record, base: str, key: str) -> Iterator[tuple[int, list[str]]]:
+        """What else runs in the container: process 1, and other sessions' processes."""
+        if record["program"] != "terminal":
+            argv = list(record["argv"])
+            if record["program"] == "nginx":
+                yield 1, ["nginx: master process " + " ".join(argv)]
+                yield 29, ["nginx: worker process"]
+                yield 30, ["nginx: worker process"]
+            else:
+                yield 1, argv or [record["program"]]
+        for name, cell in self.cells.prefixed(base + "/"):
+            if name != key and cell.get("ended", 0) is None:
+                for proc in cell["state"].get("procs", {}).values():
+                    if proc["exit"] is None:
+                        yield proc["pid"], proc["argv"]
+
+    def _signal_other(self, record: Record, base: str, pid: int, signal: int) -> bool:
+        for name, cell in self.cells.prefixed(base + "/"):
+            if cell.get("ended", 0) is None and str(pid) in cell["state"].get("procs", {}):
+                self.to_signal.append((name, pid, signal))
+                return True
+        if record["program"] == "terminal" or pid not in (1, 29, 30):
+            return False
+        if signal == SIGTERM and pid == 1:
+            self.terminate(self.containers[base])
+        return True  # The kernel gives process 1 no default handlers: other signals are lost.
+
+    def terminate(self, record: Record) -> None:
+        """SIGTERM to process 1 from inside: it may end, and is restarted then."""
+        if record["stopped"] is not None or record["ended"] is not None:
+            return
+        end = program_of(record, self.clock.epoch).after_sigterm(self.clock.now)
+        if end is not None:
+            base = key_of(record["uid"], record["name"], record["attempt"])
+            self.containers[base] = {**record, "stopped": self.clock.now, "exit": list(end)}
+
+    # --- ports ----------------------------------------------------------------------------------------------
+
+    def server(self, record: Record, declared: list[int], mounts: list[Mount]) -> answers.Server:
+        files = self.files(record, mounts)
+        process = process_of(record, self.clock.epoch)
+        program = program_of(record, self.clock.epoch)
+        running = record["started"] is not None and record["ended"] is None and record["started"] <= self.clock.now
+        return answers.Server(
+            program=record["program"],
+            version=str(getattr(program, "version", "")),
+            image=record["image"],
+            hostname=record["pod"],
+            started=process.date(record["started"] or 0),
+            now=process.date(self.clock.now),
+            read=files.read,
+            is_directory=files.is_directory,
+            declared=declared,
+            listens=running,
+        )
+
+    def answered(self, record: Record, lines: Sequence[str]) -> None:
+        """The program's access log has more lines."""
+        if lines:
+            base = key_of(record["uid"], record["name"], record["attempt"])
+            record = self.containers[base]
+            traffic = [*record.get("traffic", ()), *([self.clock.now, line] for line in lines)]
+            self.containers[base] = {**record, "traffic": traffic[-REQUESTS:]}
+
+    def _ask_locally(self, record: Record, port: int, data: str, files: Files) -> str | None:
+        """curl inside the container. The files are those of the running session, with what it has just written."""
+        server = self.server(record, [], [])
+        server.read, server.is_directory = files.read, files.is_directory
+        if not answers.is_listening(server, port):
+            return None
+        answer = answers.answer(server, port, data, {})
+        self.answered(record, answer.log)
+        return answer.data
+
+    def forward(self, key: str, connection: str, data: str, server: answers.Server, record: Record) -> None:
+        """Bytes for a connection: what the program answers becomes output on a channel of the connection's number."""
+        cell = self.cells[key]
+        state = _copy(cell["state"])
+        open_ = state["connections"].get(connection)
+        if open_ is None or open_["over"]:
+            return
+        given = open_["given"] + data
+        if len(given) > UNREAD * 2:
+            raise Full(f"{UNREAD * 2} bytes wait to be read by the program already")
+        answer = answers.answer(server, open_["port"], given, open_["memory"])
+        open_ |= {"given": given[answer.taken :], "over": answer.over}
+        self.cells[key] = {**cell, "state": state}
+        parts: list[tuple[int, str]] = [(int(connection), answer.data)] if answer.data else []
+        if answer.over:
+            parts.append((-int(connection) - 1, "."))
+        self._print(key, self.cells[key], parts)
+        self.answered(record, answer.log)
+
+    def open_connection(self, key: str, connection: str, port: int) -> None:
+        """Errors: Full."""
+        cell = self.cells[key]
+        state = _copy(cell["state"])
+        if len(state["connections"]) >= CONNECTIONS:
+            raise Full(f"{CONNECTIONS} connections are open already")
+        state["connections"][connection] = {"port": port, "given": "", "memory": {}, "over": False}
+        self.cells[key] = {**cell, "state": state}
+
+    def close_connection(self, key: str, connection: str) -> None:
+        cell = self.cells[key]
+        state = _copy(cell["state"])
+        state["connections"].pop(connection, None)
+        self.cells[key] = {**cell, "state": state}
+
+
+def lost(cells: Cells, disks: Cells, keys: list[str]) -> None:
+    """The machine went down with these containers: nobody can say any more what their processes would have done."""
+    for table in (cells, disks):
+        if table.data:
+            for key in keys:
+                for one in [name for name, _ in table.prefixed(key + "/")]:
+                    table.pop(one)
+                table.pop(key)
+
+
+def _copy(state: Any) -> Any:
+    """A copy that may be changed: state is plain data, and stays so."""
+    return orjson.loads(orjson.dumps(state))
+
+
+def _size(parts: Sequence[Sequence[Any]]) -> int:
+    return sum(len(part[1]) for part in parts)
+
+
+def _oci(name: str, code: int) -> str:
+    why = "permission denied" if code == 126 else "no such file or directory"
+    text = f"stat {name}: {why}" if "/" in name else "executable file not found in $PATH"
+    if code == 126:
+        text = "permission denied"
+    return f'OCI runtime exec failed: exec failed: unable to start container process: exec: "{name}": {text}'
+
+
+def _etc(record: Record, address: str) -> dict[str, Entry]:
+    """What the kubelet and the runtime put into every container."""
+    namespace, pod = record["namespace"], record["pod"]
+    hosts = (
+        "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+        f"{address}\t{pod}\n"
+    )
+    domains = f"{namespace}.svc.cluster.local svc.cluster.local cluster.local"
+    resolv = f"search {domains}\nnameserver 10.96.0.10\noptions ndots:5\n"
+    files = {"/etc/hostname": pod + "\n", "/etc/hosts": hosts, "/etc/resolv.conf": resolv}
+    return {path: Entry(FILE, 0o644, record["created"], content) for path, content in files.items()}
+
+
+def _proc(processes: dict[int, list[str]], record: Record) -> dict[str, Entry]:
+    """The few files of /proc that people look at."""
+    found = {"/proc": Entry(DIRECTORY, 0o555, 0)}
+    files = {
+        "/proc/version": "Linux version 6.12.41-orrery\n",
+        "/proc/uptime": "1000.00 3900.00\n",
+        "/proc/loadavg": "0.10 0.08 0.05 1/80 100\n",
+        "/proc/meminfo": "MemTotal:        8388608 kB\nMemFree:         7340032 kB\nMemAvailable:    7340032 kB\n",
+        "/proc/cpuinfo": "".join(f"processor\t: {n}\nmodel name\t: Orrery\n\n" for n in range(4)),
+    }
+    for pid, argv in processes.items():
+        found[f"/proc/{pid}"] = Entry(DIRECTORY, 0o555, 0)
+        files[f"/proc/{pid}/cmdline"] = "".join(f"{word}\0" for word in argv)
+        files[f"/proc/{pid}/comm"] = (argv[0] if argv else "").rpartition("/")[2][:15] + "\n"
+    files["/proc/1/environ"] = "".join(f"{name}={value}\0" for name, value in record["env"].items())
+    found.setdefault("/proc/1", Entry(DIRECTORY, 0o555, 0))
+    return found | {path: Entry(FILE, 0o444, 0, content) for path, content in files.items()}

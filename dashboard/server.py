@@ -1,9 +1,10 @@
-"""Daphne with three additions: it waits for slow readers, asks for client certificates, closes sockets patiently.
+"""Daphne with a few additions: it waits for slow readers, asks for client certificates, closes sockets patiently.
 
 Stock Daphne's `send()` never waits, so a client that does not read costs memory without limit: here a `Gate` sits
 between Twisted's push-producer interface and the awaiting application. Stock TLS endpoints can't ask for client
 certificates: ours do, and the one that was shown stands in `scope["extensions"]["tls"]`. autobahn drops a socket one
-second after it said goodbye, with data still on its way: here it waits 30 seconds.
+second after it said goodbye, with data still on its way: here it waits 30 seconds. A websocket can be refused with an
+HTTP answer of our own, and its client has to wait while nobody takes what it sent.
 
 Import order matters: daphne.server installs Twisted's asyncio reactor and must come before anything of Twisted.
 """
@@ -12,12 +13,13 @@ from daphne.server import Server as Daphne  # isort: skip
 
 import asyncio
 import contextlib
+import http
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory
-from daphne.ws_protocol import WebSocketFactory
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from OpenSSL import SSL, crypto
 from twisted.internet import defer, ssl
 from twisted.internet import reactor as installed_reactor
@@ -29,6 +31,7 @@ from zope.interface import implementer
 from dashboard import tls
 
 CLOSE_PATIENCE = 30  # Seconds for a websocket's goodbye to arrive behind everything that is still on its way.
+UNREAD_MESSAGES = 64  # Of a websocket, before its client has to wait.
 LARGEST_MESSAGE = 16 * 1024 * 1024  # Of a websocket: `kubectl cp` sends what tar gives it.
 
 reactor: Any = installed_reactor  # Twisted's stubs know its interface, not what it is.
@@ -55,6 +58,44 @@ class Gate:
     stopProducing = resumeProducing
 
 
+class Socket(WebSocketProtocol):  # type: ignore[misc]
+    """A websocket that can be refused with a whole HTTP answer, and that reads no faster than it is listened to."""
+
+    _refusal: dict[str, Any] | None = None
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.http.response.start":
+            self._refusal = message
+        elif message["type"] == "websocket.http.response.body":
+            self._refuse(message.get("body", b""))
+        else:
+            super().handle_reply(message)
+
+    def _refuse(self, body: bytes) -> None:
+        assert self._refusal is not None
+        status = int(self._refusal["status"])
+        lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in self._refusal["headers"]]
+        lines += [b"content-length: " + str(len(body)).encode(), b"connection: close", b"", b""]
+        del self.handshake_deferred
+        self.server.protocol_disconnected(self)
+        self.transport.write(b"\r\n".join(lines) + body)
+        self.transport.loseConnection()
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        super().onMessage(payload, isBinary)
+        if self.application_queue.qsize() > UNREAD_MESSAGES:
+            self.transport.pauseProducing()
+            reactor.callLater(0.02, self._listen_again)
+
+    def _listen_again(self) -> None:
+        if self.application_queue.qsize() > UNREAD_MESSAGES // 2 and self.state == self.STATE_OPEN:
+            reactor.callLater(0.02, self._listen_again)
+        else:
+            with contextlib.suppress(RuntimeError, AttributeError):  # It may have gone meanwhile.
+                self.transport.resumeProducing()
+
+
 class Server(Daphne):  # type: ignore[misc]
     """One process that speaks http on one port and https on another."""
 
@@ -77,6 +118,7 @@ class Server(Daphne):  # type: ignore[misc]
         self.connections: dict[Any, dict[str, Any]] = {}
         self.http_factory = HTTPFactory(self)
         self.ws_factory = WebSocketFactory(self, server=self.server_name)
+        self.ws_factory.protocol = Socket
         self.ws_factory.setProtocolOptions(
             autoPingTimeout=self.ping_timeout,
             allowNullOrigin=True,
@@ -105,6 +147,9 @@ class Server(Daphne):  # type: ignore[misc]
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         peer = _peer_of(protocol)
+        if scope["type"] == "websocket":
+            scope.setdefault("extensions", {})["websocket.http.response"] = {}
+            scope["scheme"] = "wss" if hasattr(protocol.transport, "getPeerCertificate") else "ws"  # Daphne forgets it.
         if peer is not None:
             scope.setdefault("extensions", {})["tls"] = peer
         return super().create_application(protocol, scope)

@@ -256,6 +256,19 @@ class Reader:
         rows = self.rows(sql + (" ORDER BY id"), [low, end_of(low)])
         return [orjson.loads(bytes(body)) for _, body in rows]
 
+    def session(self, cluster: int, key: str, offset: int) -> tuple[dict[str, Any] | None, list[tuple[int, Any]]]:
+        """A session's cell (None: there is none), and what it printed from `offset` on: (offset, chunk)."""
+        collate = self._collate()
+        output = f"{cluster}:{key}/out/"
+        rows = self.rows(
+            f"SELECT id, body FROM cluster_session WHERE id = %s OR (id >= %s{collate} AND id < %s{collate})"
+            f" ORDER BY id{collate} LIMIT 200",
+            [f"{cluster}:{key}", f"{output}{offset:015d}", end_of(output)],
+        )
+        found = [(identity, orjson.loads(bytes(body))) for identity, body in rows]
+        cell = found.pop(0)[1] if found and found[0][0] == f"{cluster}:{key}" else None
+        return cell, [(int(identity[len(output) :]), chunk) for identity, chunk in found]
+
     def machine(self, cluster: int, node: str) -> dict[str, Any] | None:
         rows = self.rows("SELECT body FROM cluster_machine WHERE id = %s", [f"{cluster}:{node}"])
         return orjson.loads(bytes(rows[0][0])) if rows else None

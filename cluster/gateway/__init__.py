@@ -2,6 +2,7 @@
 
     GET, LIST, WATCH, logs     answered from committed rows, whatever the world is doing   lists, watch, hub, podlogs
     POST, PUT, PATCH, DELETE   handed to the world through its inbox, answered by it       writes
+    exec, attach, port-forward websockets into the world's sessions                        streams
     discovery, OpenAPI, health made from the registry                                      documents, health
     /metrics                   what was asked and how it was answered                      metrics
     who asks, and may they?    before anything else                                        access, identity, policy
@@ -11,7 +12,7 @@ Everything lives under /clusters/<name>/, and a slash at the end makes no differ
 don't follow.
 
 Mirrors:  k8s.io/apiserver/pkg/server, pkg/endpoints (as far as HTTP goes)
-Left out: exec, attach, port-forward and proxies (a Status says so), audit, flow control.
+Left out: proxies (a Status says so), audit, flow control.
 Read next: documents.py, lists.py, watch.py.
 """
 
@@ -25,14 +26,14 @@ from django.http.request import split_domain_port, validate_host
 from cluster.apiserver import discovery, registry
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target, parse
-from cluster.gateway import access, documents, kinds, lists, metrics, podlogs, pool, reviews, watch, writes, wswatch
+from cluster.gateway import access, documents, kinds, lists, metrics, podlogs, pool, reviews, streams, watch, writes, wswatch
 from cluster.gateway.http import PAGE_NOT_FOUND, Receive, Request, Scope, Send
 from cluster.objects import errors
 
 __all__ = ["application"]
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-NOT_SERVED = ("exec", "attach", "portforward", "proxy")
+NOT_SERVED = ("proxy",)
 log = logging.getLogger(__name__)
 
 
@@ -49,8 +50,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await application(wswatch.as_request(scope), channel.receive, channel.send)
         return
     if scope["type"] != "http":
-        await receive()  # A websocket: kubectl falls back to POST, which tells it why.
-        await send({"type": "websocket.close", "code": 1008})
+        await _websocket(scope, receive, send)
         return
     request = Request(scope, receive, send)
     with metrics.Counting(request) as counting:
@@ -72,6 +72,17 @@ async def _answer(request: Request, counting: metrics.Counting) -> None:
         log.warning("%s %s: the database can't be read: %s", request.method, request.path, error)
         if not request.started:
             await request.refuse(errors.InternalError(f"the database can't be read: {error}"))
+
+
+async def _websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    """exec, attach or port-forward; a page of another site gets none of them."""
+    try:
+        _check_origin(streams.request_of(scope, receive, send))
+    except errors.ApiError:
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await streams.websocket(scope, receive, send)
 
 
 def _check_origin(request: Request) -> None:
@@ -107,6 +118,8 @@ async def _serve(request: Request, counting: metrics.Counting) -> None:
         return
     watching = request.method == "GET" and _is_watch(request, target)
     counting.about(metrics.subject_of(request, resource, target, watching))
+    if target.subresource in streams.SUBRESOURCES and target.subresource in resource.subresources:
+        await streams.plain(request, resource, target)
     if target.subresource in NOT_SERVED and target.subresource in resource.subresources:
         raise NotServed(f"{resource.plural}/{target.subresource} is not served by this version of Orrery")
     if reviews.are_answered_here(resource, target):

@@ -9,7 +9,7 @@ without the world: `choose` finds the container (or says in the real words why t
 
 Mirrors:  kubernetes/pkg/registry/core/pod/strategy.go (LogLocation), pkg/kubelet/kubelet_pods.go
           (GetKubeletContainerLogs, validateContainerLogStatus)
-Left out: exec, attach, port-forward, stats/summary (later); rotation: logs are complete.
+Left out: stats/summary (later); rotation: logs are complete. For exec and its kin see sessions.py.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -104,6 +104,11 @@ def read(
     else:
         found = list(_wanted(logs.lines(record, since, horizon, epoch), options.stream))
     return list(_limited((formatted(line, epoch, options.timestamps) for line in found), options.limit_bytes))
+
+
+def printed(record: Record, start: int, end: int, epoch: int) -> list[tuple[str, str]]:
+    """(stream, text with its line end) of [start, end): what somebody who is attached sees."""
+    return [(line.stream, line.text + "\n") for line in logs.lines(record, start, end, epoch)]
 
 
 def formatted(line: Line, epoch: int, timestamps: bool) -> str:

@@ -17,6 +17,7 @@ from cluster.engine.clock import MINUTE, Clock
 from cluster.engine.informer import Informers
 from cluster.kubelet import volumes
 from cluster.objects import Manifest, errors, meta
+from cluster.runtime import noise
 from cluster.runtime.containers import Record, key_of
 from cluster.runtime.live import answers
 from cluster.runtime.live.files import Mount
@@ -41,7 +42,7 @@ class StreamingServer:
         self, pod: Manifest, container: str, argv: Sequence[str], tty: bool, stdin: bool, identity: str
     ) -> dict[str, Any]:
         """Start a process: {session, from}. Errors: InternalError in the real words."""
-        record = self._running(pod, container)
+        record = self._running(pod, container, f'container not found ("{container}")')
         try:
             key = self.sessions.begin(
                 record, identity, [_bytes(word) for word in argv], tty, stdin, self._mounts(record)
@@ -60,7 +61,8 @@ class StreamingServer:
 
     def attach(self, pod: Manifest, container: str) -> dict[str, Any]:
         """{session, from} of a process that can be typed into, else {container, from}: its output from now on."""
-        record = self._running(pod, container)
+        missing = f"container {container} not found in pod {meta.name(pod)}_{meta.namespace(pod)}"
+        record = self._running(pod, container, missing)
         key = key_of(record["uid"], record["name"], record["attempt"])
         main = self.sessions.cells.get(f"{key}/{MAIN}")
         if main is None:
@@ -87,16 +89,13 @@ class StreamingServer:
         if found is None:
             return None
         server, record = found
-        answer = answers.answer(server, port, request, {}, client="10.0.0.1")
-        self.sessions.answered(record, answer.log)
-        return answer.data
+        return self.sessions.ask(record, server, port, request, client="10.0.0.1").data
 
-    def _running(self, pod: Manifest, container: str) -> Record:
-        """The record of a running container. Errors: InternalError."""
+    def _running(self, pod: Manifest, container: str, missing: str) -> Record:
+        """The record of a running container. Errors: InternalError, which says `missing`."""
         record = self._latest(meta.uid(pod), container)
         if record is None or record["started"] is None or record["ended"] is not None:
-            problem = f'unable to upgrade connection: container not found ("{container}")'
-            raise errors.InternalError(f"Internal error occurred: {problem}")
+            raise errors.InternalError(f"Internal error occurred: unable to upgrade connection: {missing}")
         return record
 
     def _latest(self, uid: str, container: str) -> Record | None:
@@ -106,7 +105,7 @@ class StreamingServer:
     # --- input of a session ---------------------------------------------------------------------------------
 
     def act(self, key: str, request: dict[str, Any]) -> dict[str, Any]:
-        """`op` of a session: stdin, close, resize, ack, drop; open, data, shut of a port-forward's connection.
+        """`op` of a session: stdin, close, resize, ack, left, drop; open, data, shut of a port-forward's connection.
 
         Errors: NotFound, TooManyRequests (a limit; nothing was taken).
         """
@@ -122,6 +121,8 @@ class StreamingServer:
                 self.sessions.resize(key, _size(request.get("columns")), _size(request.get("rows")))
             elif op == "ack":
                 self.sessions.acknowledge(key, int(request.get("offset", 0)))
+            elif op == "left":
+                self.sessions.leave(key)
             elif op == "drop":
                 self.queue.cancel(TIMER + key)
                 if not key.endswith(f"/{MAIN}"):
@@ -217,6 +218,8 @@ class StreamingServer:
             self.queue.add(f"{record['namespace']}/{record['pod']}/{record['uid']}")
         if wake is not None:
             self.queue.add_after(TIMER + key, wake - self.clock.now)
+        elif self.sessions.cells[key].get("left") and self.sessions.cells[key]["ended"] is not None:
+            self.sessions.drop(key)
         elif self.sessions.cells[key]["ended"] is not None:
             self.queue.add_after(TIMER + key, KEPT)
 

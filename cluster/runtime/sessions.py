@@ -4,7 +4,7 @@
     <uid>/<container>/<attempt>/main   process 1 of a container that can be typed into
     <uid>/-/<id>                       port-forward: its connections
     <session>/out/<offset>             what it printed from that character on: {at, parts: [[channel, text], …]}
-    <uid>/<container>/<attempt>/pids   the next process number
+    <uid>/<container>/<attempt>/pids   the next process number; …/memory: what its server remembers
 
 Whoever reads the output says how far it is; what was read is dropped. A session that is LEAD characters ahead of its
 reader waits before it prints more, as a process waits for a full pipe. A disk (a container's own layer, or a volume) is
@@ -25,7 +25,7 @@ from cluster.runtime.containers import Record, key_of, process_of, program_of
 from cluster.runtime.cri import Runtime
 from cluster.runtime.live import answers, kernel, terminal
 from cluster.runtime.live.files import DIRECTORY, FILE, Entry, Files, Mount
-from cluster.runtime.live.kernel import SIGKILL, SIGTERM, Container, Kernel
+from cluster.runtime.live.kernel import SIGHUP, SIGKILL, SIGTERM, Container, Kernel
 from cluster.runtime.live.programs import PROGRAMS
 from cluster.runtime.live.roots import root_of
 from cluster.runtime.programs.program import Exit
@@ -36,7 +36,7 @@ UNREAD = 1024 * 1024
 PRINTED = 64 * 1024  # Characters of a terminal's log that are kept.
 REQUESTS = 500  # Lines of an access log that are kept.
 CONNECTIONS = 64
-MAIN = "main"
+MAIN, MEMORY = "main", "memory"
 KILLED = 128 + SIGKILL
 
 
@@ -108,7 +108,7 @@ class Sessions:
         return key
 
     def _count(self, base: str) -> int:
-        return sum(1 for key, _ in self.cells.prefixed(base + "/") if "/out/" not in key)
+        return sum(1 for _, cell in self.cells.prefixed(base + "/") if "kind" in cell)
 
     def drop(self, key: str) -> None:
         """Nobody looks at it any more: its processes hang up, its output is forgotten."""
@@ -161,6 +161,16 @@ class Sessions:
             if state["tty"] is not None:
                 state["tty"]["ends"] = 1
             self.cells[key] = {**cell, "state": state}
+
+    def leave(self, key: str) -> None:
+        """The client is gone. A terminal hangs up; anything else goes on, and what it prints is lost."""
+        cell = self.cells[key]
+        self.cells[key] = cell = {**cell, "left": True}
+        self.acknowledge(key, cell["written"])
+        if cell.get("tty") and cell["ended"] is None:
+            self.cells[key] = {**cell, "ended": self.clock.now, "code": 128 + SIGHUP, "state": {}}
+        elif cell["kind"] == "exec":
+            self.close(key)
 
     def resize(self, key: str, columns: int, rows: int) -> None:
         cell = self.cells[key]
@@ -227,7 +237,7 @@ class Sessions:
         self, key: str, cell: dict[str, Any], parts: list[tuple[int, str]], record: Record | None = None
     ) -> None:
         """Append to the session's output; process 1's goes into the container's log, too."""
-        if not parts:
+        if not parts or cell.get("left"):
             return
         written = cell["written"]
         self.cells[f"{key}/out/{written:015d}"] = {"at": self.clock.now, "parts": [list(part) for part in parts]}
@@ -339,13 +349,21 @@ class Sessions:
             listens=running,
         )
 
-    def answered(self, record: Record, lines: Sequence[str]) -> None:
-        """The program's access log has more lines."""
-        if lines:
-            base = key_of(record["uid"], record["name"], record["attempt"])
+    def ask(
+        self, record: Record, server: answers.Server, port: int, data: str, client: str = "127.0.0.1"
+    ) -> answers.Answer:
+        """What the program answers; what it remembers and what it logs is kept."""
+        base = key_of(record["uid"], record["name"], record["attempt"])
+        before = self.cells.get(f"{base}/{MEMORY}") or {}
+        memory = _copy(before)
+        answer = answers.answer(server, port, data, memory, client)
+        if memory != before:
+            self.cells[f"{base}/{MEMORY}"] = memory
+        if answer.log:
             record = self.containers[base]
-            traffic = [*record.get("traffic", ()), *([self.clock.now, line] for line in lines)]
+            traffic = [*record.get("traffic", ()), *([self.clock.now, line] for line in answer.log)]
             self.containers[base] = {**record, "traffic": traffic[-REQUESTS:]}
+        return answer
 
     def _ask_locally(self, record: Record, port: int, data: str, files: Files) -> str | None:
         """curl inside the container. The files are those of the running session, with what it has just written."""
@@ -353,28 +371,27 @@ class Sessions:
         server.read, server.is_directory = files.read, files.is_directory
         if not answers.is_listening(server, port):
             return None
-        answer = answers.answer(server, port, data, {})
-        self.answered(record, answer.log)
-        return answer.data
+        return self.ask(record, server, port, data).data
 
     def forward(self, key: str, connection: str, data: str, server: answers.Server, record: Record) -> None:
-        """Bytes for a connection: what the program answers becomes output on a channel of the connection's number."""
+        """Bytes for connection n: what the program answers becomes output on channel n, its end one on -n - 1."""
         cell = self.cells[key]
         state = _copy(cell["state"])
         open_ = state["connections"].get(connection)
-        if open_ is None or open_["over"]:
+        if open_ is None:
             return
         given = open_["given"] + data
         if len(given) > UNREAD * 2:
             raise Full(f"{UNREAD * 2} bytes wait to be read by the program already")
-        answer = answers.answer(server, open_["port"], given, open_["memory"])
-        open_ |= {"given": given[answer.taken :], "over": answer.over}
+        answer = self.ask(record, server, open_["port"], given)
+        open_["given"] = given[answer.taken :]
+        if answer.over:
+            del state["connections"][connection]
         self.cells[key] = {**cell, "state": state}
         parts: list[tuple[int, str]] = [(int(connection), answer.data)] if answer.data else []
         if answer.over:
             parts.append((-int(connection) - 1, "."))
         self._print(key, self.cells[key], parts)
-        self.answered(record, answer.log)
 
     def open_connection(self, key: str, connection: str, port: int) -> None:
         """Errors: Full."""
@@ -382,14 +399,15 @@ class Sessions:
         state = _copy(cell["state"])
         if len(state["connections"]) >= CONNECTIONS:
             raise Full(f"{CONNECTIONS} connections are open already")
-        state["connections"][connection] = {"port": port, "given": "", "memory": {}, "over": False}
+        state["connections"][connection] = {"port": port, "given": ""}
         self.cells[key] = {**cell, "state": state}
 
     def close_connection(self, key: str, connection: str) -> None:
         cell = self.cells[key]
         state = _copy(cell["state"])
-        state["connections"].pop(connection, None)
-        self.cells[key] = {**cell, "state": state}
+        if state["connections"].pop(connection, None) is not None:
+            self.cells[key] = {**cell, "state": state}
+            self._print(key, self.cells[key], [(-int(connection) - 1, ".")])
 
 
 def lost(cells: Cells, disks: Cells, keys: list[str]) -> None:

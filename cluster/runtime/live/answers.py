@@ -4,7 +4,7 @@ A connection is a text of bytes that came and a function that says what goes bac
 answer with their program's own words; a port that a pod declares and nobody knows gets a page that says what it is.
 
     nginx    files of /usr/share/nginx/html on port 80, 404 pages, HEAD and keep-alive
-    redis    PING, ECHO, SET, GET, DEL, INCR, EXISTS, INFO, QUIT on 6379; its keys live as long as the connection
+    redis    PING, ECHO, SET, GET, DEL, INCR, KEYS, EXISTS, INFO, QUIT on 6379; its keys live as long as the container
     others   a page of the generic server on every declared port
 
 Mirrors:  nginx 1.29 as the official image configures it; redis-server 8
@@ -65,7 +65,7 @@ def is_listening(server: Server, port: int) -> bool:
 
 
 def answer(server: Server, port: int, given: str, memory: dict[str, Any], client: str = "127.0.0.1") -> Answer:
-    """What a connection gets back for all that came and was not answered yet. `memory`: the connection's own."""
+    """What a connection gets back for all that came and was not answered yet. `memory`: the program's own."""
     if server.program == "redis":
         return _redis(given, memory)
     data: list[str] = []

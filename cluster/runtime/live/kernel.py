@@ -38,6 +38,7 @@ SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGTERM = 1, 2, 9, 13, 15
 
 SIGNALS = {"EXIT": 0, "HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR2": 12, "TERM": 15}
 SHELLS = ("sh", "ash", "bash", "dash")
+PATH = ("/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 Proc = dict[str, Any]
 State = dict[str, Any]
@@ -331,24 +332,27 @@ class Kernel:
 
 
 def find_program(kernel: Kernel, name: str, cwd: str) -> tuple[str, list[str]] | int:
-    """(program, its argv) for a command's name, or the code that stands for it not being there.
+    """(program, the first words of its argv) for a command's name, or 127 or 126 if there is none.
 
-    A file that begins with `#!` and a shell is run by it; so is one without anything special that may be executed.
+    An image has what its root file system shows: there is no bash in busybox's. A file with content is a script.
     """
-    base = name.rpartition("/")[2]
-    if "/" not in name:
-        if name in kernel.programs:
-            return ("sh" if name in SHELLS else name), [name]
+    if not name:
         return 127
-    path = normal(join(cwd, name))
-    entry = kernel.files.stat(path)
+    if "/" in name:
+        path = normal(join(cwd, name))
+    else:
+        path = next((f"{place}/{name}" for place in PATH if kernel.files.stat(f"{place}/{name}") is not None), "")
+    entry = kernel.files.stat(path) if path else None
     if entry is None:
         return 127
     if entry.kind == "d" or not entry.mode & 0o111:
         return 126
-    if base in kernel.programs and not entry.content:
-        return ("sh" if base in SHELLS else base), [name]
-    return "sh", ["sh", path]
+    if entry.content:
+        return "sh", ["sh", path]
+    base = path.rpartition("/")[2]
+    if base in SHELLS:
+        return "sh", [name]
+    return (base, [name]) if base in kernel.programs else 126
 
 
 def signal_number(text: str) -> int | None:

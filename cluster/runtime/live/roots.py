@@ -31,7 +31,7 @@ DIRECTORIES = (
 )
 DEBIAN_DIRECTORIES = ("boot", "media", "mnt", "opt", "run", "sbin", "srv", "usr/local", "usr/local/bin", "usr/share")
 SMALL = ("docker.io/library/busybox", "docker.io/library/alpine", "docker.io/library/bash")
-NOT_SMALL = ("curl", "awk")  # What busybox's image has no applet for, or has under another name.
+NOT_SMALL = ("bash", "dash", "curl")  # What images made of busybox don't have.
 WELCOME = """<!DOCTYPE html>
 <html>
 <head>
@@ -124,7 +124,7 @@ def root_of(image: Image) -> Mapping[str, Entry]:
     found |= {path: Entry(FILE, 0o644, 0, content) for path, content in files.items()}
     if image.program != "pause":
         for name in (*SHELLS, *COMMANDS):
-            if name.isalnum() and not (small and name in NOT_SMALL):
+            if name != ":" and not (small and name in NOT_SMALL and not image.repository.endswith(f"/{name}")):
                 found[f"/bin/{name}"] = Entry(FILE, 0o755, 0)
                 if not small:
                     found[f"/usr/bin/{name}"] = Entry(FILE, 0o755, 0)

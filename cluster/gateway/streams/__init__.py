@@ -1,0 +1,79 @@
+"""exec, attach and port-forward: websockets between a client and a session of the world.
+
+    client ──frames──▶ inputs (stdin, resize, close …) ──▶ inbox ──▶ world
+    client ◀──frames── rows that the session printed, read up to the committed horizon, as logs are
+
+The same addresses answer plain HTTP, too: GET says that an upgrade is needed, and the SPDY of kubectl 1.29 and older,
+which no ASGI server can be upgraded to, gets a Status that says what to do.
+
+    socket.py    the client's side of a connection       remote.py    exec and attach
+    pump.py      the session's side                      forward.py   port-forward, in its two forms
+    spdy.py      frames of SPDY/3.1                      proxy.py     pods/proxy, services/proxy
+
+Mirrors:  k8s.io/apiserver/pkg/util/wsstream, k8s.io/kubelet/pkg/cri/streaming,
+          kubernetes/pkg/registry/core/pod/rest/subresources.go
+Left out: SPDY without a websocket.
+"""
+
+import orjson
+
+from cluster.apiserver.registry import Resource
+from cluster.apiserver.target import Target, parse
+from cluster.gateway import access, lists, pool
+from cluster.gateway.http import Receive, Request, Scope, Send
+from cluster.gateway.streams import forward, remote
+from cluster.gateway.streams.socket import Socket, request_of
+from cluster.kubelet.server import container_name
+from cluster.objects import Manifest, errors
+
+__all__ = ["SUBRESOURCES", "plain", "request_of", "websocket"]
+
+SUBRESOURCES = ("exec", "attach", "portforward")
+OLD_CLIENT = (
+    "this server streams over websockets only, not over SPDY: use kubectl 1.30 or newer"
+    " (for kubectl port-forward 1.31 or newer), or set KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true and"
+    " KUBECTL_PORT_FORWARD_WEBSOCKETS=true for kubectl 1.29"
+)
+
+
+async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    """One websocket under /clusters/<name>/. Every refusal is an HTTP answer with a Status."""
+    socket = Socket(scope, receive, send)
+    try:
+        target = parse(socket.request.path)
+        if target is None or target.plural != "pods" or target.subresource not in SUBRESOURCES or not target.name:
+            raise errors.PathNotFound()
+        await authorise(socket.request)
+        if pool.reader().cluster(socket.request.cluster) is None:
+            raise lists.NoSuchCluster(socket.request.cluster)
+        if target.subresource == "portforward":
+            await forward.serve(socket, target)
+        else:
+            await remote.serve(socket, target)
+    except errors.ApiError as error:
+        await socket.refuse(error)
+    except ConnectionResetError:
+        return
+
+
+async def plain(request: Request, resource: Resource, target: Target) -> None:
+    """GET or POST without a websocket. Errors: always."""
+    value = lists.read(pool.reader(), request.cluster, resource, target)[1]
+    pod: Manifest = orjson.loads(value)
+    if target.subresource != "portforward":
+        container_name(pod, request.query("container"))
+    if not pod["spec"].get("nodeName"):
+        raise errors.BadRequest(f"pod {target.name} does not have a host assigned")
+    if "upgrade" not in request.headers:
+        raise errors.BadRequest("Upgrade request required")
+    raise errors.BadRequest(f"unable to upgrade connection: {OLD_CLIENT}")
+
+
+async def authorise(request: Request) -> None:
+    """May they? Both `get`, since a websocket is a GET, and `create`, since it does what a POST did. Errors: Forbidden."""
+    await access.admit(request)
+    request.method, method = "POST", request.method
+    try:
+        await access.admit(request)
+    finally:
+        request.method = method

@@ -48,9 +48,8 @@ class StreamingServer:
                 record, identity, [_bytes(word) for word in argv], tty, stdin, self._mounts(record)
             )
         except ExecError as error:
-            text = (
-                f'error executing command in container: failed to exec in container: failed to start exec "{identity}"'
-            )
+            number = noise.hexadecimal(64, record["seed"], int(identity))
+            text = f'error executing command in container: failed to exec in container: failed to start exec "{number}"'
             raise errors.InternalError(f"Internal error occurred: {text}: {error}") from None
         except Full as error:
             raise errors.InternalError(

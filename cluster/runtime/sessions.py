@@ -28,7 +28,7 @@ from cluster.runtime.live.files import DIRECTORY, FILE, Entry, Files, Mount
 from cluster.runtime.live.kernel import SIGHUP, SIGKILL, SIGTERM, Container, Kernel
 from cluster.runtime.live.programs import PROGRAMS
 from cluster.runtime.live.roots import root_of
-from cluster.runtime.programs.program import Exit
+from cluster.runtime.programs.program import SECOND, Exit
 
 MOST = 32
 LEAD = 256 * 1024
@@ -197,12 +197,15 @@ class Sessions:
             return None
         base = key.rpartition("/")[0]
         state = _copy(cell["state"])
-        state["room"] = cell["kind"] == "main" or cell["written"] - cell["read"] < LEAD
+        unread = cell["kind"] == "main" or cell.get("left")  # Nobody has to keep up with it.
+        room = LEAD if unread else LEAD - (cell["written"] - cell["read"])
         container = self._container(record, base, mounts, key)
-        shell = Kernel(state, container, PROGRAMS)
+        shell = Kernel(state, container, PROGRAMS, room)
         if state.pop("interrupted", False):
             shell.interrupt()
         wake = shell.run()
+        if unread and shell.throttled:
+            wake = self.clock.now + SECOND
         for disk in container.files.written:
             self.disks[disk] = container.files.disks[disk]
         self._print(key, cell, shell.output, record)
@@ -260,7 +263,7 @@ class Sessions:
         process = process_of(record, self.clock.epoch)
         files = self.files(record, mounts)
         others = dict(self._others(record, base, key))
-        files.proc = _proc(others, record)
+        files.proc = _proc(others, record, self.clock.now)
         sandbox = self.containers.get(record["uid"]) or {}
         return Container(
             process=process,
@@ -450,12 +453,12 @@ def _etc(record: Record, address: str) -> dict[str, Entry]:
     return {path: Entry(FILE, 0o644, record["created"], content) for path, content in files.items()}
 
 
-def _proc(processes: dict[int, list[str]], record: Record) -> dict[str, Entry]:
+def _proc(processes: dict[int, list[str]], record: Record, now: int) -> dict[str, Entry]:
     """The few files of /proc that people look at."""
     found = {"/proc": Entry(DIRECTORY, 0o555, 0)}
     files = {
         "/proc/version": "Linux version 6.12.41-orrery\n",
-        "/proc/uptime": "1000.00 3900.00\n",
+        "/proc/uptime": f"{(now - record['created']) / 1_000_000:.2f} 0.00\n",
         "/proc/loadavg": "0.10 0.08 0.05 1/80 100\n",
         "/proc/meminfo": "MemTotal:        8388608 kB\nMemFree:         7340032 kB\nMemAvailable:    7340032 kB\n",
         "/proc/cpuinfo": "".join(f"processor\t: {n}\nmodel name\t: Orrery\n\n" for n in range(4)),

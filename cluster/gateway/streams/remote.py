@@ -56,8 +56,8 @@ async def serve(socket: Socket, target: Target) -> None:
     """Errors: whatever the world refuses before the upgrade."""
     request = socket.request
     asked = Asked(request)
-    where = {"namespace": target.namespace, "pod": target.name, "user": request.user.plain(), "container": asked.container}
-    wanted: dict[str, Any] = {"type": target.subresource, **where}
+    wanted: dict[str, Any] = {"type": target.subresource, "namespace": target.namespace, "pod": target.name}
+    wanted |= {"user": request.user.plain(), "container": asked.container}
     if target.subresource == "exec":
         wanted |= {"command": asked.command, "stdin": asked.stdin, "tty": asked.tty}
     try:
@@ -228,9 +228,7 @@ def _lines(
     snapshot = reader.cluster(cluster)
     uid = begun["container"].partition("/")[0]
     records = reader.containers(snapshot.id, uid) if snapshot is not None else []
-    record = next(
-        (r for r in records if r.get("name") == begun["name"] and r.get("attempt") == begun["attempt"]), None
-    )
+    record = next((r for r in records if r.get("name") == begun["name"] and r.get("attempt") == begun["attempt"]), None)
     if snapshot is None or record is None:
         return [], position, True
     found = kubelet.printed(record, position, snapshot.sim_now, snapshot.epoch)

@@ -38,9 +38,10 @@ _REST = (
     "application/xhtml+xml,text/plain,text/javascript,publicprivatemax-age=gzip,deflate,sdchcharset=utf-8charset="
     "iso-8859-1,utf-,*,enq=0."
 )
-DICTIONARY = b"".join(
-    struct.pack(">I", len(name)) + name.replace("_", " ").encode() for name in _NAMES.split(" ")
-) + _REST.encode()
+DICTIONARY = (
+    b"".join(struct.pack(">I", len(name)) + name.replace("_", " ").encode() for name in _NAMES.split(" "))
+    + _REST.encode()
+)
 
 
 class ProtocolError(Exception):

@@ -81,13 +81,18 @@ class Program(Protocol):
 class Kernel:
     """Runs a session's state. `programs`: name -> program; `sh` among them."""
 
-    def __init__(self, state: State, container: Container, programs: Mapping[str, Program]) -> None:
+    def __init__(
+        self, state: State, container: Container, programs: Mapping[str, Program], room: int = 1 << 62
+    ) -> None:
+        """`room`: how many characters may be printed in this run."""
+        self.room = room
         self.state, self.container, self.programs = state, container, programs
         self.procs: dict[str, Proc] = state["procs"]
         self.pipes: dict[str, str] = state["pipes"]
         self.files, self.now = container.files, container.now
         self.output: list[tuple[int, str]] = []  # (1 or 2, text) written in this run.
-        self.steps = 0
+        self.steps = self.said = 0
+        self.throttled = False  # Did a process have to stop because it printed too much?
 
     # --- running --------------------------------------------------------------------------------------------
 
@@ -156,7 +161,8 @@ class Kernel:
         wait = proc["wait"]
         if any(fd[0] == "pipe" and fd[2] == "w" and len(self.pipes[fd[1]]) > PIPE_SIZE for fd in proc["fds"].values()):
             return not self._has_reader(proc)  # It will hear of that when it writes.
-        if not self.state.get("room", True) and self._writes_out(proc):
+        if self.said >= self.room and self._writes_out(proc):
+            self.throttled = True
             return False  # Whoever looks at the output has to catch up first.
         if not wait:
             return True
@@ -192,6 +198,8 @@ class Kernel:
         pid = self.container.next_pid()
         proc: Proc = {"pid": pid, "parent": parent, "argv": argv, "program": program, "env": env, "cwd": cwd}
         proc |= {"fds": dict(fds), "local": {}, "wait": [], "exit": None, "began": self.now}
+        if self.procs.get(str(parent), {}).get("background"):
+            proc["background"] = True  # ^C does not reach it.
         self.procs[str(pid)] = proc
         return proc
 
@@ -305,6 +313,7 @@ class Kernel:
         """Output that leaves the session."""
         if not text:
             return
+        self.said += len(text)
         if self.output and self.output[-1][0] == channel:
             self.output[-1] = (channel, self.output[-1][1] + text)
         else:

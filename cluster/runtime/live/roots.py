@@ -32,6 +32,7 @@ DIRECTORIES = (
 DEBIAN_DIRECTORIES = ("boot", "media", "mnt", "opt", "run", "sbin", "srv", "usr/local", "usr/local/bin", "usr/share")
 SMALL = ("docker.io/library/busybox", "docker.io/library/alpine", "docker.io/library/bash")
 NOT_SMALL = ("bash", "dash", "curl")  # What images made of busybox don't have.
+ONLY_IN = {"redis-cli": "redis", "nginx": "nginx"}
 WELCOME = """<!DOCTYPE html>
 <html>
 <head>
@@ -124,6 +125,8 @@ def root_of(image: Image) -> Mapping[str, Entry]:
     found |= {path: Entry(FILE, 0o644, 0, content) for path, content in files.items()}
     if image.program != "pause":
         for name in (*SHELLS, *COMMANDS):
+            if name in ONLY_IN and image.program != ONLY_IN[name]:
+                continue
             if name != ":" and not (small and name in NOT_SMALL and not image.repository.endswith(f"/{name}")):
                 found[f"/bin/{name}"] = Entry(FILE, 0o755, 0)
                 if not small:

@@ -143,7 +143,7 @@ class Shell:
             if frame[0] == "restore":
                 self.proc["fds"] = frame[1]
             elif frame[0] == "call":
-                self.local["positional"] = frame[1]
+                self._frame_call(frame)
             elif frame[0] == "collect":
                 self.proc["fds"].pop(f"c{frame[2]}", None)
             if stop(frame):

@@ -44,6 +44,11 @@ class Nginx(Program):
 
     @property
     def version(self) -> str:
-        tag = self.process.image.rpartition(":")[2].partition("-")[0]
-        known = tag[:1].isdigit()
-        return f"{tag}.0" if known and tag.count(".") == 1 else tag if known else "1.29.3"
+        return version(self.process.image)
+
+
+def version(image: str) -> str:
+    """What an image's tag says, else today's."""
+    tag = image.rpartition(":")[2].partition("-")[0]
+    known = tag[:1].isdigit()
+    return f"{tag}.0" if known and tag.count(".") == 1 else tag if known else "1.29.3"

@@ -7,6 +7,8 @@ Left out: other pods, Services and names; TLS.
 import re
 
 from cluster.runtime.live.commands.call import Call, UsageError
+from cluster.runtime.live.kernel import SIGTERM
+from cluster.runtime.programs.nginx import version as nginx_version
 
 OWN = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 URL = re.compile(r"(?:(?P<scheme>https?)://)?(?P<host>\[[0-9a-fA-F:]+\]|[^/:]+)(?::(?P<port>\d{1,5}))?(?P<path>/.*)?")
@@ -89,7 +91,53 @@ def unreachable(call: Call) -> int:
     return call.failed(NOT_YET)
 
 
+def redis_cli(call: Call) -> int:
+    """redis-cli: one command, or one a line of the input."""
+    options, words = call.options("", "hpn")
+    port = int(options["p"]) if options.get("p", "").isdecimal() and len(options["p"]) < 6 else 6379
+    host = options.get("h", "127.0.0.1")
+    lines = [words] if words else [line.split() for line in call.read_all().split("\n") if line.strip()]
+    for line in lines[:1_000]:
+        request = f"*{len(line)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in line)
+        known = host in (*OWN, *call.kernel.container.addresses)
+        answer = call.kernel.container.answer(port, request) if known else None
+        if answer is None:
+            why = "Connection refused" if known else NOT_YET
+            call.err(f"Could not connect to Redis at {host}:{port}: {why}\n")
+            return 1
+        call.out(_reply_text(answer))
+    return 0
+
+
+def _reply_text(answer: str) -> str:
+    """As redis-cli prints it when nobody watches: without types."""
+    kind, rest = answer[:1], answer[1:]
+    if kind == "$":
+        size, _, text = rest.partition("\r\n")
+        return "\n" if size == "-1" else text[: int(size)] + "\n"
+    if kind == "*":
+        return "".join(f"{item}\n" for item in rest.split("\r\n")[2::2])
+    return rest.replace("\r\n", "\n")
+
+
+def nginx(call: Call) -> int:
+    """nginx -v, -t, -s reload: what one asks the running server's binary."""
+    options, _ = call.options("vtVqT", "sgc")
+    if "v" in options or "V" in options:
+        call.err(f"nginx version: nginx/{nginx_version(call.kernel.container.process.image)}\n")
+    elif "t" in options or "T" in options:
+        call.err("nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\n")
+        call.err("nginx: configuration file /etc/nginx/nginx.conf test is successful\n")
+    elif options.get("s") in ("stop", "quit"):
+        call.kernel.kill(1, SIGTERM)
+    elif "s" not in options:
+        return call.failed("[emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)")
+    return 0
+
+
 NETWORK = {
+    "redis-cli": redis_cli,
+    "nginx": nginx,
     "curl": fetch,
     "wget": fetch,
     **dict.fromkeys(("nslookup", "ping", "nc", "telnet", "dig", "host"), unreachable),

@@ -1,0 +1,96 @@
+"""What ports answer."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cluster.runtime.live import answers
+from cluster.runtime.live.files import FileError
+
+NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
+FILES = {"/usr/share/nginx/html/index.html": "<h1>hi</h1>", "/usr/share/nginx/html/a.css": "x{}"}
+
+
+def read(path: str) -> str:
+    if path not in FILES:
+        raise FileError("No such file or directory")
+    return FILES[path]
+
+
+def a_server(program: str, *ports: int) -> answers.Server:
+    return answers.Server(
+        program,
+        "1.29.3",
+        "acme/shop",
+        "pod-1",
+        NOW,
+        NOW,
+        read,
+        lambda path: path == "/usr/share/nginx/html",
+        list(ports),
+    )
+
+
+def ask(program: str, port: int, text: str) -> answers.Answer:
+    return answers.answer(a_server(program, port), port, text, {})
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "body"),
+    [
+        ("GET / HTTP/1.1", "200 OK", "<h1>hi</h1>"),
+        ("GET /index.html?x=1 HTTP/1.1", "200 OK", "<h1>hi</h1>"),
+        ("GET /a%2Ecss HTTP/1.1", "200 OK", "x{}"),
+        ("HEAD / HTTP/1.1", "200 OK", ""),
+        ("GET /../../etc/passwd HTTP/1.1", "404 Not Found", None),
+        ("POST / HTTP/1.1", "405 Not Allowed", None),
+        ("nonsense", "400 Bad Request", None),
+    ],
+)
+def test_nginx_answers_as_its_image_does(request_line: str, status: str, body: str | None):
+    answer = ask("nginx", 80, f"{request_line}\r\nHost: x\r\nUser-Agent: t\r\n\r\n")
+
+    head, _, text = answer.data.partition("\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status}\r\nServer: nginx/1.29.3\r\nDate: Wed, 25 Nov 2026 12:00:00 GMT\r\n")
+    assert body is None or text == body
+    assert len(answer.log) == 1
+
+
+def test_a_request_may_come_in_pieces_and_two_at_once():
+    request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    assert ask("nginx", 80, request[:10]).taken == 0
+    both = ask("nginx", 80, request * 2)
+    assert (both.taken, len(both.log), both.over) == (2 * len(request), 2, False)
+
+
+def test_redis_remembers_what_it_is_told():
+    memory: dict[str, object] = {}
+    server = a_server("redis")
+    said = [
+        answers.answer(server, 6379, text, memory).data
+        for text in ("PING\r\n", "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n5\r\n", "INCR a\n", "GET a\n", "NOPE x\n")
+    ]
+
+    assert said[:4] == ["+PONG\r\n", "+OK\r\n", ":6\r\n", "$1\r\n6\r\n"]
+    assert said[4].startswith("-ERR unknown command 'NOPE'")
+
+
+@pytest.mark.parametrize(
+    ("program", "declared", "port", "listens"),
+    [("nginx", 80, 80, True), ("nginx", 80, 81, False), ("generic", 8080, 8080, True), ("busybox", 80, 80, False)],
+)
+def test_only_servers_listen(program: str, declared: int, port: int, listens: bool):
+    assert answers.is_listening(a_server(program, declared), port) is listens
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["nginx", "redis", "generic"]), st.binary(max_size=200))
+def test_any_bytes_get_an_answer_or_patience(program: str, data: bytes):
+    text = data.decode("latin-1")
+
+    answer = ask(program, 80, text)
+
+    assert 0 <= answer.taken <= len(text)

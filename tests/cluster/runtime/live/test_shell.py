@@ -150,8 +150,8 @@ def test_a_background_process_does_not_get_control_c():
     assert "sleep 50" in house.output.partition("ps\r\n")[2]
 
 
-PIECES = """echo a $x $( ) ` ' " | && ; if then fi while do done { } case in esac x=1 > <<E E /tmp/f * ${x# } $((1 )) & !
-f() exec read trap exit break cat sed grep s/a/b/ tar kill $$ -9 ~ wait local cd .. set -e"""
+PIECES = """echo a $x $( ) ` ' " | && ; if then fi while do done { } case in esac x=1 > <<E E /tmp/f * ${x# } $((1 ))
+& ! f() exec read trap exit break cat sed grep s/a/b/ tar kill $$ -9 ~ wait local cd .. set -e"""
 WORDS = st.sampled_from([*PIECES.split(), "\\", "\n", "\x03", "\x04", "\x1b[A"])
 
 

@@ -70,7 +70,7 @@ async def plain(request: Request, resource: Resource, target: Target) -> None:
 
 
 async def authorise(request: Request) -> None:
-    """May they? Both `get`, since a websocket is a GET, and `create`, since it does what a POST did. Errors: Forbidden."""
+    """May they `get` (a websocket is a GET) and `create` (it does what a POST did)? Errors: Forbidden, Unauthorized."""
     await access.admit(request)
     request.method, method = "POST", request.method
     try:

@@ -30,9 +30,8 @@ __all__ = ["SUBRESOURCES", "plain", "request_of", "websocket"]
 
 SUBRESOURCES = ("exec", "attach", "portforward")
 OLD_CLIENT = (
-    "this server streams over websockets only, not over SPDY: use kubectl 1.30 or newer"
-    " (for kubectl port-forward 1.31 or newer), or set KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true and"
-    " KUBECTL_PORT_FORWARD_WEBSOCKETS=true for kubectl 1.29"
+    "this server streams over websockets only, not over SPDY: use kubectl 1.30 or newer, 1.31 for port-forward"
+    " (or kubectl 1.29 with KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true, 1.30 with KUBECTL_PORT_FORWARD_WEBSOCKETS=true)"
 )
 
 

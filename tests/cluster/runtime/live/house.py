@@ -14,6 +14,7 @@ from cluster.runtime.live.roots import root_of
 from cluster.runtime.programs.program import Process
 
 SECOND = 1_000_000
+ROOM = 256 * 1024  # Characters that may be printed at one instant, as in a session.
 
 
 class House:
@@ -37,6 +38,7 @@ class House:
             self.state,
             Container(process, files, self.now, self._next_pid, self._signal, {1: ["sleep", "9"]}, answer=self.answer),
             PROGRAMS,
+            room=ROOM,
         )
 
     def _next_pid(self) -> int:

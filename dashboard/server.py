@@ -70,12 +70,21 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]
             self._refuse(message.get("body", b""))
         else:
             super().handle_reply(message)
+            self._flush()
+
+    def _flush(self) -> None:
+        """One TLS record a message: Python's client polls the socket and does not see what OpenSSL holds already."""
+        aggregator = getattr(self.transport, "_aggregator", None)
+        if aggregator is not None:
+            aggregator.flush()
 
     def _refuse(self, body: bytes) -> None:
         assert self._refusal is not None
         status = int(self._refusal["status"])
         lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]
-        lines += [name + b": " + value for name, value in self._refusal["headers"]]
+        lines += [
+            name + b": " + value for name, value in self._refusal["headers"] if name.lower() != b"content-length"
+        ]
         lines += [b"content-length: " + str(len(body)).encode(), b"connection: close", b"", b""]
         del self.handshake_deferred
         self.server.protocol_disconnected(self)

@@ -26,7 +26,20 @@ from django.http.request import split_domain_port, validate_host
 from cluster.apiserver import discovery, registry
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target, parse
-from cluster.gateway import access, documents, kinds, lists, metrics, podlogs, pool, reviews, streams, watch, writes, wswatch
+from cluster.gateway import (
+    access,
+    documents,
+    kinds,
+    lists,
+    metrics,
+    podlogs,
+    pool,
+    reviews,
+    streams,
+    watch,
+    writes,
+    wswatch,
+)
 from cluster.gateway.http import PAGE_NOT_FOUND, Receive, Request, Scope, Send
 from cluster.objects import errors
 

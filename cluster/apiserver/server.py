@@ -95,7 +95,7 @@ class Server:
         namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
         given = obj.get("metadata") or {}
         shown = given.get("name") or given.get("generateName", "")
-        new = self._owned(resource, registry.default(resource, new), user, options)
+        new = self._owned(resource, registry.default(resource, new), given.get("managedFields"), user, options)
         attributes = Attributes(CREATE, resource, "", namespace, shown, user, new)
         attributes.dry_run, attributes.warnings, attributes.hooks = options.dry_run, options.warnings, options.hooks
         new = registry.prepare_create(resource, admission.mutate(self, attributes, stages))
@@ -392,12 +392,12 @@ class Server:
 
     # --- who owns what ------------------------------------------------------------------------------------------
 
-    def _owned(self, resource: Resource, new: Manifest, user: User, options: Options) -> Manifest:
+    def _owned(self, resource: Resource, new: Manifest, given: Any, user: User, options: Options) -> Manifest:
         """A new object whose fields belong to who creates it. `new`: with its defaults, before admission."""
         managed = options.managed
         if managed is None:
             manager = options.manager or fieldmanager.component(user.name)
-            managed = fieldmanager.on_create(resource, new, manager, self.clock.stamp())
+            managed = fieldmanager.on_create(resource, new, given, manager, self.clock.stamp())
         return {**new, "metadata": {**new["metadata"], "managedFields": managed}} if managed else new
 
     def _owned_after(

@@ -63,6 +63,7 @@ class Conflict(errors.ApiError):
 
     def __init__(self, found: list[tuple[str, Path]]) -> None:
         """`found`: the manager as it is shown, and the field."""
+        self.found = found
         ordered = sorted((who, shown(path)) for who, path in found)
         reason = "FieldManagerConflict"
         self.causes = [
@@ -85,12 +86,21 @@ def _told(ordered: list[tuple[str, str]]) -> str:
 # --- writes that are not applies --------------------------------------------------------------------------------
 
 
-def on_create(resource: Resource, obj: Manifest, manager: str, now: str, subresource: str = "") -> list[Manifest]:
-    """managedFields of a new object, after its defaults are in and before anybody else changes it."""
+def on_create(
+    resource: Resource, obj: Manifest, given: Any, manager: str, now: str, subresource: str = ""
+) -> list[Manifest]:
+    """managedFields of a new object, after its defaults are in and before anybody else changes it.
+
+    `given`: what the request itself says they should be; all that is there belongs to who creates it all the same.
+    """
     kind = registry.type_of(resource)
     if kind is None:
         return []
     who, spec = Manager(manager, UPDATE, resource.api_version, subresource), obj.get("spec")
+    managed = _readable(given) if given else {}
+    if managed:
+        _update(kind, resource, empty(kind), obj, managed, who, now)
+        return managers.write(managers.capped(managed))
     if not isinstance(spec, dict):
         tree = _tree_of_new(kind, resource, obj, subresource)
     else:  # Thousands of pods of one template have one spec.
@@ -258,7 +268,8 @@ def apply(
     """`live` (None: there is none yet) after `manager` said `config`. Errors: BadRequest, InternalError, Conflict."""
     kind = registry.type_of(resource)
     assert kind is not None, resource.kind
-    if (config.get("metadata") or {}).get("managedFields"):
+    metadata = config.get("metadata")
+    if isinstance(metadata, dict) and isinstance(metadata.get("managedFields"), list):
         raise errors.BadRequest("metadata.managedFields must be nil")
     fields = _fields(kind, resource, config)
     base = live if live is not None else empty(kind)
@@ -270,9 +281,10 @@ def apply(
     try:
         return _apply(kind, resource, base, config, fields, dict(managed), who, force, now)
     except Conflict as conflict:
-        allowed = _of_last_apply(kind, live) if manager == KUBECTL and live is not None else NONE
-        if not allowed or any(cause["field"] not in set(map(shown, allowed)) for cause in conflict.causes):
-            raise
+        allowed = _of_last_apply(kind, live, resource.api_version) if manager == KUBECTL and live is not None else NONE
+        others = [(whose, path) for whose, path in conflict.found if path not in allowed]
+        if others:  # kubectl's own former fields are not worth a word.
+            raise Conflict(others) from conflict
         return _apply(kind, resource, base, config, fields, dict(managed), who, True, now)
 
 
@@ -353,16 +365,23 @@ def _all(kind: Type, obj: Manifest) -> Fields:
         return NONE
 
 
-def _of_last_apply(kind: Type, live: Manifest) -> Fields:
-    """Fields that a client-side apply set: `kubectl apply --server-side` may take them over from it."""
+def _of_last_apply(kind: Type, live: Manifest, version: str) -> Fields:
+    """Fields that a client-side apply of this version set: `kubectl apply --server-side` may take them over from it.
+
+    What somebody has changed since is not among them: that would be lost without a word.
+    """
     text = meta.annotations(live).get(LAST_APPLIED)
     if not text:
         return NONE
     try:
-        found = typed.fields_of(kind, orjson.loads(text))
+        last = orjson.loads(text)
+        found = typed.fields_of(kind, last)
     except (ValueError, Mistyped):
         return NONE
-    return found | {("f:metadata", "f:annotations", f"f:{LAST_APPLIED}")}
+    if not isinstance(last, dict) or last.get("apiVersion") != version:
+        return NONE
+    since = typed.compare(kind, last, _without_managed(live, ()))
+    return found - since.modified - since.removed
 
 
 def _with_last_applied(merged: Manifest, config: Manifest, who: Manager) -> Manifest:

@@ -71,7 +71,9 @@ def read(entries: Any) -> Managed:
         operation, version = entry.get("operation", ""), entry.get("apiVersion", "")
         if operation not in (APPLY, UPDATE):
             raise ValueError(f"invalid operation {operation!r}")
-        if entry.get("fieldsType", "FieldsV1") != "FieldsV1":
+        if not version:
+            raise ValueError("apiVersion must not be empty")
+        if entry.get("fieldsType") != "FieldsV1":
             raise ValueError(f"unsupported fieldsType {entry.get('fieldsType')!r}")
         tree = entry.get("fieldsV1") or {}
         fields: Fields = _parsed.get(tree, None, sets.parse) if tree else NONE
@@ -117,16 +119,19 @@ def capped(managed: Managed) -> Managed:
         (manager for manager in managed if manager.operation == UPDATE),
         key=lambda manager: (managed[manager].time, manager.name, manager.api_version, manager.subresource),
     )
-    beyond = updates[: max(len(updates) - MOST_UPDATERS + 1, 0)] if len(updates) > MOST_UPDATERS else []
-    if not beyond:
-        return managed
-    kept = {manager: entry for manager, entry in managed.items() if manager not in beyond}
-    for manager in beyond:
+    kept, first_of, count = dict(managed), dict[str, Manager](), len(updates)
+    for manager in updates:
+        if count <= MOST_UPDATERS:
+            break
         entry = managed[manager]
+        first = first_of.setdefault(entry.api_version, manager)
+        if first is manager:  # The oldest of its version stays as it is until a second one joins it.
+            continue
         bucket = Manager(ANCIENT, UPDATE, entry.api_version)
-        before = kept.get(bucket)
-        fields = entry.fields | before.fields if before else entry.fields
-        kept[bucket] = Entry(fields, entry.api_version, max(entry.time, before.time if before else ""))
+        before = kept.get(bucket) or kept.pop(first)
+        del kept[manager]
+        kept[bucket] = Entry(entry.fields | before.fields, entry.api_version, entry.time)
+        count -= 1
     return kept
 
 

@@ -37,13 +37,30 @@ def parse(tree: Any) -> Fields:
                 if path:
                     found.add(path)
                 continue
-            if step[:2] not in ("f:", "k:", "v:", "i:"):
-                raise ValueError(f"missing key type in {step!r}")
+            step = _read_step(step)
             if below == {}:
                 found.add((*path, step))
             else:
                 waiting.append(((*path, step), below))
     return frozenset(found)
+
+
+@lru_cache(maxsize=8192)
+def _read_step(step: str) -> str:
+    """The step as we write it: its keys in order. Errors: ValueError if it names nothing."""
+    kind, _, text = step.partition(":")
+    if kind == "f":
+        return step
+    if kind == "i":
+        return f"i:{int(text)}"
+    if kind not in ("k", "v"):
+        raise ValueError(f"missing key type in {step!r}")
+    value = orjson.loads(text)
+    if kind == "v":
+        return value_step(value)
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"no keys in {step!r}")
+    return key_step(value)
 
 
 def write(fields: Fields) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tests.cluster.apiserver.replay import Api
 
 DEPLOYMENTS = "/apis/apps/v1/namespaces/shop/deployments"
 PATH = f"{DEPLOYMENTS}/app"
-APPLY, MERGE, STRATEGIC = "apply-patch+yaml", "merge-patch+json", "strategic-merge-patch+json"
+APPLY, MERGE = "apply-patch+yaml", "merge-patch+json"
 
 # claim: (the field as a conflict shows it, its values)
 CONTAINER = '.spec.template.spec.containers[name="c0"]'
@@ -32,8 +32,8 @@ CLAIMS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "port-81": (f'{CONTAINER}.ports[containerPort=81,protocol="UDP"].name', ("p81", "q81")),
     "args": (f"{CONTAINER}.args", (("x",), ("x", "y"))),
 }
-# Who says a field of an element says the element, too. It has no value that could differ, so it is never a conflict, and
-# whoever lost the field to another keeps it: the element outlives its value.
+# Who says a field of an element says the element, too. It has no value that could differ, so it is never a conflict,
+# and whoever lost the field to another keeps it: the element outlives its value.
 ELEMENTS = {
     "env-A": f'{CONTAINER}.env[name="A"]',
     "env-B": f'{CONTAINER}.env[name="B"]',
@@ -153,20 +153,24 @@ class Model:
 NAMES = st.sampled_from(("alpha", "beta", "gamma"))
 SAID = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, (_, values) in CLAIMS.items()})
 APPLIES = st.tuples(st.just("apply"), NAMES, SAID, st.booleans())
-UPDATES = st.sampled_from(UPDATABLE).flatmap(
-    lambda claim: st.tuples(
-        st.just("update"), NAMES, st.just(claim), st.sampled_from((*CLAIMS[claim][1], None)[: 3 if claim != "replicas" else 2])
-    )
-)
+CHANGES = st.sampled_from(UPDATABLE).flatmap(
+    lambda claim: st.tuples(st.just(claim), st.sampled_from(CLAIMS[claim][1]))
+) | st.tuples(st.sampled_from(("label-a", "label-b")), st.none())
+UPDATES = st.tuples(st.just("update"), NAMES, CHANGES).map(lambda step: (*step[:2], *step[2]))
 STEPS = st.lists(st.one_of(APPLIES, APPLIES, UPDATES), min_size=1, max_size=10)
 
 
 def an_api() -> Api:
-    """An app whose first container belongs to `base` for good."""
+    """An app whose first container belongs to `base` for good.
+
+    So does one label: whoever wrote the first one by an update owns `labels` itself, also when nothing is left in it,
+    and then the next label of anybody is a conflict. The real server has this trap as well; the model has not.
+    """
     api = Api().with_namespace("shop")
     pod = {"metadata": {"labels": {"app": "app"}}, "spec": {"containers": [{"name": "c0", "image": "nginx:1.27"}]}}
     spec = {"selector": {"matchLabels": {"app": "app"}}, "template": pod}
-    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app"}, "spec": spec}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app", "labels": {"base": "1"}}}
+    body["spec"] = spec
     status, answer = api.ask("PATCH", f"{PATH}?fieldManager=base", body, f"application/{APPLY}")
     assert status == 201, answer
     return api
@@ -281,7 +285,7 @@ def test_the_same_apply_again_writes_nothing(steps: list[tuple[Any, ...]], name:
     for step in steps:
         played(api, model, step)
     _, first = sent(api, name, claims, True)
-    api.server.clock.now += 60_000_000  # A later second: only a time could change.
+    api.server.clock.advance(api.server.clock.now + 60_000_000)  # A later second: only a time could change.
     revision = api.store.revision
 
     status, second = sent(api, name, claims, True)
@@ -292,9 +296,7 @@ def test_the_same_apply_again_writes_nothing(steps: list[tuple[Any, ...]], name:
 
 @given(STEPS, NAMES, SAID)
 @settings(max_examples=40, deadline=None, derandomize=True)
-def test_a_dry_run_says_what_would_be_and_leaves_everything(
-    steps: list[tuple[Any, ...]], name: str, claims: Claims
-):
+def test_a_dry_run_says_what_would_be_and_leaves_everything(steps: list[tuple[Any, ...]], name: str, claims: Claims):
     api, model = an_api(), Model()
     for step in steps:
         played(api, model, step)

@@ -26,7 +26,7 @@ ACCEPTED_ONLY = {"DELETE negative grace": "a kubelet had filled in the status"}
 # Asked elsewhere, since it takes more than this API server alone: who is asking, other objects, a gateway, a kubelet.
 ELSEWHERE = re.compile(
     r"(bad token|anonymous|alice|impersonation|quota (configmaps|pods|needs)|token |exec of it|crd |POST /version"
-    r"|OPTIONS|SSA |patch: apply|apply with managedFields)"
+    r"|OPTIONS)"
 )
 
 

@@ -230,8 +230,10 @@ class Runtime:
     def start_container(self, record: Record) -> Record:
         """It runs from now on. Errors: StartError (no such program); the record says so too."""
         key = key_of(record["uid"], record["name"], record["attempt"])
+        image = images.resolve(record["image"])
         try:
-            program = program_for(images.resolve(record["image"]), record["argv"])
+            # A script says how the container goes, whatever its command is called.
+            program = image.program if record["script"] else program_for(image, record["argv"])
         except StartError as error:
             failed = {
                 "ended": self.clock.now,

@@ -37,7 +37,7 @@ REWRITES = (
     _rewrite(rf"-{SAFE}{{6,10}}-{SAFE}{{5}}\b", "-<hash>-<random>", "a hash of Go structures, and chance"),
     _rewrite(rf"-{SAFE}{{8,10}}\b", "-<hash>", "a hash of Go structures"),
     _rewrite(rf"(?<=[-_]){SAFE}{{5}}\b(?!-)", "<random>", "generateName draws by chance"),
-    _rewrite(rf"(pod-template-hash[=:] ?){SAFE}{{6,10}}\b", r"\1<hash>", "a hash of Go structures"),
+    _rewrite(rf"((template|revision)-hash[=:] ?){SAFE}{{6,10}}\b", r"\1<hash>", "a hash of Go structures"),
     _rewrite(r"(?<=-)\d{8}\b", "<minute>", "a CronJob names its Jobs after the minute"),
     _rewrite(r"\.[0-9a-f]{16}\b", ".<event>", "events are named after the nanosecond"),
     _rewrite(r'([rR]esource ?[vV]ersion"?: +)"?\d+"?', r"\1<revision>", "revisions count everything in the cluster"),
@@ -62,6 +62,7 @@ AGE = re.compile(r"(?<![\w.-])(\d+y)?(\d+d)?(\d+h)?(\d{1,2}m)?(\d+(\.\d+)?s)?(?<
 LEFT_OUT = re.compile(
     r"(Client Version|Kustomize Version|Warning: version difference)"
     r"|Waiting for (deployment|daemon set|\d+ pods|partitioned)|evicting pod |error when evicting pod "
+    r"|reflector\.go|.*\(combined from similar events\)"
 )
 # No kubelet was recorded, but KWOK: what a kubelet says of its pods and of its node is left out.
 KUBELETS = re.compile(
@@ -82,7 +83,7 @@ def lines_of(text: str, command: str, namespace: str) -> list[str]:
         text = "\n".join(line for line in text.splitlines() if STRUCTURE.match(line) or line.startswith("error"))
     for pattern, by, _ in REWRITES:
         text = pattern.sub(by, text)
-    text = AGE.sub("<age>", text)
+    text = AGE.sub("<age>", text).replace("<invalid>", "<age>")  # Simulated time may be ahead of kubectl's.
     lines = [re.sub(r"\s+", " ", re.sub(r"-{3,}", "---", line)).strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not LEFT_OUT.match(line) and not KUBELETS.match(line)]
     if "delete all --all" in command:  # A race with the garbage collector.

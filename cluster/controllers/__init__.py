@@ -3,6 +3,7 @@
 Read replicaset.py first, then nodelifecycle.py, tainteviction.py and deployment.py.
 """
 
+from cluster.controllers.certificatesigning import SigningController
 from cluster.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from cluster.controllers.cronjob import CronJobController
 from cluster.controllers.daemonset import DaemonSetController
@@ -22,6 +23,7 @@ from cluster.controllers.replication import ReplicationControllerController
 from cluster.controllers.resourcequota import ResourceQuotaController
 from cluster.controllers.rootcapublisher import RootCAPublisher
 from cluster.controllers.serviceaccount import ServiceAccountController
+from cluster.controllers.serviceaccount_token import TokensController
 from cluster.controllers.statefulset import StatefulSetController
 from cluster.controllers.tainteviction import TaintEvictionController
 from cluster.controllers.ttl import TtlController
@@ -51,6 +53,8 @@ CONTROLLERS = (
     CronJobController,
     TtlAfterFinishedController,
     ClusterRoleAggregationController,
+    TokensController,
+    SigningController,
     ClaimProtectionController,
     VolumeProtectionController,
     PersistentVolumeController,

@@ -56,6 +56,7 @@ def test_kubectl_is_who_its_credentials_say_and_may_what_roles_say(orrery: Insta
     assert "kubernetes-admin" in admin("auth", "whoami")
     assert admin("auth", "can-i", "create", "pods") == "yes"
     assert "Unauthorized" in stranger.refused("get", "pods")
+    assert "Unauthorized" in stranger.refused("get", "--raw", "/nope")
 
     assert "[dev system:authenticated]" in alice("auth", "whoami")
     assert alice.refused("get", "pods") == (

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -25,6 +25,12 @@ END = datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC)
 CREDENTIAL = "authentication.kubernetes.io/credential-id"
 EXTENDED = {"client auth": ExtendedKeyUsageOID.CLIENT_AUTH, "server auth": ExtendedKeyUsageOID.SERVER_AUTH}
 BASIC = {"digital signature": "digital_signature", "key encipherment": "key_encipherment"}
+
+
+# What our library says of what anybody may show us.
+_UNREADABLE = (
+    ValueError, TypeError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.InvalidVersion, UnsupportedAlgorithm,
+)  # fmt: skip
 
 
 class BadCertificate(Exception):
@@ -117,7 +123,7 @@ def user_of(der: bytes, authorities: list[tuple[x509.Certificate, datetime.datet
     try:
         certificate = x509.load_der_x509_certificate(der)
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (ValueError, x509.ExtensionNotFound) as error:
+    except _UNREADABLE as error:
         raise BadCertificate(f"x509: {error}") from error
     now = next((time for authority, time in authorities if _issued_by(certificate, authority)), None)
     if now is None:
@@ -137,6 +143,6 @@ def user_of(der: bytes, authorities: list[tuple[x509.Certificate, datetime.datet
 def _issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*_UNREADABLE, InvalidSignature):
         return False
     return True

@@ -107,6 +107,10 @@ def test_a_certificate_that_does_not_count_is_401(lab, wrong):
     assert fetch("/version", certificate=a_certificate("alice", **wrong)).status == 401
 
 
+def test_what_is_no_certificate_at_all_is_401(lab):
+    assert fetch("/version", certificate=b"\x30\x03nonsense").status == 401
+
+
 def test_a_role_counts_for_readers_as_soon_as_it_is_committed_and_until_it_is_gone(lab):
     alice = a_certificate("alice")
     lab.config_map("settings")

@@ -12,6 +12,7 @@ from kr8s.objects import ConfigMap as Kr8sConfigMap
 from kr8s.objects import Deployment as Kr8sDeployment
 from kr8s.objects import Pod as Kr8sPod
 from kubernetes import watch
+from kubernetes.stream import stream
 from lightkube.core.exceptions import ApiError
 from lightkube.models.apps_v1 import DeploymentSpec
 from lightkube.models.core_v1 import Container, PodSpec, PodTemplateSpec
@@ -64,6 +65,9 @@ def test_kubernetes_creates_watches_scales_reads_logs_and_deletes(space, kubecon
         pods = core.list_namespaced_pod(space, label_selector="app=web").items
         if len(pods) == 2 and all(pod.status.phase == "Running" for pod in pods):
             ready.stop()
+    name = core.list_namespaced_pod(space, label_selector="app=web").items[0].metadata.name
+    command = ["sh", "-c", "echo from $(hostname)"]
+    assert stream(core.connect_get_namespaced_pod_exec, name, space, command=command, stdout=True) == f"from {name}\n"
     scale = apps.patch_namespaced_deployment_scale("web", space, {"spec": {"replicas": 1}})
     assert scale.spec.replicas == 1
     assert apps.read_namespaced_deployment("web", space).metadata.generation == 2
@@ -129,6 +133,9 @@ def test_kr8s_creates_waits_scales_reads_logs_and_deletes(space, kubeconfig):
     web.wait("condition=Available", timeout=PATIENCE)
     web.scale(2)
     eventually(lambda: len([p for p in web.pods() if p.status.get("phase") == "Running"]) == 2, "two pods")
+    pod = web.pods()[0]
+    done = pod.exec(["sh", "-c", "echo from $(hostname); exit 3"], check=False)
+    assert (done.stdout.decode(), done.returncode) == (f"from {pod.name}\n", 3)
     talker = Kr8sPod({**a_talker(), "metadata": {"name": "talker", "namespace": space}}, api=api)
     talker.create()
     talker.wait("jsonpath='{.status.phase}'=Succeeded", timeout=PATIENCE)
@@ -159,6 +166,9 @@ def test_lightkube_creates_waits_watches_patches_reads_logs_and_deletes(space, k
     client.create(Deployment(metadata=ObjectMeta(name="web"), spec=spec))
     available = client.wait(Deployment, "web", for_conditions=["Available"])
     assert available.status.readyReplicas == 1
+    name = next(iter(client.list(Pod, labels={"app": "web"}))).metadata.name
+    done = client.exec(name, command=["sh", "-c", "echo from $(hostname)"], stdout=True)
+    assert done.stdout == f"from {name}\n"
     client.patch(Deployment.Scale, "web", {"spec": {"replicas": 2}})
     assert client.get(Deployment.Scale, "web").spec.replicas == 2
     client.create(Pod.from_dict(a_talker()))

@@ -78,10 +78,11 @@ async def serve(socket: Socket, target: Target) -> None:
 
 
 async def _greet(socket: Socket, asked: Asked) -> None:
-    """Real servers open each channel with an empty message."""
-    for channel, wanted in ((STDOUT, asked.stdout), (STDERR, asked.stderr), (ERROR, True)):
-        if wanted:
-            await socket.send(channel, b"")
+    """An empty message on the first channel that the client reads tells it that the connection stands.
+
+    On no other: there are clients that take what comes on the error channel for the end, and can't read nothing.
+    """
+    await socket.send(STDOUT if asked.stdout else STDERR if asked.stderr else ERROR, b"")
 
 
 async def _end(socket: Socket, status: dict[str, Any]) -> None:

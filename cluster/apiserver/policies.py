@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from cluster.apiserver import cel
 from cluster.apiserver.cel import Budget, CompileError, EvalError
-from cluster.apiserver.cel.functions import FIELDS, add_member
+from cluster.apiserver.cel.functions import FIELDS, add, add_member
 from cluster.apiserver.cel.values import Opaque
 from cluster.objects import Manifest
 
@@ -43,6 +43,7 @@ REQUEST = Shape(
     requestResource=_RESOURCE, requestSubResource="string", name="string", namespace="string", operation="string",
     userInfo=_USER, dryRun="bool", options="dyn",
 )  # fmt: skip
+MESSAGES: dict[str, tuple[str, ...] | None] = {"Object": None, "JSONPatch": ("op", "path", "from", "value")}
 TYPES: dict[str, Any] = {
     "object": "dyn", "oldObject": "dyn", "request": REQUEST, "namespaceObject": "dyn", "authorizer": "authorizer",
 }  # fmt: skip
@@ -50,18 +51,18 @@ TYPES: dict[str, Any] = {
 
 @lru_cache(maxsize=2048)
 def compiled(
-    text: str, wanted: tuple[str, ...], has_params: bool, variables: tuple[tuple[str, Any], ...]
+    text: str, wanted: tuple[Any, ...], has_params: bool, variables: tuple[tuple[str, Any], ...]
 ) -> cel.Program:
     """One expression of a policy. `variables`: names and types of those before it. Errors: CompileError."""
     known = Shape("kubernetes.variables")
     known.fields = dict(variables)
     types = {**TYPES, "variables": known, **({"params": "dyn"} if has_params else {})}
-    return cel.compile(text, types, wanted)
+    return cel.compile(text, types, wanted, MESSAGES)
 
 
-def expressions(spec: Manifest) -> list[tuple[str, str, tuple[str, ...]]]:
-    """(place, text, what it may be) of every expression of a ValidatingAdmissionPolicy but its variables."""
-    found: list[tuple[str, str, tuple[str, ...]]] = []
+def expressions(spec: Manifest) -> list[tuple[str, str, tuple[Any, ...]]]:
+    """(place, text, what it may be) of every expression of a policy, of either kind, but its variables."""
+    found: list[tuple[str, str, tuple[Any, ...]]] = []
     for number, each in enumerate(spec.get("matchConditions") or []):
         found.append((f"spec.matchConditions[{number}].expression", each.get("expression", ""), ("bool",)))
     for number, each in enumerate(spec.get("validations") or []):
@@ -70,6 +71,10 @@ def expressions(spec: Manifest) -> list[tuple[str, str, tuple[str, ...]]]:
     for number, each in enumerate(spec.get("auditAnnotations") or []):
         wanted = ("string", "null_type")
         found.append((f"spec.auditAnnotations[{number}].valueExpression", each.get("valueExpression", ""), wanted))
+    for number, each in enumerate(spec.get("mutations") or []):
+        for part, made in (("jsonPatch", ("list", "dyn")), ("applyConfiguration", "dyn")):
+            text = (each.get(part) or {}).get("expression", "")
+            found.append((f"spec.mutations[{number}].{part}.expression", text, (made,)))
     return [(place, text, wanted) for place, text, wanted in found if text.strip()]
 
 
@@ -104,7 +109,7 @@ def problems(spec: Manifest) -> list[tuple[str, str, str]]:
         except CompileError as error:
             told = str(error)
             if ": must evaluate to" in told:
-                told = f"must evaluate to {' or '.join(wanted)}".replace("null_type", "null")
+                told = f"must evaluate to {' or '.join(map(cel.name_of, wanted))}"
             else:
                 told = f"compilation failed: {told}"
             found.append((place, text, told))
@@ -169,6 +174,12 @@ def _check(budget: Budget, asked: Opaque, verb: str) -> Opaque:
     return Opaque("decision", asked.content.decide(asked.content, verb))
 
 
+def _escaped_key(budget: Budget, key: str) -> str:
+    budget.spend(len(key) // 10)
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+add("jsonpatch.escapeKey", ("string",), "string", _escaped_key)
 add_member("path", ("authorizer", "string"), "pathcheck", _path)
 add_member("serviceAccount", ("authorizer", "string", "string"), "authorizer", _account)
 add_member("group", ("authorizer", "string"), "groupcheck", _with("group", "groupcheck"))

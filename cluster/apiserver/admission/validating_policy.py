@@ -58,16 +58,16 @@ def check(server: Any, attributes: Attributes) -> None:
 def _judge(server: Any, attributes: Attributes, policy: Manifest, binding: Manifest) -> None:
     """One policy as one binding wants it."""
     spec = policy["spec"]
-    seen = _as_matched(server, attributes, spec.get("matchConstraints"))
-    if seen is None or not _matches(server, attributes, binding["spec"].get("matchResources"), seen, True):
+    seen = as_matched(server, attributes, spec.get("matchConstraints"))
+    if seen is None or not matches(server, attributes, binding["spec"].get("matchResources"), seen, True):
         return
     try:
-        parameters = _parameters(server, attributes, spec, binding["spec"])
-    except _NoParameters as error:
+        found = parameters(server, attributes, spec, binding["spec"])
+    except NoParameters as error:
         denials = [] if spec.get("failurePolicy") == "Ignore" else [Denial(str(error))]
         _conclude(attributes, policy, binding, denials)
         return
-    for params in parameters:
+    for params in found:
         _conclude(attributes, policy, binding, _denials(server, attributes, policy, params, seen))
 
 
@@ -76,13 +76,13 @@ def _conclude(attributes: Attributes, policy: Manifest, binding: Manifest, denia
     actions = binding["spec"].get("validationActions") or []
     if denials and "Deny" in actions:
         names = f"ValidatingAdmissionPolicy '{meta.name(policy)}' with binding '{meta.name(binding)}'"
-        raise _refusal(attributes, f"{names} denied request: {denials[0].message}", denials[0].reason or "Invalid")
+        raise refusal(attributes, f"{names} denied request: {denials[0].message}", denials[0].reason or "Invalid")
     if "Warn" in actions:
         words = f"Validation failed for ValidatingAdmissionPolicy '{meta.name(policy)}'"
         attributes.warnings += [f"{words} with binding '{meta.name(binding)}': {each.message}" for each in denials]
 
 
-def _refusal(attributes: Attributes, message: str, reason: str) -> errors.ApiError:
+def refusal(attributes: Attributes, message: str, reason: str) -> errors.ApiError:
     resource = attributes.resource
     error = errors.Forbidden(resource.group, resource.plural, attributes.name, message, [{"message": message}])
     error.status, error.reason = CODES.get(reason, 422), reason
@@ -100,19 +100,19 @@ class Seen(NamedTuple):
     old: Manifest | None
 
 
-def _as_matched(server: Any, attributes: Attributes, rules: Manifest | None) -> Seen | None:
+def as_matched(server: Any, attributes: Attributes, rules: Manifest | None) -> Seen | None:
     """The request, if the policy is about it."""
     created = attributes.operation == CREATE
     plain = Seen(attributes.resource, attributes.obj if attributes.operation != "delete" else None,
                  None if created else attributes.old or attributes.obj)  # fmt: skip
-    if _matches(server, attributes, rules, plain, False):
+    if matches(server, attributes, rules, plain, False):
         return _presented(plain, attributes.resource)
     if (rules or {}).get("matchPolicy") == "Exact":
         return None
     for other in server.kinds.resources:
         if other.cache == attributes.resource.cache and other.api_version != attributes.resource.api_version:
             same = plain._replace(resource=other)
-            if _matches(server, attributes, rules, same, False):
+            if matches(server, attributes, rules, same, False):
                 return _presented(same, other)
     return None
 
@@ -122,7 +122,7 @@ def _presented(seen: Seen, resource: Resource) -> Seen:
     return Seen(resource, obj, registry.present(resource, seen.old) if seen.old is not None else None)
 
 
-def _matches(server: Any, attributes: Attributes, rules: Manifest | None, seen: Seen, is_binding: bool) -> bool:
+def matches(server: Any, attributes: Attributes, rules: Manifest | None, seen: Seen, is_binding: bool) -> bool:
     """`rules`: MatchResources. A binding without rules about resources takes what its policy takes."""
     if rules is None:
         return is_binding
@@ -185,30 +185,30 @@ def _object_fits(selector: Manifest | None, seen: Seen) -> bool:
 # --- parameters -------------------------------------------------------------------------------------------------
 
 
-class _NoParameters(Exception):
+class NoParameters(Exception):
     """The binding's parameters can't be had, and it says that this is a failure."""
 
 
-def _parameters(server: Any, attributes: Attributes, spec: Manifest, binding: Manifest) -> list[Manifest | None]:
-    """What the policy is evaluated with, once each; none: the policy does not apply. Errors: _NoParameters."""
+def parameters(server: Any, attributes: Attributes, spec: Manifest, binding: Manifest) -> list[Manifest | None]:
+    """What the policy is evaluated with, once each; none: the policy does not apply. Errors: NoParameters."""
     kind, reference = spec.get("paramKind"), binding.get("paramRef")
     if not kind or not reference:
         return [None]
     wrong = "failed to configure binding: "
     resource = server.kinds.find(kind.get("kind", ""), kind.get("apiVersion", ""))
     if resource is None:
-        raise _NoParameters(f"failed to configure policy: failed to find resource referenced by paramKind: '{kind}'")
+        raise NoParameters(f"failed to configure policy: failed to find resource referenced by paramKind: '{kind}'")
     namespace = reference.get("namespace", "")
     if resource.namespaced and not namespace:
         namespace = attributes.namespace
         if not namespace:
-            raise _NoParameters(f"{wrong}cannot use namespaced paramRef in policy binding that matches cluster-scoped"
+            raise NoParameters(f"{wrong}cannot use namespaced paramRef in policy binding that matches cluster-scoped"
                                 " resources")  # fmt: skip
     elif not resource.namespaced and namespace:
-        raise _NoParameters(f"{wrong}paramRef.namespace must not be provided for a cluster-scoped `paramKind`")
+        raise NoParameters(f"{wrong}paramRef.namespace must not be provided for a cluster-scoped `paramKind`")
     found = _referenced(server, resource, namespace, reference)
     if not found and reference.get("parameterNotFoundAction", "Deny") == "Deny":
-        raise _NoParameters(f"{wrong}no params found for policy binding with `Deny` parameterNotFoundAction")
+        raise NoParameters(f"{wrong}no params found for policy binding with `Deny` parameterNotFoundAction")
     return [registry.present(resource, each) for each in found[:MOST_PARAMS]]
 
 
@@ -230,12 +230,12 @@ def _denials(
     """Every validation that fails; errors count as the policy's failurePolicy says."""
     spec, budget = policy["spec"], Budget(POLICY_LIMIT)
     strict = spec.get("failurePolicy") != "Ignore"
-    run = _Evaluation(spec, _variables(server, attributes, params, seen), budget)
+    run = Evaluation(spec, variables_of(server, attributes, params, seen), budget)
     try:
         if not all(run.value(each["expression"], ("bool",), False) for each in spec.get("matchConditions") or ()):
             return []
     except (CompileError, EvalError, Exhausted) as error:
-        return [Denial(_problem(error))] if strict else []
+        return [Denial(problem_of(error))] if strict else []
     return list(_failed(spec, run, strict))
 
 
@@ -246,21 +246,21 @@ def meets(server: Any, attributes: Attributes, conditions: list[Manifest], resou
     """
     created, gone = attributes.operation == CREATE, attributes.operation == "delete"
     seen = Seen(resource, None if gone else attributes.obj, None if created else attributes.old or attributes.obj)
-    variables = _variables(server, attributes, None, _presented(seen, resource))
-    run, problems = _Evaluation({}, variables, Budget(POLICY_LIMIT)), []
+    variables = variables_of(server, attributes, None, _presented(seen, resource))
+    run, problems = Evaluation({}, variables, Budget(POLICY_LIMIT)), []
     for condition in conditions:
         try:
             if run.value(condition["expression"], ("bool",), False) is not True:
                 return False
         except (CompileError, EvalError, Exhausted) as error:
-            problems.append(_problem(error))
+            problems.append(problem_of(error))
     if problems:
         listed = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
         raise errors.Forbidden(attributes.resource.group, attributes.resource.plural, attributes.name, listed)
     return True
 
 
-def _failed(spec: Manifest, run: "_Evaluation", strict: bool) -> Iterator[Denial]:
+def _failed(spec: Manifest, run: "Evaluation", strict: bool) -> Iterator[Denial]:
     for validation in spec.get("validations") or ():
         text = validation["expression"].strip()
         try:
@@ -268,16 +268,16 @@ def _failed(spec: Manifest, run: "_Evaluation", strict: bool) -> Iterator[Denial
                 continue
         except (CompileError, EvalError) as error:
             if strict:
-                yield Denial(f"expression '{text}' resulted in error: {_problem(error)}")
+                yield Denial(f"expression '{text}' resulted in error: {problem_of(error)}")
             continue
         except Exhausted as error:
             if strict:
-                yield Denial(_problem(error))
+                yield Denial(problem_of(error))
             return
         yield Denial(_message(validation, run), validation.get("reason") or "")
 
 
-def _message(validation: Manifest, run: "_Evaluation") -> str:
+def _message(validation: Manifest, run: "Evaluation") -> str:
     plain = (validation.get("message") or "").strip() or f"failed expression: {validation['expression'].strip()}"
     if not validation.get("messageExpression"):
         return plain
@@ -289,13 +289,13 @@ def _message(validation: Manifest, run: "_Evaluation") -> str:
     return made.strip() if usable else plain
 
 
-def _problem(error: Exception) -> str:
+def problem_of(error: Exception) -> str:
     if isinstance(error, Exhausted):
         return "validation failed due to running out of cost budget, no further validation rules will be run"
     return str(error)
 
 
-class _Evaluation:
+class Evaluation:
     """One policy on one request: its variables are computed when they are looked at, once."""
 
     def __init__(self, spec: Manifest, variables: dict[str, Any], budget: Budget) -> None:
@@ -305,7 +305,7 @@ class _Evaluation:
         makers = {name: lambda text=text: self.value(text, ()) for name, text in names.items()}
         self.variables["variables"] = Lazy(makers)
 
-    def value(self, text: str, wanted: tuple[str, ...], with_variables: bool = True) -> Any:
+    def value(self, text: str, wanted: tuple[Any, ...], with_variables: bool = True) -> Any:
         """Errors: CompileError, EvalError, Exhausted."""
         known = policies.types_of(self.spec) if with_variables else ()
         program: cel.Program = policies.compiled(text, wanted, self.has_params, known)
@@ -316,7 +316,7 @@ class _Evaluation:
             self.budget.left -= own.limit - max(own.left, 0)
 
 
-def _variables(server: Any, attributes: Attributes, params: Manifest | None, seen: Seen) -> dict[str, Any]:
+def variables_of(server: Any, attributes: Attributes, params: Manifest | None, seen: Seen) -> dict[str, Any]:
     namespace = server.informers.get("Namespace", "", attributes.namespace) if attributes.namespace else None
     return {
         "object": seen.obj,

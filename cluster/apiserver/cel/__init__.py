@@ -14,8 +14,8 @@ Left out: estimating the cost of a rule before it runs, protobuf messages, resou
 Read next: syntax.py, values.py, functions.py. Why this is ours: docs/decisions.
 """
 
-from cluster.apiserver.cel.program import Program, compile
+from cluster.apiserver.cel.program import Program, compile, name_of
 from cluster.apiserver.cel.syntax import CompileError
 from cluster.apiserver.cel.values import Budget, EvalError, Exhausted
 
-__all__ = ["Budget", "CompileError", "EvalError", "Exhausted", "Program", "compile"]
+__all__ = ["Budget", "CompileError", "EvalError", "Exhausted", "Program", "compile", "name_of"]

@@ -60,9 +60,17 @@ class Program:
             raise EvalError(str(error)) from None
 
 
-def compile(text: str, variables: Mapping[str, Type], wanted: tuple[Type, ...] = ()) -> Program:
-    """`variables`: names to types; `wanted`: what the value may be, anything if empty. Errors: CompileError."""
-    compiler = _Compiler(text, variables)
+Messages = Mapping[str, tuple[str, ...] | None]
+
+
+def compile(
+    text: str, variables: Mapping[str, Type], wanted: tuple[Type, ...] = (), messages: Messages | None = None
+) -> Program:
+    """`variables`: names to types; `wanted`: what the value may be, anything if empty. Errors: CompileError.
+
+    `messages`: types of which objects may be made, with their fields; None: any.
+    """
+    compiler = _Compiler(text, variables, messages or {})
     tree = parse(text)
     type_, run = compiler.compile(tree, dict(variables))
     if wanted and not any(_fits(type_, each, {}) for each in wanted):
@@ -113,8 +121,8 @@ def _resolved(type_: Type, bound: dict[str, Type]) -> Type:
 
 
 class _Compiler:
-    def __init__(self, text: str, variables: Mapping[str, Type]) -> None:
-        self.text, self.used = text, set[str]()
+    def __init__(self, text: str, variables: Mapping[str, Type], messages: Messages) -> None:
+        self.text, self.used, self.messages = text, set[str](), messages
         self.outer = set(variables)
 
     def fail(self, at: int, problem: str) -> CompileError:
@@ -332,6 +340,26 @@ class _Compiler:
             return {key_of(key(variables, budget)): value(variables, budget) for key, value in pairs}
 
         return ("map", _common([t for t, _ in keys]), _common([t for t, _ in values])), run
+
+    def _message(self, expr: Expr, scope: dict[str, Type]) -> tuple[Type, Run]:
+        """An object of a type that the environment knows. Its fields become a map; a type may check their names."""
+        assert expr.target is not None
+        path = _path(expr.target)
+        known = next((name for name in self.messages if path == name or path.startswith(f"{name}.")), None)
+        if known is None or path.split(".")[0] in scope:
+            raise self.fail(expr.at, f"undeclared reference to '{path}' (in container '')")
+        allowed = self.messages[known]
+        compiled = [self.compile(each, scope) for each in expr.args]
+        for name in expr.names:
+            if allowed is not None and name not in allowed:
+                raise self.fail(expr.at, f"undefined field '{name}'")
+        pairs = [(name, run) for name, (_, run) in zip(expr.names, compiled, strict=True)]
+
+        def run(variables: Variables, budget: Budget) -> dict[str, Any]:
+            budget.spend(len(pairs) + 1)
+            return {name: each(variables, budget) for name, each in pairs}
+
+        return "dyn", run
 
     # --- folds --------------------------------------------------------------------------------------------------
 

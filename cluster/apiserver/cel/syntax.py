@@ -27,14 +27,14 @@ class CompileError(Exception):
 
 @dataclass(slots=True)
 class Expr:
-    """`what`: literal, name, select, has, call, list, map, and, or, if, fold, bind. `at`: where in the text."""
+    """`what`: literal, name, select, has, call, list, map, message, and, or, if, fold, bind. `at`: its place."""
 
     what: str
     at: int
     value: Any = None  # The literal; the name; the field; the function.
     target: "Expr | None" = None  # What is selected from or called on.
     args: list["Expr"] = field(default_factory=list)
-    names: tuple[str, ...] = ()  # Variables of a fold.
+    names: tuple[str, ...] = ()  # Variables of a fold; fields of a message.
     optional: bool = False
     depth: int = 1
 
@@ -239,7 +239,7 @@ class _Parser:
                 self.expect("]")
                 made = self.made("call", at, "_[_]" if token == "[" else "_[?_]", args=[made, index])
             elif token == "{" and made.what in ("name", "select"):
-                raise CompileError(self.text, self.next()[2], "Syntax error: messages cannot be created here")
+                made = self.message(made)
             else:
                 return made
 
@@ -288,6 +288,23 @@ class _Parser:
             self.next()
         self.expect("}")
         return self.made("map", at, args=entries)
+
+    def message(self, named: Expr) -> Expr:
+        """`JSONPatch{op: "add", path: "/a"}`: an object of a type of its own."""
+        at, fields, values = self.expect("{"), [], []
+        while self.peek() != "}":
+            kind, name, where = self.next()
+            if kind not in ("name", "quoted"):
+                told = f"Syntax error: mismatched input '{_shown(name)}' expecting a field"
+                raise CompileError(self.text, where, told)
+            fields.append(str(name).strip("`"))
+            self.expect(":")
+            values.append(self.expression())
+            if self.peek() != ",":
+                break
+            self.next()
+        self.expect("}")
+        return self.made("message", at, args=values, target=named, names=tuple(fields))
 
     def named(self, name: str, at: int) -> Expr:
         if name in ("true", "false", "null"):

@@ -3,7 +3,7 @@
 Only the kinds: whether a write is sent to a webhook or judged by a policy is admission's business.
 
 Mirrors:  kubernetes/pkg/apis/admissionregistration/{v1/defaults.go, validation/validation.go}
-Left out: compiling the expressions of mutating policies and of webhooks' matchConditions.
+Left out: compiling the expressions of webhooks' matchConditions.
 """
 
 import re
@@ -372,7 +372,8 @@ def _mutating_problems(policy: Manifest) -> list[Problem]:
         found.append(required("spec.mutations", "mutations must contain at least one item"))
     for number, mutation in enumerate(mutations):
         found += _mutation(mutation, f"spec.mutations[{number}]")
-    return [*found, *choice("spec.reinvocationPolicy", spec.get("reinvocationPolicy", ""), REINVOCATIONS)]
+    found += choice("spec.reinvocationPolicy", spec.get("reinvocationPolicy", ""), REINVOCATIONS)
+    return [*found, *(invalid(place, text, problem) for place, text, problem in policies.problems(spec))]
 
 
 _PARTS = {"JSONPatch": ("jsonPatch", "applyConfiguration"), "ApplyConfiguration": ("applyConfiguration", "jsonPatch")}

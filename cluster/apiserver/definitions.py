@@ -63,7 +63,9 @@ class Definitions(Component):
         """`status` with that condition; the time of an unchanged one stays."""
         known = conditions.get({"status": status}, type_)
         now = self.clock.stamp()
-        since = known["lastTransitionTime"] if known is not None and known["status"] == value else now
+        since = now
+        if known is not None and known.get("status") == value:
+            since = known.get("lastTransitionTime") or now
         condition = {"type": type_, "status": value, "lastTransitionTime": since, "reason": reason, "message": message}
         return {**status, "conditions": conditions.put(status.get("conditions") or [], condition)}
 

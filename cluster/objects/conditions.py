@@ -8,7 +8,7 @@ from cluster.objects import Manifest
 def get(obj: Manifest, type_: str) -> dict[str, Any] | None:
     """The condition of that type in `obj`'s status; None if it has none."""
     for condition in (obj.get("status") or {}).get("conditions") or ():
-        if condition["type"] == type_:
+        if condition.get("type") == type_:
             return condition  # type: ignore[no-any-return]
     return None
 
@@ -21,10 +21,10 @@ def is_true(obj: Manifest, type_: str) -> bool:
 def put(conditions: list[Manifest] | None, condition: Manifest) -> list[Manifest]:
     """The list with `condition` in the place of the one of its type, or at the end."""
     conditions = conditions or []
-    if any(known["type"] == condition["type"] for known in conditions):
-        return [condition if known["type"] == condition["type"] else known for known in conditions]
+    if any(known.get("type") == condition["type"] for known in conditions):
+        return [condition if known.get("type") == condition["type"] else known for known in conditions]
     return [*conditions, condition]
 
 
 def drop(conditions: list[Manifest] | None, type_: str) -> list[Manifest]:
-    return [condition for condition in conditions or [] if condition["type"] != type_]
+    return [condition for condition in conditions or [] if condition.get("type") != type_]

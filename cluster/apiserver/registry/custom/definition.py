@@ -82,7 +82,7 @@ def validate_update(old: Manifest, new: Manifest, subresource: str) -> list[Prob
     before, spec = old["spec"], new.get("spec") or {}
     found = [] if spec == before else validate(new)
     established = any(
-        condition["type"] == "Established" and condition["status"] == "True"
+        condition.get("type") == "Established" and condition.get("status") == "True"
         for condition in (old.get("status") or {}).get("conditions") or ()
     )
     if established:

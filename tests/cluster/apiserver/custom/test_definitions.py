@@ -130,6 +130,15 @@ def test_what_is_established_does_not_change_its_names(cluster):
     }
 
 
+def test_a_condition_without_a_type_breaks_nothing(cluster):
+    definition = a_definition("Odd", "odd.example.com")
+    cluster.create(definition)
+    cluster.patch(definition, {"status": {"conditions": [{"status": "True"}, {}]}}, "status")
+    cluster.run_for(1)
+
+    assert cluster.create(an_object("Odd", "one", "odd.example.com/v1"))["metadata"]["generation"] == 1
+
+
 # --- hostile input ----------------------------------------------------------------------------------------------
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.floats(allow_nan=False), st.text(max_size=3))

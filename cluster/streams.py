@@ -78,7 +78,9 @@ def proxy(world: "World", request: Request) -> dict[str, Any]:
     pod = _pod(world, request)
     kubelet = _kubelet(world, pod, "")
     answer = kubelet.proxy(pod, int(request.get("port", 80)), str(request.get("request", "")))
-    return {"refused": True} if answer is None else {"answer": answer}
+    if answer is None:
+        return {"refused": True, "address": (pod.get("status") or {}).get("podIP", "")}
+    return {"answer": answer}
 
 
 def _pod(world: "World", request: Request) -> Manifest:

@@ -31,6 +31,7 @@ from zope.interface import implementer
 from dashboard import tls
 
 CLOSE_PATIENCE = 30  # Seconds for a websocket's goodbye to arrive behind everything that is still on its way.
+HANDSHAKE_PATIENCE = 40  # Seconds until a websocket is accepted: a busy world takes its time, inbox.TIMEOUT at most.
 UNREAD_MESSAGES = 64  # Of a websocket, before its client has to wait.
 LARGEST_MESSAGE = 16 * 1024 * 1024  # Of a websocket: `kubectl cp` sends what tar gives it.
 
@@ -117,6 +118,8 @@ class Server(Daphne):  # type: ignore[misc]
             websocket_max_message_size=LARGEST_MESSAGE,
             websocket_max_frame_size=LARGEST_MESSAGE,
             application_close_timeout=3,
+            websocket_connect_timeout=HANDSHAKE_PATIENCE,
+            websocket_handshake_timeout=HANDSHAKE_PATIENCE,
             server_name="",
         )
         self._host, self._port, self._tls_port, self._ready = host, port, tls_port, ready

@@ -12,7 +12,7 @@ Everything lives under /clusters/<name>/, and a slash at the end makes no differ
 don't follow.
 
 Mirrors:  k8s.io/apiserver/pkg/server, pkg/endpoints (as far as HTTP goes)
-Left out: proxies (a Status says so), audit, flow control.
+Left out: nodes/proxy (a Status says so), audit, flow control.
 Read next: documents.py, lists.py, watch.py.
 """
 
@@ -41,6 +41,7 @@ from cluster.gateway import (
     wswatch,
 )
 from cluster.gateway.http import PAGE_NOT_FOUND, Receive, Request, Scope, Send
+from cluster.gateway.streams import proxy
 from cluster.objects import errors
 
 __all__ = ["application"]
@@ -133,6 +134,9 @@ async def _serve(request: Request, counting: metrics.Counting) -> None:
     counting.about(metrics.subject_of(request, resource, target, watching))
     if target.subresource in streams.SUBRESOURCES and target.subresource in resource.subresources:
         await streams.plain(request, resource, target)
+    if target.subresource == "proxy" and target.plural in proxy.SERVED:
+        await proxy.serve(request, target)
+        return
     if target.subresource in NOT_SERVED and target.subresource in resource.subresources:
         raise NotServed(f"{resource.plural}/{target.subresource} is not served by this version of Orrery")
     if reviews.are_answered_here(resource, target):

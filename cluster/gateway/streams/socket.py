@@ -80,7 +80,11 @@ class Socket:
             data = await self.raw()
             if data is None:
                 return None
-            found = _from_text(data) if isinstance(data, str) else Message(data[0], data[1:]) if data else None
+            if self.is_text:
+                found = _from_text(data if isinstance(data, str) else data.decode("latin-1"))
+            else:  # Python sends its binary frames as text.
+                whole = data.encode() if isinstance(data, str) else data
+                found = Message(whole[0], whole[1:]) if whole else None
             if found is not None:
                 return found
 

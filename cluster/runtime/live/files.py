@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_FILES = 2_000
+MAX_PATH = 4_096
+WORK = 512
 FILE, DIRECTORY, LINK = "f", "d", "l"
 
 Disk = dict[str, Any]  # {path: [kind, mode, changed, content] or None}
@@ -58,6 +60,7 @@ class Files:
         self.mounts = sorted(mounts, key=lambda mount: mount.path)
         self.proc: Mapping[str, Entry] = {}
         self.written: dict[str, None] = {}
+        self.work = 0  # What reading and writing cost, in steps of the kernel: one for WORK characters.
         self._images: dict[int, Mapping[str, Entry]] = {}
         for mount in self.mounts:
             self._images[id(mount)] = _tree(mount.data)
@@ -90,6 +93,7 @@ class Files:
             raise FileError("No such file or directory")
         if entry.kind == DIRECTORY:
             raise FileError("Is a directory")
+        self.work += len(entry.content) // WORK
         return entry.content
 
     def listing(self, path: str) -> list[str]:
@@ -100,6 +104,7 @@ class Files:
             raise FileError("No such file or directory")
         if entry.kind != DIRECTORY:
             raise FileError("Not a directory")
+        self.work += 1 + len(self.disks.get(self.own) or {}) // 64
         prefix = "/" if path == "/" else path + "/"
         names: dict[str, None] = {}
         for known in self._all_under(path):
@@ -259,6 +264,8 @@ class Files:
         return mount.disk, mount.subpath + path[len(mount.path) :]
 
     def _put(self, path: str, entry: Entry) -> None:
+        if len(path) > MAX_PATH:
+            raise FileError("File name too long")
         parent = path.rpartition("/")[0] or "/"
         above = self._entry(self.resolve(parent))
         if above is None:
@@ -267,6 +274,7 @@ class Files:
             raise FileError("Not a directory")
         key, inside = self._disk_of(path)
         disk = self.disks.get(key) or {}
+        self.work += (len(entry.content) + 64 * len(disk)) // WORK
         before = disk.get(inside)
         grown = len(entry.content) - (len(before[3]) if before else 0)
         if len(disk) >= MAX_FILES or (grown > 0 and self.used(key) + grown > MAX_BYTES):

@@ -16,8 +16,9 @@ Blocked with what it waits for: read fd, line fd, time t, child pid, gather pid 
 find in `local` how far it was.
 
 Mirrors:  fork, execve, pipe, waitpid, kill, as far as a shell needs them
-Limits:   64 processes a session, 64 KiB in a pipe before its writer waits, 5,000 steps at one instant; whoever needs
-          more goes on later, at most once a second, so that a loop without a sleep can't stop the world.
+Limits:   64 processes a session, 64 KiB in a pipe before its writer waits, 5,000 steps at one instant (reading or
+          writing 512 characters is one, too); whoever needs more goes on later, at most once a second, so that a
+          loop without a sleep can't stop the world.
 Read next: shell.py.
 """
 
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cluster.runtime.live import terminal
-from cluster.runtime.live.files import FileError, Files, join, normal
+from cluster.runtime.live.files import WORK, FileError, Files, join, normal
 from cluster.runtime.programs.program import Process
 
 MAX_PROCESSES = 64
@@ -109,7 +110,7 @@ class Kernel:
                 self._run(proc)
                 if self.exit_code is not None:
                     return None
-                if self.steps > SLICE:
+                if self.steps + self.files.work > SLICE:
                     return self._pause()
         self.state["pause"] = 0
         times = [p["wait"][1] for p in self.procs.values() if p["exit"] is None and p["wait"][:1] == ["time"]]
@@ -282,6 +283,7 @@ class Kernel:
         if not data and not over:
             raise Blocked("read", fd)
         self.consume(proc, fd, len(data))
+        self.steps += len(data) // WORK
         return data
 
     def read_line(self, proc: Proc, fd: int = 0) -> str:
@@ -314,6 +316,7 @@ class Kernel:
         if not text:
             return
         self.said += len(text)
+        self.steps += len(text) // WORK
         if self.output and self.output[-1][0] == channel:
             self.output[-1] = (channel, self.output[-1][1] + text)
         else:

@@ -7,6 +7,7 @@ from cluster.runtime.live.commands.call import Call, UsageError
 from cluster.runtime.live.files import FileError
 from cluster.runtime.live.kernel import Kernel, Proc, Program
 from cluster.runtime.live.shell import sh
+from cluster.runtime.live.words import BadValue
 
 
 def _process(command: Callable[[Call], int]) -> Program:
@@ -14,7 +15,7 @@ def _process(command: Callable[[Call], int]) -> Program:
         call = Call(kernel, proc, proc["argv"])
         try:
             return command(call)
-        except (UsageError, FileError) as error:
+        except (UsageError, FileError, BadValue) as error:
             return call.failed(str(error))
 
     return program

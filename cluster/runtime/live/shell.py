@@ -269,7 +269,7 @@ class Shell:
 
     def _frame_values(self, frame: list[Any]) -> None:
         node = frame[1]
-        values = self._expanded(frame, lambda: [v for word in node.words for v in words.fields(word, self)])
+        values = self._expanded(frame, lambda: self._fields(node.words))
         if values is not None:
             values = values if node.words else list(self.local["positional"][1:])
             self.frames.append(["for", node, values])
@@ -387,11 +387,23 @@ class Shell:
             self._begin_program(argv, fds, assigned)
 
     def _prepared(self, node: Command) -> tuple[list[tuple[str, str]], list[str], Any]:
-        argv = [text for word in node.words for text in words.fields(word, self)]
+        argv = self._fields(node.words)
         assigned = [(name, words.text_of(word, self)) for name, word in node.assignments]
         if "x" in self.local["options"] and argv:
             self.err("+ " + " ".join(argv) + "\n")
         return assigned, argv, self._redirects(node.redirects)
+
+    def _fields(self, given: Any) -> list[str]:
+        """All words that these become. Errors: NeedsCommand, BadValue."""
+        found: list[str] = []
+        size = 0
+        for word in given:
+            more = words.fields(word, self)
+            size += sum(len(text) for text in more)
+            if size > words.MAX_LENGTH or len(found) > words.MAX_FIELDS:
+                raise words.BadValue("Argument list too long")
+            found += more
+        return found
 
     def _strict(self) -> None:
         if "e" in self.local["options"] and self.local["status"]:
@@ -625,9 +637,13 @@ class Shell:
     def set(self, name: str, value: str) -> None:
         if name in self.local["readonly"]:
             raise words.BadValue(f"{name}: is read only")
-        if len(value) > words.MAX_LENGTH or len(self.local["variables"]) > 1_000:
+        variables = self.local["variables"]
+        before = len(variables.get(name, ""))
+        if len(value) > max(before, 1024) and len(value) + sum(map(len, variables.values())) > words.MAX_LENGTH:
             raise words.BadValue(f"{name}: no memory for more variables")
-        self.local["variables"][name] = value
+        if len(variables) > 1_000 and name not in variables:
+            raise words.BadValue(f"{name}: no memory for more variables")
+        variables[name] = value
 
     def arguments(self) -> list[str]:
         return list(self.local["positional"][1:])

@@ -16,7 +16,9 @@ from cluster.runtime.programs import arithmetic
 from cluster.runtime.programs.syntax import Node, Part, Word
 
 MAX_FIELDS = 10_000
-MAX_LENGTH = 1 << 20  # Characters of all fields of a word.
+MAX_LENGTH = 1 << 20  # Characters of all fields of a word, or of a command.
+MAX_TRIMMED = 1_000  # Characters of a value that `${a#…}` and its kin take: their time is its square.
+MAX_MATCH = 4_000_000  # Length of a text times length of a pattern.
 Piece = tuple[str, bool]  # Text; is it literal, that is no pattern?
 _ANY, _ONE = object(), object()
 
@@ -53,6 +55,7 @@ def fields(word: Word, scope: Scope) -> list[str]:
     """The words that a word of a command becomes. Errors: NeedsCommand, BadValue."""
     found: list[list[Piece]] = []
     current: list[Piece] | None = None
+    size = 0
     for number, part in enumerate(word):
         if part.kind == "variable" and part.text == "@" and not part.operator:
             for place, text in enumerate(scope.arguments()):
@@ -66,6 +69,9 @@ def fields(word: Word, scope: Scope) -> list[str]:
             current = [*(current or []), (text, part.quoted)]
             continue
         text = _value(part, scope)
+        size += len(text)
+        if size > MAX_LENGTH:
+            raise BadValue("word too long")
         if part.quoted:
             current = [*(current or []), (text, True)]
             continue
@@ -90,13 +96,13 @@ def fields(word: Word, scope: Scope) -> list[str]:
 
 def text_of(word: Word, scope: Scope) -> str:
     """A word as one text, as in an assignment. Errors: NeedsCommand, BadValue."""
-    parts = []
+    parts, size = [], 0
     for number, part in enumerate(word):
         parts.append(_home(part, number, scope) if part.kind == "text" else _value(part, scope))
-    text = "".join(parts)
-    if len(text) > MAX_LENGTH:
-        raise BadValue("word too long")
-    return text
+        size += len(parts[-1])
+        if size > MAX_LENGTH:
+            raise BadValue("word too long")
+    return "".join(parts)
 
 
 def pattern_of(word: Word, scope: Scope) -> list[object]:
@@ -158,6 +164,8 @@ def _parameter(part: Part, scope: Scope) -> str:
 
 def _trimmed(value: str, cut: list[object], operator: str) -> str:
     """`#` and `##` cut the beginning, `%` and `%%` the end; twice is the longest that matches."""
+    if len(value) > MAX_TRIMMED:
+        raise BadValue(f"a value of {len(value)} characters is too long for {operator}; {MAX_TRIMMED} are allowed")
     sizes = range(len(value) + 1) if len(operator) == 1 else range(len(value), -1, -1)
     for size in sizes:
         if operator[0] == "#" and matches(cut, value[:size]):
@@ -218,6 +226,8 @@ def matches(wanted: list[object], text: str) -> bool:
     >>> matches(pattern([("a*c?", False)]), "abccd"), matches(pattern([("*", True)]), "x")
     (True, False)
     """
+    if len(text) * len(wanted) > MAX_MATCH:
+        raise BadValue("the text is too long for this pattern")
     at = place = 0
     star, retry = -1, 0
     while at < len(text):

@@ -62,11 +62,13 @@ class Call:
 
     def read_all(self) -> str:
         """All input. Errors: Blocked until it has ended; FileError if it is larger than a disk."""
+        pieces: list[str] = self.local.setdefault("input", [])
         while data := self.kernel.read(self.proc, 0):
-            self.local["input"] = self.local.get("input", "") + data
-            if len(self.local["input"]) > MAX_BYTES * 2:
+            pieces.append(data)
+            self.local["size"] = self.local.get("size", 0) + len(data)
+            if self.local["size"] > MAX_BYTES * 2:
                 raise FileError("out of memory")
-        return str(self.local.get("input", ""))
+        return "".join(pieces)
 
     def texts(self, names: list[str]) -> "list[tuple[str, str]]":
         """(name, content) of each file; of the input if there are no names or one is `-`. Complains of missing ones."""

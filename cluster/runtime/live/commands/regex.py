@@ -5,13 +5,13 @@ machine), each with the places of its groups. Python's `re` would take exponenti
 types one here must not be able to stop the world.
 
 Left out: back-references inside patterns, equivalence classes.
-Limits:   patterns of 1,000 characters, counts up to 100, programs of 5,000 instructions.
+Limits:   patterns of 1,000 characters, counts up to 100, programs of 5,000 instructions, a million steps a command.
 """
 
 from functools import lru_cache
 from typing import NamedTuple
 
-MAX_PATTERN, MAX_COUNT, MAX_PROGRAM = 1_000, 100, 5_000
+MAX_PATTERN, MAX_COUNT, MAX_PROGRAM, MAX_WORK = 1_000, 100, 5_000, 1_000_000
 CLASSES = {
     "digit": "09", "alpha": "azAZ", "alnum": "azAZ09", "upper": "AZ", "lower": "az", "space": "\t\r  ",
     "blank": "  \t\t", "punct": "!/:@[`{~", "xdigit": "09afAF", "print": " ~", "word": "azAZ09__",
@@ -36,13 +36,14 @@ Instruction = tuple  # (char c) (set wanted ranges) (any) (split a b) (jump a) (
 
 
 class Pattern:
-    """A compiled expression."""
+    """A compiled expression with a budget of MAX_WORK for all its searches together."""
 
     def __init__(self, program: list[Instruction], groups: int, fold: bool) -> None:
         self.program, self.groups, self.fold = program, groups, fold
+        self.work = 0
 
     def search(self, text: str, start: int = 0) -> Found | None:
-        """The first match at or after `start`."""
+        """The first match at or after `start`. Errors: BadPattern when the budget is used up."""
         given = text.lower() if self.fold else text
         slots = 2 * self.groups + 2
         current: list[tuple[int, tuple[int, ...]]] = []
@@ -54,6 +55,9 @@ class Pattern:
             following: list[tuple[int, tuple[int, ...]]] = []
             met: set[int] = set()
             character = given[at] if at < len(given) else None
+            self.work += 1 + len(current)
+            if self.work > MAX_WORK:
+                raise BadPattern(f"orrery: the search took more than {MAX_WORK} steps and was given up")
             for pc, saved in current:
                 operation = self.program[pc]
                 if operation[0] == "match":
@@ -113,9 +117,14 @@ def _takes(operation: Instruction, character: str) -> bool:
     return bool(kind == "any")
 
 
-@lru_cache(maxsize=256)
 def compile(pattern: str, extended: bool = False, fold: bool = False) -> Pattern:
     """Errors: BadPattern."""
+    return Pattern(*_program(pattern, extended, fold), fold)
+
+
+@lru_cache(maxsize=256)
+def _program(pattern: str, extended: bool, fold: bool) -> tuple[list[Instruction], int]:
+    """(the program, how many groups it has)"""
     if len(pattern) > MAX_PATTERN:
         raise BadPattern(f"a pattern of {len(pattern)} characters is too long; {MAX_PATTERN} are allowed")
     parser = _Parser(pattern.lower() if fold else pattern, extended)
@@ -125,7 +134,7 @@ def compile(pattern: str, extended: bool = False, fold: bool = False) -> Pattern
     whole: list[Instruction] = [("save", 0), *_moved(program, 1), ("save", 1), ("match",)]
     if len(whole) > MAX_PROGRAM:
         raise BadPattern("the pattern is too large")
-    return Pattern(whole, parser.groups, fold)
+    return whole, parser.groups
 
 
 def _moved(program: list[Instruction], by: int) -> list[Instruction]:

@@ -180,8 +180,11 @@ def head(call: Call) -> int:
     count = number(options.get("n", "10"), 10)
     if "c" in options:
         size = number(options["c"])
-        for _, text in call.texts(names):
+        for _, text in call.texts(names) if names else ():
             call.out(text[:size])
+        while not names and call.local.setdefault("left", size) > 0 and (data := call.read()):
+            call.out(data[: call.local["left"]])
+            call.local["left"] -= len(data)
         return call.code
     if not names:
         while call.local.setdefault("left", count) > 0:
@@ -244,9 +247,12 @@ def grep(call: Call) -> int:
     if "x" in options:
         text = f"^({text})$" if extended else f"^\\({text}\\)$"
     try:
-        pattern = regex.compile(text, extended, "i" in options)
+        return _grep(call, regex.compile(text, extended, "i" in options), options, words)
     except regex.BadPattern as error:
         return call.failed(str(error), 2)
+
+
+def _grep(call: Call, pattern: regex.Pattern, options: dict[str, str], words: list[str]) -> int:
     names = _grep_names(call, words, "r" in options or "R" in options)
     found = False
     if not names:
@@ -544,6 +550,7 @@ class _Rule:
         self.start, self.end, self.inverted = match["from"], match["to"], bool(match["not"])
         self.command, self.extended, self.active = match["command"], extended, False
         self.text, self.flags, self.replacement = "", "", ""
+        self.addresses: dict[str, regex.Pattern] = {}
         self.rest = rest
         if self.command == "s":
             self._substitution(rest)
@@ -594,7 +601,9 @@ class _Rule:
             return last
         if address.isdigit():
             return int(address) == number_
-        return regex.compile(address[1:-1].replace("\\/", "/"), self.extended).search(line) is not None
+        if address not in self.addresses:
+            self.addresses[address] = regex.compile(address[1:-1].replace("\\/", "/"), self.extended)
+        return self.addresses[address].search(line) is not None
 
     def substitute(self, line: str) -> tuple[str, bool]:
         """(the line, was anything replaced?)"""
@@ -713,21 +722,22 @@ def awk(call: Call) -> int:
     if match is None or not match[0].strip():
         return call.failed("orrery: only '[NR==n | /pattern/] {print …}' is understood here", 2)
     divider = unescaped(options["F"])[0] if "F" in options else None
+    test = match["test"] or ""
     try:
+        pattern = regex.compile(test[1:-1], True) if test[:1] == "/" else None
         for _, text in call.texts(words[1:]):
             for place, line in enumerate(lines_of(text), 1):
-                if _awk_applies(match["test"], place, line):
+                if pattern.search(line) is not None if pattern else _awk_applies(test, place):
                     call.out(_awk_print(match["what"] or "", line, divider, place) + "\n")
     except regex.BadPattern as error:
         return call.failed(str(error), 2)
     return call.code
 
 
-def _awk_applies(test: str | None, place: int, line: str) -> bool:
+def _awk_applies(test: str, place: int) -> bool:
+    """`NR == 2` and the like; nothing is always true."""
     if not test:
         return True
-    if test[0] == "/":
-        return regex.compile(test[1:-1], True).search(line) is not None
     match = re.fullmatch(r"NR\s*(\W+?)\s*(\d+)", test)
     return match is not None and bool(COMPARE[match[1]](place, int(match[2])))
 

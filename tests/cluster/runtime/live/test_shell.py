@@ -150,6 +150,34 @@ def test_a_background_process_does_not_get_control_c():
     assert "sleep 50" in house.output.partition("ps\r\n")[2]
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("x=a; while true; do x=$x$x; done", "no memory"),
+        ("x=$(seq 100000); echo $x $x $x $x $x $x", "too many words"),
+        ("x=$(seq 9000); echo ${x##*1*2*3}", "too long for ##"),
+        ("f() { f; }; f", "deeper than"),
+        (
+            "dd if=/dev/zero of=/z bs=1M count=1 2>/dev/null; tr '\\0' a < /z > /y; grep -E '(a*)*b' /y",
+            "given up",
+        ),
+        ("(dd if=/dev/zero bs=1M count=8; dd if=/dev/zero bs=1M count=8) 2>/dev/null | sort", "out of memory"),
+        ("while true; do sleep 100 & done", "can't fork"),
+    ],
+)
+def test_what_takes_too_much_is_refused_in_words(text: str, complaint: str):
+    house = script(text)
+
+    assert complaint in house.errors
+
+
+def test_a_command_may_only_work_so_long_at_one_instant():
+    house = House().start("sh", "-c", "dd if=/dev/zero of=/z bs=1M count=3 2>/dev/null; while true; do wc -c /z; done")
+
+    assert house.wake is not None
+    assert house.output.count("\n") < 5
+
+
 PIECES = """echo a $x $( ) ` ' " | && ; if then fi while do done { } case in esac x=1 > <<E E /tmp/f * ${x# } $((1 ))
 & ! f() exec read trap exit break cat sed grep s/a/b/ tar kill $$ -9 ~ wait local cd .. set -e"""
 WORDS = st.sampled_from([*PIECES.split(), "\\", "\n", "\x03", "\x04", "\x1b[A"])

@@ -11,6 +11,7 @@ A write comes as a controller's call or as kubectl's bytes, and goes one way; a 
     requests.py     one HTTP write: which handler, which status, which headers
     target.py       what a URL names              bodies.py, gojson.py, protobuf.py   bytes to objects, in Go's words
     options.py      dryRun, preconditions, grace   patches/     JSON, merge and strategic merge patch
+    fieldmanager/   server-side apply, and who owns which field
     registry/       what a kind is: names, defaults, rules; a kind is one entry
     registry/custom/, kinds.py, definitions.py      kinds that a cluster's CustomResourceDefinitions make
     cel/            the language of validation rules and admission policies; regexes.py   RE2
@@ -26,6 +27,6 @@ A write comes as a controller's call or as kubectl's bytes, and goes one way; a 
     bootstrap/      what a new cluster has at once, and who keeps it so      expiry.py    events live an hour
 
 Mirrors:  kubernetes/pkg/{controlplane,registry,apis}, k8s.io/apiserver
-Left out: server-side apply, audit.
+Left out: audit.
 Read next: server.py.
 """

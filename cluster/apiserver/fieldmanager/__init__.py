@@ -8,6 +8,7 @@ happens, unless it is forced.
     on_create, on_update      the new metadata of an object that a request wrote
     apply                     the object that an apply asks for; Conflict
 
+    counts.py     the same for the statuses of workloads
     sets.py       sets of fields, FieldsV1         typed.py   comparing and merging objects by their types
     managers.py   the entries of managedFields     kubelets.py   a short way for the most frequent write of all
 
@@ -24,7 +25,7 @@ from typing import Any
 import orjson
 
 from cluster.apiserver import registry, schema
-from cluster.apiserver.fieldmanager import kubelets, managers, typed
+from cluster.apiserver.fieldmanager import counts, kubelets, managers, typed
 from cluster.apiserver.fieldmanager.managers import APPLY, UPDATE, Entry, Managed, Manager
 from cluster.apiserver.fieldmanager.sets import NONE, Fields, Path, shown
 from cluster.apiserver.fieldmanager.typed import Mistyped
@@ -106,7 +107,7 @@ def on_create(
     else:  # Thousands of pods of one template have one spec.
         shape = (resource.cache, subresource, _shape(obj))
         tree = _created.get(spec, shape, lambda _: _tree_of_new(kind, resource, obj, subresource))
-    return [managers.entry_of(who, resource.api_version, now, tree)] if tree else []
+    return managers.only(who, now, tree) if tree else []
 
 
 _created = IdentityMemo(2_048)
@@ -140,6 +141,11 @@ def on_update(
     stored = old["metadata"].get("managedFields")
     if kind is None:
         return stored or []
+    if resource.kind == "Lease" and stored and given is stored:
+        who = Manager(manager, UPDATE, resource.api_version, subresource)
+        told = counts.renewal(stored, old, new, who, now) if old != new else stored
+        if told is not None:
+            return told
     managed = None
     if not subresource:
         if managers.is_reset(given):
@@ -177,28 +183,43 @@ def on_report(resource: Resource, old: Manifest, status: Manifest, manager: str,
         told = kubelets.report(stored, old.get("status") or {}, status, now)
         if told is not None:
             return {**metadata, "managedFields": told}
+    who = Manager(manager, UPDATE, resource.api_version, "status")
+    told = counts.report(stored, old.get("status") or {}, status, who, now)
+    if told is not None:
+        return {**metadata, "managedFields": told}
     managed = _readable(stored)
     before = {"status": old["status"]} if "status" in old else {}
-    who = Manager(manager, UPDATE, resource.api_version, "status")
     _update(kind, resource, before, {"status": status}, managed, who, now)
     return {**metadata, "managedFields": managers.write(managed)}
 
 
 def on_record(resource: Resource, event: Manifest, now: str) -> list[Manifest]:
-    """managedFields of an Event of our own recorders. They come in few shapes, and each is worked out once."""
-    shape = (*event, *event["involvedObject"], *(event.get("source") or ()), *(event.get("series") or ()))
-    tree = _shapes.get(shape)
-    if tree is None:
-        kind = registry.type_of(resource)
-        assert kind is not None
-        bare = {name: value for name, value in event.items() if name != "metadata"}
+    """managedFields of an Event of our own recorders. They come in few shapes; those of one second share theirs."""
+    shape = (
+        event.get("reportingComponent"),
+        *event,
+        *event["involvedObject"],
+        *(event.get("source") or ()),
+        *(event.get("series") or ()),
+    )
+    known = _shapes.get(shape)
+    if known is None or known[0] != now:
+        tree = known[1][0]["fieldsV1"] if known is not None else _tree_of_event(resource, event)
         if len(_shapes) > MOST_SHAPES:
             _shapes.clear()
-        tree = _shapes[shape] = managers.tree_of(typed.compare(kind, empty(kind), bare).added - _NOT_OWNED)
-    return [managers.entry_of(Manager(event.get("reportingComponent") or "", UPDATE, "v1"), "v1", now, tree)]
+        who = Manager(event.get("reportingComponent") or "", UPDATE, "v1")
+        known = _shapes[shape] = now, [managers.entry_of(who, "v1", now, tree)]
+    return known[1]
 
 
-_shapes: dict[tuple[str, ...], Manifest] = {}
+def _tree_of_event(resource: Resource, event: Manifest) -> Manifest:
+    kind = registry.type_of(resource)
+    assert kind is not None
+    bare = {name: value for name, value in event.items() if name != "metadata"}
+    return managers.tree_of(typed.compare(kind, empty(kind), bare).added - _NOT_OWNED)
+
+
+_shapes: dict[tuple[Any, ...], tuple[str, list[Manifest]]] = {}
 MOST_SHAPES = 512
 
 

@@ -108,6 +108,21 @@ def entry_of(manager: Manager, api_version: str, time: str, tree: Manifest) -> M
     return made
 
 
+def only(manager: Manager, time: str, tree: Manifest) -> list[Manifest]:
+    """managedFields of what one manager wrote. Whatever has the same tree and was made in the same second shares it."""
+    known = _only.get(id(tree))
+    if known is not None and known[0] is tree and known[1] == time and known[2] == manager:
+        return known[3]
+    if len(_only) >= MOST_TREES:
+        _only.clear()
+    made = [entry_of(manager, manager.api_version, time, tree)]
+    _only[id(tree)] = tree, time, manager, made  # Holding `tree` keeps its id from being given to another dict.
+    return made
+
+
+_only: dict[int, tuple[Manifest, str, Manager, list[Manifest]]] = {}
+
+
 def is_reset(entries: Any) -> bool:
     """`[{}]`: nobody shall own anything."""
     return entries == [{}]

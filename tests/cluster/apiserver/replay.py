@@ -18,7 +18,7 @@ from cluster.objects import Manifest
 
 EPOCH = 1_795_484_400_000_000
 GOLDEN = Path(__file__).parents[2] / "golden"
-# What two clusters never have in common. managedFields: we keep none yet.
+# What two clusters never have in common. managedFields: test_apply_sequences.py compares them.
 PERSONAL = (
     "uid",
     "resourceVersion",

@@ -177,3 +177,16 @@ def test_a_last_applied_configuration_that_does_not_fit_gives_kubectl_no_rights(
     status, _ = api.ask("PATCH", f"{MAPS}/conf?fieldManager=kubectl", a_map(a="9"), APPLY)
 
     assert status == 409
+
+
+def test_whoever_wrote_the_first_label_owns_labels_also_when_none_is_left():
+    api = with_map()
+    api.ask("PATCH", f"{MAPS}/conf?fieldManager=first", {"metadata": {"labels": {"x": "1"}}}, MERGE)
+    labelled = {**a_map(), "metadata": {"name": "conf", "labels": {"x": "2"}}}
+    api.ask("PATCH", f"{MAPS}/conf?fieldManager=second&force=true", labelled, APPLY)
+    api.ask("PATCH", f"{MAPS}/conf?fieldManager=second", {**a_map(), "metadata": {"name": "conf"}}, APPLY)
+
+    status, answer = api.ask("PATCH", f"{MAPS}/conf?fieldManager=third", labelled, APPLY)
+
+    assert status == 409
+    assert answer["message"] == 'Apply failed with 1 conflict: conflict with "first" using v1: .metadata.labels'

@@ -49,3 +49,7 @@ def test_another_word_another_exit_and_another_event_are_noticed() -> None:
     assert differences("kubectl apply", recorded, "deployment.apps/web configured\n", "n") != []
     assert differences("kubectl events", "3s Normal Scheduled pod/x w\n", "9s Normal Scheduled pod/x w\n", "n") == []
     assert differences("kubectl events", "3s Normal Scheduled pod/x w\n", "", "n") != []
+    deleted = 'cronjob.batch "c2" deleted\n'
+    run = deleted + 'job.batch "c2-29340125" deleted\n'
+    assert differences("kubectl delete all --all", deleted, run, "n") == []  # A fifth minute had just come.
+    assert differences("kubectl delete all --all", deleted, deleted + 'job.batch "j2" deleted\n', "n") != []

@@ -125,6 +125,18 @@ class Disk(Cell):
     """What containers wrote: onto a layer of their own, or a volume. Key: the container's or the volume's."""
 
 
+class Process(Cell):
+    """A process of the control plane: on, off or held. Key: `<component>`, or `<component>/<replica>`."""
+
+
+class Member(Cell):
+    """An etcd member: its power, its links, its place in the Raft group. Key: `<member>`."""
+
+
+class CloudItem(Cell):
+    """What the cloud has rented out: a machine, balancer, route or disk. Key: `<kind>/<name>`."""
+
+
 class PhysicalEvent(models.Model):
     """Something that happened to a machine, not to an object: power off, power on, container death."""
 

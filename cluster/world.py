@@ -37,7 +37,7 @@ from cluster.scheduler.scheduler import Scheduler
 CHECKPOINT_STEPS = 5_000
 CHECKPOINT_TIME = 5 * MINUTE
 LOOK_EVERY = 8  # Steps between looks at the wall budget and at the inbox.
-TABLES = ("agenda", "machines", "containers", "verdicts", "sessions", "disks")
+TABLES = ("agenda", "machines", "containers", "verdicts", "sessions", "disks", "processes", "members", "cloud")
 
 
 class World:
@@ -108,7 +108,7 @@ class World:
     ) -> "World":
         """A world from a checkpoint's bytes and the objects at its revision: same state, same future."""
         body = orjson.loads(dump)
-        cells = {table: Cells(data) for table, data in body["cells"].items()}
+        cells = {table: Cells(body["cells"].get(table, {})) for table in TABLES}
         world = cls(body["row"], cells, identity, epoch)
         world._fill(objects)
         world._connect()

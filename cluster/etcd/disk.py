@@ -19,13 +19,16 @@ from cluster.etcd.store import Write
 from cluster.models import (
     REVISION_BITS,
     Checkpoint,
+    CloudItem,
     Cluster,
     Container,
     DeadInput,
     Disk,
     Input,
     Machine,
+    Member,
     PhysicalEvent,
+    Process,
     Session,
     StoredObject,
     Verdict,
@@ -40,6 +43,9 @@ CELL_TABLES = {
     "verdicts": Verdict,
     "sessions": Session,
     "disks": Disk,
+    "processes": Process,
+    "members": Member,
+    "cloud": CloudItem,
 }
 CHUNK = 500  # Parameters a statement: PostgreSQL and SQLite both take far more, but plans grow.
 

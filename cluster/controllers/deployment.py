@@ -162,7 +162,7 @@ class DeploymentController(Controller):
         """A ReplicaSet for today's template, sized as the strategy allows."""
         deployment = self.deployment
         spec, template = deployment["spec"], deployment["spec"]["template"]
-        digest = workloads.template_hash(template, (deployment.get("status") or {}).get("collisionCount", 0))
+        digest = workloads.template_hash(template, (deployment.get("status") or {}).get("collisionCount"))
         labels = {**((template.get("metadata") or {}).get("labels") or {}), HASH: digest}
         selector = {**spec["selector"], "matchLabels": {**(spec["selector"].get("matchLabels") or {}), HASH: digest}}
         annotations = {k: v for k, v in meta.annotations(deployment).items() if k not in NOT_COPIED}

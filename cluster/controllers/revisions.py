@@ -7,9 +7,11 @@ Mirrors:  kubernetes/pkg/controller/history/controller_history.go
 Read next: daemonset.py, statefulset.py.
 """
 
+import orjson
+
 from cluster.engine.client import Client
 from cluster.engine.informer import Informers
-from cluster.objects import Manifest, meta, workloads
+from cluster.objects import Manifest, gostructs, meta, workloads
 from cluster.objects.errors import NotFound
 
 HASH = "controller-revision-hash"  # Of pods, and of a DaemonSet's revisions.
@@ -24,11 +26,15 @@ def snapshot(owner: Manifest) -> Manifest:
     return {"spec": {"template": {"$patch": "replace", "metadata": metadata, "spec": template.get("spec") or {}}}}
 
 
-def hash_of(owner: Manifest) -> str:
-    """Ten characters that name the owner's template."""
-    return workloads.template_hash(
-        owner["spec"].get("template") or {}, (owner.get("status") or {}).get("collisionCount", 0)
-    )
+def hash_of(owner: Manifest, data: Manifest, label: str) -> str:
+    """The characters that name a revision: of a DaemonSet as Deployments name templates, else of the JSON of `data`."""
+    collisions = (owner.get("status") or {}).get("collisionCount")
+    if label == HASH:
+        return workloads.template_hash(owner["spec"].get("template") or {}, collisions)
+    text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+    for mark in b"<>&":
+        text = text.replace(bytes([mark]), b"\\u%04x" % mark)  # As Go writes them.
+    return gostructs.encoded(gostructs.fnv32(text + str(collisions or 0).encode()))
 
 
 class History:
@@ -57,7 +63,7 @@ class History:
 
     def _new(self, data: Manifest, number: int) -> Manifest:
         owner = self._owner
-        text = hash_of(owner)
+        text = hash_of(owner, data, self._label)
         metadata: Manifest = {"name": f"{meta.name(owner)}-{text}", "namespace": meta.namespace(owner)}
         labels = ((owner["spec"].get("template") or {}).get("metadata") or {}).get("labels") or {}
         metadata["labels"] = {**labels, self._label: text}

@@ -23,7 +23,7 @@ def _rewrite(pattern: str, by: str, why: str) -> Rewrite:
     return Rewrite(re.compile(pattern, re.MULTILINE), by, why)
 
 
-SAFE = "[bcdfghjklmnpqrstvwxz2456789]"  # The alphabet of generated suffixes and of template hashes.
+SAFE = "[bcdfghjklmnpqrstvwxz2456789]"  # The alphabet of generated suffixes.
 
 REWRITES = (
     _rewrite(r"^(real|orrery-default)$", "<context>", "how the kubeconfig calls it"),
@@ -34,10 +34,9 @@ REWRITES = (
     _rewrite(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uid>", "made up anew for each object"),
     _rewrite(r"\beyJ[\w.-]+", "<token>", "signed by another key"),
     _rewrite(r"(/tmp/(LIVE|MERGED)-)\w+", r"\1<n>", "kubectl diff makes up a directory"),
-    _rewrite(rf"-{SAFE}{{6,10}}-{SAFE}{{5}}\b", "-<hash>-<random>", "a hash of Go structures, and chance"),
-    _rewrite(rf"-{SAFE}{{8,10}}\b", "-<hash>", "a hash of Go structures"),
+    _rewrite(rf"(?<=\bweb-)(?!78975c9d56|575775fbdc){SAFE}{{8,10}}(?=-)", "<hash>",
+             "a rollout restart notes the time in the template"),
     _rewrite(rf"(?<=[-_]){SAFE}{{5}}\b(?!-)", "<random>", "generateName draws by chance"),
-    _rewrite(rf"((template|revision)-hash[=:] ?){SAFE}{{6,10}}\b", r"\1<hash>", "a hash of Go structures"),
     _rewrite(r"(?<=-)\d{8}\b", "<minute>", "a CronJob names its Jobs after the minute"),
     _rewrite(r"\.[0-9a-f]{16}\b", ".<event>", "events are named after the nanosecond"),
     _rewrite(r'([rR]esource ?[vV]ersion"?: +)"?\d+"?', r"\1<revision>", "revisions count everything in the cluster"),
@@ -72,7 +71,7 @@ KUBELETS = re.compile(
 EVENT = re.compile(r"^(\S+ )?(<age> |<unknown> )?(Normal|Warning) \S+ ")
 UNORDERED = re.compile(r"--show-managed-fields|componentstatuses")
 WHOLE_CLUSTER = re.compile(r"kubectl (get (ns|nodes|pods -A|leases)|describe (node|lease))\b")
-RACING = re.compile(r'(pod|replicaset\.apps) ".*(<hash>|<random>)|job\.batch "(j3|c2-<minute>)"')
+RACING = re.compile(r'pod ".*<random>|replicaset\.apps "|job\.batch "(j3|c2-<minute>)"')
 DESCRIBED = re.compile(r"Acquire|Renew|Lease Transitions|PodCIDR|Events|Type Reason Age|--- ---")
 STRUCTURE = re.compile(r"(GROUP|KIND|VERSION|FIELDS?):|.*\t<")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cluster.models import Cluster
+from tests.kubectl.gate import gate
 from tests.kubectl.outputs import REWRITES, differences
 from tests.serving.installation import Installation, eventually
 
@@ -60,9 +61,6 @@ class Session:
     def names(self, resource: str, namespace: str) -> list[str]:
         return self.run("get", resource, "-n", namespace, "-o", "name").stdout.split()
 
-    def go_at(self, speed: int) -> None:
-        self.installation.ask({"type": "clock", "op": "speed", "value": speed})
-
     def let_pass(self, time: int) -> None:
         """Wait until the cluster's clock has gone on by `time` microseconds."""
         cluster = Cluster.objects.get(name="default")
@@ -96,13 +94,13 @@ def played(session: Session) -> Iterator[Step]:
         if command != "kubectl apply -f misc.yaml":
             yield _step(session, case, namespace, pods)
             continue
-        session.go_at(5)  # The recording's pods ran at once: db-1 was there before the quota that would refuse it.
-        yield _step(session, case, namespace, pods)
+        there = f"/clusters/default/api/v1/namespaces/{namespace}/pods/db-1"
+        with gate(session.installation.port, "/resourcequotas", there) as address:
+            yield _step(session, case, namespace, pods, "--server", f"{address}/clusters/default")
         session.let_pass(PAUSE)
-        session.go_at(1)
 
 
-def _step(session: Session, case: dict[str, str], namespace: str, pods: list[str]) -> Step:
+def _step(session: Session, case: dict[str, str], namespace: str, pods: list[str], *flags: str) -> Step:
     command = case["cmd"]
     if NEEDS_A_KUBELET.match(command):
         return Step(command, [], "the recording had no kubelet to ask")
@@ -113,7 +111,7 @@ def _step(session: Session, case: dict[str, str], namespace: str, pods: list[str
         arguments = ["--as", "alice", "--as-group", "dev", *arguments]
     if arguments[0] != "-n":
         arguments = ["-n", namespace, *arguments]
-    done = session.run(*arguments, stdin=case.get("stdin"))
+    done = session.run(*flags, *arguments, stdin=case.get("stdin"))
     found = [] if done.returncode == case["rc"] else [f"exit code {done.returncode}, recorded: {case['rc']}"]
     found += differences(command, case["stdout"], done.stdout, namespace)
     found += differences(command, case["stderr"], done.stderr, namespace)

@@ -17,6 +17,7 @@ Left out: SPDY without a websocket.
 
 import orjson
 
+from cluster.apiserver import registry
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target, parse
 from cluster.gateway import access, lists, pool
@@ -61,8 +62,12 @@ async def plain(request: Request, resource: Resource, target: Target) -> None:
     pod: Manifest = orjson.loads(value)
     if target.subresource != "portforward":
         container_name(pod, request.query("container"))
-    if not pod["spec"].get("nodeName"):
+    node = pod["spec"].get("nodeName")
+    if not node:
         raise errors.BadRequest(f"pod {target.name} does not have a host assigned")
+    here = pool.reader().get(request.cluster, registry.by_kind("Node").storage_key("", node))
+    if here is None or here[1] is None:
+        raise errors.NotFound("", "pods", node)  # The node is called a pod in the real one's answer, too.
     if "upgrade" not in request.headers:
         raise errors.BadRequest("Upgrade request required")
     raise errors.BadRequest(f"unable to upgrade connection: {OLD_CLIENT}")

@@ -19,12 +19,14 @@ SPDY = {"connection": "Upgrade", "upgrade": "SPDY/3.1"}
 
 @pytest.fixture
 def pods(transactional_db):
-    """A cluster with a running pod `web` and a pod `early` that has no node."""
+    """A cluster with a running pod `web`, a pod `early` without a node, and `stray` on one that isn't there."""
     row = Cluster.objects.create(name="lab", seed=7, epoch=EPOCH, engine="test", options={"nodes": 1})
     cluster = CommittedCluster(World.create(7, EPOCH, {"nodes": 1}, row.pk, 0)).settle()
     cluster.create(a_pod("web"))
     cluster.create(a_pod("early", nodeSelector={"no": "where"}))
-    return cluster.run_for(30)
+    cluster.run_for(30)
+    cluster.create(a_pod("stray", nodeName="ghost-node"))
+    return cluster
 
 
 def socket(path: str, *protocols: str, **more: Any) -> list[dict[str, Any]]:
@@ -73,6 +75,8 @@ def test_an_old_kubectl_hears_which_one_to_use(pods):
         ("/api/v1/namespaces/default/pods/none/exec?command=ls", 404, 'pods "none" not found'),
         (f"{POD}/exec?command=ls&container=x", 400, "container x is not valid for pod web"),
         ("/api/v1/namespaces/default/pods/early/exec?command=ls", 400, "pod early does not have a host assigned"),
+        ("/api/v1/namespaces/default/pods/stray/exec?command=ls", 404, 'pods "ghost-node" not found'),
+        ("/api/v1/namespaces/default/pods/stray/portforward", 404, 'pods "ghost-node" not found'),
     ],
 )
 def test_what_is_wrong_is_said_before_that(pods, path, status, message):

@@ -43,6 +43,7 @@ from cluster.objects import Manifest, conditions, errors, meta, times
 from cluster.objects.users import User
 
 NOBODY = User("")  # Our own recorders: only the namespace is asked for.
+Aggregated = Callable[[str, str], list[Manifest]]  # (plural, namespace) to objects. Errors: ServiceUnavailable.
 NAME_ATTEMPTS = 8  # How often generateName tries another suffix, as in the real one.
 
 
@@ -66,6 +67,7 @@ class Server:
             informers.subscribe(kind, lambda old, new: self.authorizer.forget())
         self.storage = Storage(store, informers, agenda, clock)
         self.allocators = Allocators(informers, dice, self.storage, options)
+        self.aggregated: dict[str, Aggregated] = {}  # API group to who answers for it, behind an APIService.
 
     # --- what the client of every component calls ---------------------------------------------------------------
 
@@ -283,6 +285,42 @@ class Server:
 
     def serves(self, cache: str) -> bool:
         return self.kinds.serves(cache)
+
+    def read_scale(self, kind: str, group: str, namespace: str, name: str) -> Manifest:
+        """The Scale of a workload of any kind. Errors: NotFound, PathNotFound (no scale), ApiError (no such kind)."""
+        resource = self._scalable(kind, group)
+        found = self.informers.get(resource.cache, namespace, name)
+        if found is None:
+            raise errors.NotFound(resource.group, resource.plural, name)
+        return registry.scale_of(resource, found)
+
+    def scale(self, user: User, kind: str, group: str, namespace: str, name: str, replicas: int) -> Manifest:
+        """PUT its Scale with other replicas. Errors: as `read_scale`, and whatever validation or admission say."""
+        resource = self._scalable(kind, group)
+
+        def change(current: Manifest) -> Manifest:
+            shown = registry.scale_of(resource, current)
+            return registry.scaled(resource, current, {**shown, "spec": {**shown["spec"], "replicas": replicas}})
+
+        return registry.scale_of(resource, self.modify(resource, user, namespace, name, change, "scale", Options()))
+
+    def _scalable(self, kind: str, group: str) -> Resource:
+        """Errors: PathNotFound: its objects have no scale; ApiError: nobody serves such a kind."""
+        served = [r for r in self.kinds.resources if (r.kind, r.group) == (kind, group)]
+        if not served:
+            raise errors.ApiError(f'no matches for kind "{kind}" in group "{group}"')
+        for resource in served:
+            if "scale" in resource.subresources:
+                return self.kinds.stored(resource.cache)
+        raise errors.PathNotFound()
+
+    def list_aggregated(self, group: str, plural: str, namespace: str) -> list[Manifest]:
+        """Objects that another server answers for, such as pods.metrics.k8s.io. Errors: nobody does, or not now."""
+        answers = self.aggregated.get(group)
+        if answers is None:
+            message = f"the server could not find the requested resource (get {plural}.{group})"
+            raise errors.NotFound(group, plural, "", message)
+        return answers(plural, namespace)
 
     # --- deletion -----------------------------------------------------------------------------------------------
 

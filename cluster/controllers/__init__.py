@@ -12,6 +12,7 @@ from cluster.controllers.disruption import DisruptionController
 from cluster.controllers.endpoints import EndpointsController
 from cluster.controllers.endpointslice import EndpointSliceController
 from cluster.controllers.garbagecollector import GarbageCollector
+from cluster.controllers.horizontalpodautoscaler import HorizontalPodAutoscalerController
 from cluster.controllers.job import JobController
 from cluster.controllers.namespace import NamespaceController
 from cluster.controllers.nodeipam import NodeIpamController
@@ -58,4 +59,5 @@ CONTROLLERS = (
     ClaimProtectionController,
     VolumeProtectionController,
     PersistentVolumeController,
+    HorizontalPodAutoscalerController,
 )

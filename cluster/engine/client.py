@@ -30,6 +30,9 @@ class ApiServer(Protocol):
     def cache_of(self, kind: str, api_version: str) -> str | None: ...
     def serves(self, cache: str) -> bool: ...
     def caches(self) -> dict[str, str]: ...
+    def read_scale(self, kind: str, group: str, namespace: str, name: str) -> Manifest: ...
+    def scale(self, user: User, kind: str, group: str, namespace: str, name: str, replicas: int) -> Manifest: ...
+    def list_aggregated(self, group: str, plural: str, namespace: str) -> list[Manifest]: ...
 
 
 class Client:
@@ -105,6 +108,18 @@ class Client:
     def serves(self, cache: str) -> bool:
         """Can objects of that name be read and written? Not, if a definition is gone and its objects are not."""
         return self._server.serves(cache)
+
+    def read_scale(self, kind: str, group: str, namespace: str, name: str) -> Manifest:
+        """GET the Scale of a workload of any kind that has one. Errors: NotFound, and that the kind has none."""
+        return self._server.read_scale(kind, group, namespace, name)
+
+    def scale(self, kind: str, group: str, namespace: str, name: str, replicas: int) -> Manifest:
+        """PUT it with other replicas."""
+        return self._server.scale(self.user, kind, group, namespace, name, replicas)
+
+    def list_aggregated(self, group: str, plural: str, namespace: str) -> list[Manifest]:
+        """List what another server answers for behind this one (the metrics API). Errors: nobody does, or not now."""
+        return self._server.list_aggregated(group, plural, namespace)
 
     @contextmanager
     def because(self, *causes: str) -> Iterator[None]:

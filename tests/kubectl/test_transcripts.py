@@ -17,7 +17,6 @@ DIFFERENT = {
     "kubectl get leases -n kube-system": "leader election is not there yet",
     "kubectl describe lease -n kube-system kube-scheduler": "leader election is not there yet",
     "kubectl describe node w-1": "KWOK has its conditions in another order, and a condition of the cloud's routes",
-    "kubectl get hpa": "the autoscaler's controller is not there yet: it counts the replicas",
     """kubectl patch pod solo -p '{"spec":{"nodeName":"x"}}'""": "ends in a difference of Go's internal structs",
 }
 

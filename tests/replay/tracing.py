@@ -38,7 +38,7 @@ def flatten(value: Any, path: str = "") -> Flat:
 
 def _labels(items: list[Any]) -> list[Any]:
     if all(isinstance(item, dict) and ("type" in item or "name" in item) for item in items):
-        return [item.get("type") or item["name"] for item in items]
+        return [item.get("type") or item.get("name") for item in items]
     return list(range(len(items)))
 
 

@@ -77,6 +77,7 @@ class Plugin:
     prefilter(pod, nodes) -> ask | SKIP | OnlyNodes | Rejection      filter(ask, node) -> Rejection | None
     filter_all(ask, view) -> bits (0 fits)                           rejection(ask, bits) -> Rejection
     postfilter(cycle) -> Preemption: a node to keep free, whom to evict, and what to say
+    without(ask, node, gone, come) -> ask, if some pods of a node were gone and others had come: of those not `local`
     prescore(pod, nodes) -> ask | SKIP                               score(ask, node) -> int
     score_all(ask, view) -> numbers                                  normalize(scores) -> numbers
     reserve(pod, node), unreserve(pod, node)                         permit(pod, node)
@@ -164,7 +165,7 @@ class Cycle:
 
     __slots__ = (
         "considered", "evaluated", "expected", "message", "nominated", "normalized", "plan", "pod", "refusal",
-        "rejections", "row", "scored", "snapshot", "ties", "total",
+        "rejections", "row", "scored", "snapshot", "ties", "total", "wide",
     )  # fmt: skip
 
     def __init__(self, pod: Manifest, snapshot: Snapshot, plan: Plan) -> None:
@@ -174,6 +175,7 @@ class Cycle:
         self.rejections: list[Rejection] = plan.rejections
         self.considered: Numbers | None = None  # Rows looked at, in order; None: all.
         self.evaluated = 0
+        self.wide: list[tuple[Any, Any]] = []  # Plugins that look beyond one node, with their asks.
         self.expected: dict[
             int, list[PodInfo]
         ] = {}  # Pods nominated for a row, at least as important as this one.
@@ -200,14 +202,21 @@ class Cycle:
         }
 
     def refuses(self, row: int, without: frozenset[str] | set[str]) -> Rejection | None:
-        """Would local plugins refuse the node if the pods `without` were gone, and those expected there?"""
+        """Would the node be refused if the pods `without` were gone, and those expected there had come?"""
         node, expected = self.snapshot.nodes[row], self.expected.get(row)
-        situations = [node.without(without)] if without or not expected else []
+        gone = [info for key, info in node.pods.items() if key in without]
+        situations: list[tuple[NodeInfo, list[PodInfo]]] = []
+        if without or not expected:
+            situations.append((node.without(without), []))
         if expected:
-            situations.append(node.without(without, expected))
-        for situation in situations:
+            situations.append((node.without(without, expected), expected))
+        for situation, come in situations:
             for _, plugin, ask in self.plan.filters:
                 rejection = plugin.filter(ask, situation)
+                if rejection is not None:
+                    return rejection  # type: ignore[no-any-return]
+            for plugin, ask in self.wide:
+                rejection = plugin.filter(plugin.without(ask, node, gone, come) if gone or come else ask, situation)
                 if rejection is not None:
                     return rejection  # type: ignore[no-any-return]
         return None
@@ -317,6 +326,7 @@ class Framework:
                 cycle.rejections, cycle.refusal = [ask], None
                 return np.zeros(0, np.int64)
         asked = [(i, plugin, ask) for i, plugin, ask in wide if ask is not SKIP]
+        cycle.wide = [(plugin, ask) for _, plugin, ask in asked]
         if asked:
             self._filter_wide(cycle, snapshot, asked)
         if snapshot.nominated:

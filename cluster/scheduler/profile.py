@@ -6,14 +6,18 @@ Mirrors:  kubernetes/pkg/scheduler/apis/config/v1/default_plugins.go
 """
 
 from cluster.engine.informer import Informers
+from cluster.objects import Manifest, meta
 from cluster.scheduler.framework import Entry
 from cluster.scheduler.plugins.default_preemption import DefaultPreemption
+from cluster.scheduler.plugins.image_locality import ImageLocality
+from cluster.scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from cluster.scheduler.plugins.node_affinity import NodeAffinity
 from cluster.scheduler.plugins.node_name import NodeName
 from cluster.scheduler.plugins.node_ports import NodePorts
 from cluster.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
 from cluster.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from cluster.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from cluster.scheduler.plugins.pod_topology_spread import Owners, PodTopologySpread
 from cluster.scheduler.plugins.taint_toleration import TaintToleration
 
 SCHEDULER_NAME = "default-scheduler"
@@ -28,10 +32,26 @@ def default_profile(informers: Informers) -> list[Entry]:
         Entry(NodeAffinity(), weight=2),
         Entry(NodePorts()),
         Entry(NodeResourcesFit()),
+        Entry(PodTopologySpread(owners_in(informers)), weight=2),
+        Entry(InterPodAffinity(), weight=2),
         Entry(
             DefaultPreemption(
                 lambda: informers.list("PodDisruptionBudget"), lambda key: informers.by_key("Pod", key)
             )
         ),
         Entry(NodeResourcesBalancedAllocation()),
+        Entry(ImageLocality()),
     ]
+
+
+def owners_in(informers: Informers) -> Owners:
+    """Services and controllers, as the informers know them."""
+
+    def controller(pod: Manifest) -> Manifest | None:
+        owner = meta.controller_of(pod)
+        if owner is None or owner["kind"] not in ("ReplicaSet", "StatefulSet", "ReplicationController"):
+            return None
+        found = informers.get(owner["kind"], meta.namespace(pod), owner["name"])
+        return found if found is not None and meta.uid(found) == owner["uid"] else None
+
+    return Owners(lambda namespace: informers.list("Service", namespace), controller)

@@ -26,6 +26,7 @@ from cluster.objects import Manifest, conditions, meta, pods
 from cluster.objects.errors import ApiError
 from cluster.scheduler import verdict
 from cluster.scheduler.framework import ClusterEvent, Cycle, Framework, fit_error
+from cluster.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from cluster.scheduler.profile import SCHEDULER_NAME, default_profile
 from cluster.scheduler.queue import GATED, Entry, SchedulingQueue
 from cluster.scheduler.snapshot import Snapshot
@@ -59,6 +60,8 @@ class Scheduler(Component):
         self._load()
         self.informers.subscribe("Node", self._node_changed, self.name)
         self.informers.subscribe("Pod", self._pod_changed, self.name)
+        self.informers.subscribe("Namespace", self._namespace_changed, self.name)
+        self.informers.subscribe("Service", self._service_changed, self.name)
 
     def start(self) -> None:
         """A new process: list everything, put every pod without a node into the queue."""
@@ -76,7 +79,7 @@ class Scheduler(Component):
         """Derive the in-memory picture from informers and cells."""
         self.framework = Framework(default_profile(self.informers))
         self.pods = SchedulingQueue(self.memory, self.clock)
-        self.snapshot = Snapshot(lambda: self.informers.list("Node"))
+        self.snapshot = Snapshot(lambda: self.informers.list("Node"), self._namespace_labels)
         for node in self.informers.list("Node"):
             self.snapshot.set_node(node)
         for pod in self.informers.list("Pod"):
@@ -93,6 +96,19 @@ class Scheduler(Component):
         if pod is None or pod["spec"].get("nodeName") or pods.is_terminal(pod):
             return False
         return bool(pod["spec"].get("schedulerName", SCHEDULER_NAME) == SCHEDULER_NAME)
+
+    def _namespace_labels(self, name: str) -> dict[str, str]:
+        found = self.informers.get("Namespace", "", name)
+        return meta.labels(found) if found is not None else {}
+
+    def _namespace_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        if old is None or new is None or meta.labels(old) != meta.labels(new):
+            self.snapshot.tallies.forget()
+
+    def _service_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        for plugin in self.framework.by_name.values():
+            if isinstance(plugin, PodTopologySpread):
+                plugin.owners.forget()
 
     def _node_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         if new is None:
@@ -123,6 +139,9 @@ class Scheduler(Component):
                 self.pods.remove(key)
                 self.snapshot.add_pod(new)
                 self._happened(ClusterEvent("Pod", "add", None, new))
+            elif old is not None and meta.is_deleting(new) and not meta.is_deleting(old):
+                self.snapshot.add_pod(new)  # It does not count any more where pods are spread.
+                self._happened(ClusterEvent("Pod", "update", old, new))
             elif old is not None and (old["spec"] is not new["spec"] or meta.labels(old) != meta.labels(new)):
                 self.snapshot.add_pod(new)
                 self._happened(ClusterEvent("Pod", "update", old, new))

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from cluster.objects import Manifest, meta
 from cluster.scheduler import resources
 from cluster.scheduler.resources import BASIC, Amounts, Requests
+from cluster.scheduler.tallies import Tallies
+from cluster.scheduler.terms import NamespaceLabels
 
 Numbers = NDArray[np.int64]
 
@@ -29,13 +31,18 @@ LOG_LIMIT = 50_000  # Changes remembered; after that everybody computes anew, on
 ZONE_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
 
 
+def _no_labels(namespace: str) -> dict[str, str]:
+    return {}
+
+
 class PodInfo:
     """A pod on a node, with what it asks for."""
 
-    __slots__ = ("pod", "requests")
+    __slots__ = ("group", "pod", "requests")
 
     def __init__(self, pod: Manifest) -> None:
         self.pod, self.requests = pod, resources.requests(pod)
+        self.group: Any = None  # Which pods are counted together with it: see tallies.py.
 
 
 class NodeInfo:
@@ -44,6 +51,7 @@ class NodeInfo:
     __slots__ = (
         "allocatable",
         "cpu",
+        "images",
         "labels",
         "memory",
         "name",
@@ -60,6 +68,7 @@ class NodeInfo:
         self.taints: list[Manifest] = []
         self.unschedulable = False
         self.allocatable: Amounts = {}
+        self.images: dict[str, int] = {}  # Names of the images there, with their bytes.
         self.pods: dict[str, PodInfo] = {}
         self.requested: Amounts = {}
         self.cpu = self.memory = 0
@@ -71,6 +80,11 @@ class NodeInfo:
         self.unschedulable = bool(spec.get("unschedulable"))
         status = node.get("status") or {}
         self.allocatable = resources.amounts(status.get("allocatable") or status.get("capacity"))
+        self.images = {
+            name: image.get("sizeBytes", 0)
+            for image in status.get("images") or ()
+            for name in image.get("names") or ()
+        }
 
     def account(self, requests: Requests, sign: int) -> None:
         for name, count in requests.amounts.items():
@@ -99,10 +113,15 @@ class NodeInfo:
 
 
 class Snapshot:
-    """All nodes. `ordered_nodes`: the Node objects in order of their creation."""
+    """All nodes. `ordered_nodes`: the Node objects in order of their creation; `namespace_labels`: by name."""
 
-    def __init__(self, ordered_nodes: Callable[[], list[Manifest]]) -> None:
+    def __init__(
+        self, ordered_nodes: Callable[[], list[Manifest]], namespace_labels: NamespaceLabels = _no_labels
+    ) -> None:
         self._ordered_nodes = ordered_nodes
+        self.layout = self.labels_version = self.images_version = 0  # Change with the rows, nodes' labels, images.
+        self.images: dict[str, dict[str, int]] = {}  # Image name to its bytes on each node that has it.
+        self.tallies = Tallies(self, namespace_labels)
         self._infos: dict[str, NodeInfo] = {}  # Also of names that only pods mention.
         self._where: dict[str, str] = {}  # Pod key to node name.
         self.nominated: dict[
@@ -114,6 +133,7 @@ class Snapshot:
         self.nodes: list[NodeInfo] = []
         self.rows: dict[str, int] = {}
         self._labels: dict[str, tuple[Numbers, list[str]]] = {}
+        self._unlabelled: dict[str, bool] = {}
         self._groups: dict[str, tuple[Numbers, list[NodeInfo]]] = {}
         self.lay_out()
 
@@ -123,19 +143,36 @@ class Snapshot:
     def set_node(self, node: Manifest) -> None:
         info = self._info(meta.name(node))
         zone_before = zone_of(info.labels) if info.node is not None else None
+        before = info.labels, info.taints, info.unschedulable, info.allocatable
+        images = info.images
         info.describe(node)
+        if images != info.images:
+            self._move_images(info.name, images, info.images)
         if zone_before is None or zone_before != zone_of(info.labels):
             self._stale = True
-        if self._stale:
+        if self._stale or before == (info.labels, info.taints, info.unschedulable, info.allocatable):
             return
         row = self.rows[info.name]
         self._write_node(row, info)
         self.complete = bool((self.has[:, :2] > 0).all())
-        self._labels, self._groups = {}, {}
+        self._groups = {}
+        if before[0] != info.labels:
+            self._labels, self._unlabelled, self.labels_version = {}, {}, self.labels_version + 1
         self._log(~row)
 
+    def _move_images(self, name: str, old: dict[str, int], new: dict[str, int]) -> None:
+        self.images_version += 1
+        for image in old.keys() - new.keys():
+            del self.images[image][name]
+            if not self.images[image]:
+                del self.images[image]
+        for image, size in new.items():
+            self.images.setdefault(image, {})[name] = size
+
     def remove_node(self, name: str) -> None:
-        self._info(name).node = None
+        info = self._info(name)
+        self._move_images(name, info.images, {})
+        info.node, info.images = None, {}
         self._forget_if_empty(name)
         self._stale = True
 
@@ -148,6 +185,7 @@ class Snapshot:
         self._where[key] = name
         info.pods[key] = added
         info.account(added.requests, 1)
+        self.tallies.add(added, name)
         self._pods_changed(info, added.requests)
 
     def remove_pod(self, key: str) -> None:
@@ -157,6 +195,7 @@ class Snapshot:
         info = self._infos[name]
         gone = info.pods.pop(key)
         info.account(gone.requests, -1)
+        self.tallies.remove(gone, name)
         self._pods_changed(info, gone.requests)
         self._forget_if_empty(name)
 
@@ -205,7 +244,8 @@ class Snapshot:
             self._write_node(row, info)
             self._write_pods(row, info, info.requested)
         self.complete = bool((self.has[:, :2] > 0).all())
-        self._labels, self._groups = {}, {}
+        self._labels, self._groups, self._unlabelled = {}, {}, {}
+        self.layout, self.labels_version = self.layout + 1, self.labels_version + 1
         self.log, self.epoch, self._stale = [], self.epoch + 1, False
 
     def _write_node(self, row: int, info: NodeInfo) -> None:
@@ -259,6 +299,13 @@ class Snapshot:
             ]
             found = self._labels[key] = (np.array(codes, np.int64), list(known))
         return found
+
+    def is_everywhere(self, key: str) -> bool:
+        """Do all nodes have the label `key`?"""
+        found = self._unlabelled.get(key)
+        if found is None:
+            found = self._unlabelled[key] = bool((self.label_column(key)[0] == 0).any())
+        return not found
 
     def grouped(self, what: str, of: Callable[[NodeInfo], Any]) -> tuple[Numbers, list[NodeInfo]]:
         """Nodes alike in `of(node)`, as (group of every row, a node of each group). `what` names `of`."""

@@ -50,14 +50,7 @@ class NodeAffinity(Plugin):
         return None if _matches(ask, node.labels, node.name) else self.rejection(ask, 1)
 
     def filter_all(self, ask: Wanted, view: View) -> Numbers:
-        fits = np.ones(len(view), np.bool_)
-        for key, value in ask.selector.items():
-            fits &= _having(view, {"key": key, "operator": "In", "values": [value]})
-        if ask.terms is not None:
-            fits &= np.any(
-                [np.zeros(len(view), np.bool_), *(_term(view, term) for term in ask.terms)], axis=0
-            )
-        return (~fits).astype(np.int64)
+        return (~_fitting(ask, view)).astype(np.int64)
 
     def rejection(self, ask: Wanted, bits: int) -> Rejection:
         return Rejection(self.name, ("node(s) didn't match Pod's node affinity/selector",))
@@ -84,6 +77,21 @@ class NodeAffinity(Plugin):
         if event.new is None or not _matches(wanted, meta.labels(event.new), meta.name(event.new)):
             return False
         return event.old is None or not _matches(wanted, meta.labels(event.old), meta.name(event.old))
+
+
+def matching(pod: Manifest, view: View) -> NDArray[np.bool_] | None:
+    """Which rows the pod's selector and required affinity allow; None: all of them, it has none."""
+    wanted = _wanted(pod)
+    return None if not wanted.selector and wanted.terms is None else _fitting(wanted, view)
+
+
+def _fitting(wanted: Wanted, view: View) -> NDArray[np.bool_]:
+    fits = np.ones(len(view), np.bool_)
+    for key, value in wanted.selector.items():
+        fits &= _having(view, {"key": key, "operator": "In", "values": [value]})
+    if wanted.terms is not None:
+        fits &= np.any([np.zeros(len(view), np.bool_), *(_term(view, term) for term in wanted.terms)], axis=0)
+    return fits
 
 
 def _node_affinity(pod: Manifest) -> Manifest:

@@ -8,15 +8,20 @@ from typing import Any
 from cluster.objects import Manifest
 from cluster.scheduler.framework import SKIP, OnlyNodes, Rejection, nodes_to_find
 from cluster.scheduler.snapshot import NodeInfo
+from tests.cluster.scheduler import plain_pods
 
 
 def schedule(
-    profile: list[Any], pod: Manifest, nodes: list[NodeInfo], start: int, roll: Any
+    profile: list[Any], pod: Manifest, nodes: list[NodeInfo], start: int, roll: Any, owned: Manifest | None = None
 ) -> dict[str, Any]:
-    """{node, refused: {node: Rejection}, scores: {node: total}, evaluated}"""
+    """{node, refused: {node: Rejection}, scores: {node: total}, evaluated}. `owned`: its owner's selector."""
     looked_at, asks = nodes, []
     for entry in profile:
         if not hasattr(entry.plugin, "filter"):
+            continue
+        if not entry.plugin.local:
+            look = WIDE_FILTERS[entry.plugin.name](pod, nodes)
+            asks.append((entry.plugin, look))
             continue
         ask = entry.plugin.prefilter(pod, None)
         if isinstance(ask, Rejection):
@@ -30,7 +35,7 @@ def schedule(
     for step in range(len(looked_at)):
         node = looked_at[step if looked_at is not nodes else (start + step) % len(nodes)]
         rejection = next(
-            (r for r in (plugin.filter(ask, node) for plugin, ask in asks) if r is not None), None
+            (r for r in (_asked(plugin, ask, node) for plugin, ask in asks) if r is not None), None
         )
         if rejection is None and len(fitting) == wanted:
             break
@@ -43,16 +48,40 @@ def schedule(
     if len(fitting) == 1:
         return {**found, "node": fitting[0].name}
     if fitting:
-        scores = score(profile, pod, fitting)
+        scores = score(profile, pod, nodes, fitting, owned)
         best = [name for name, total in scores.items() if total == max(scores.values())]
         return {**found, "scores": scores, "node": best[roll(len(best))] if len(best) > 1 else best[0]}
     return found
 
 
-def score(profile: list[Any], pod: Manifest, fitting: list[NodeInfo]) -> dict[str, int]:
+def _asked(plugin: Any, ask: Any, node: NodeInfo) -> Rejection | None:
+    return plugin.filter(ask, node) if plugin.local else ask(node)
+
+
+WIDE_FILTERS = {"InterPodAffinity": plain_pods.affinity_filter, "PodTopologySpread": plain_pods.spread_filter}
+
+
+def wide_scores(
+    name: str, pod: Manifest, nodes: list[NodeInfo], fitting: list[NodeInfo], owned: Manifest | None
+) -> list[int] | None:
+    if name == "PodTopologySpread":
+        return plain_pods.spread_scores(pod, nodes, fitting, owned)
+    if name == "InterPodAffinity":
+        return plain_pods.affinity_scores(pod, nodes, fitting)
+    return plain_pods.image_scores(pod, nodes, fitting)
+
+
+def score(
+    profile: list[Any], pod: Manifest, nodes: list[NodeInfo], fitting: list[NodeInfo], owned: Manifest | None
+) -> dict[str, int]:
     totals = dict.fromkeys((node.name for node in fitting), 0)
     for entry in profile:
         if not hasattr(entry.plugin, "score"):
+            continue
+        if not entry.plugin.local:
+            wide = wide_scores(entry.plugin.name, pod, nodes, fitting, owned)
+            for node, points in zip(fitting, wide or (), strict=wide is not None):
+                totals[node.name] += points * entry.weight
             continue
         ask = entry.plugin.prescore(pod, None)
         if ask is SKIP:

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.engine.informer import Informers
-from cluster.objects import Manifest
+from cluster.objects import Manifest, meta
 from cluster.scheduler.framework import Framework
 from cluster.scheduler.profile import default_profile
 from cluster.scheduler.snapshot import Snapshot
-from tests.cluster.scheduler import plain
+from tests.cluster.scheduler import plain, plain_pods
 
 EFFECTS = ["NoSchedule", "NoExecute", "PreferNoSchedule"]
 
@@ -46,8 +46,75 @@ def a_node(chance: random.Random, index: int) -> Manifest:
         "apiVersion": "v1",
         "metadata": metadata,
         "spec": spec,
-        "status": {"allocatable": allocatable},
+        "status": {"allocatable": allocatable, "images": some_images(chance)},
     }
+
+
+def some_images(chance: random.Random) -> list[Manifest]:
+    images = {"app:1": 900_000_000, "app:2": 300_000_000, "tool:latest": 2_500_000_000, "small:1": 5_000_000}
+    return [{"names": [name], "sizeBytes": size} for name, size in images.items() if chance.random() < 0.3]
+
+
+TOPOLOGIES = ["kubernetes.io/hostname", "zone", "topology.kubernetes.io/zone", "disk"]
+
+
+def a_selector(chance: random.Random) -> Manifest:
+    return chance.choice(
+        [
+            {"matchLabels": {"app": chance.choice("abc")}},
+            {"matchExpressions": [{"key": "app", "operator": "In", "values": ["a", "b"]}]},
+            {"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]},
+            {},
+        ]
+    )
+
+
+def a_term(chance: random.Random) -> Manifest:
+    term: Manifest = {"topologyKey": chance.choice(TOPOLOGIES)}
+    if chance.random() < 0.95:
+        term["labelSelector"] = a_selector(chance)
+    if chance.random() < 0.2:
+        term["namespaces"] = chance.sample(["default", "other"], chance.randint(1, 2))
+    if chance.random() < 0.2:
+        term["namespaceSelector"] = chance.choice([{}, {"matchLabels": {"team": "b"}}])
+    if chance.random() < 0.15:
+        term[chance.choice(["matchLabelKeys", "mismatchLabelKeys"])] = ["tier"]
+    return term
+
+
+def pod_affinity(chance: random.Random) -> Manifest:
+    """What a template says of other pods."""
+    said: Manifest = {}
+    for side in ("podAffinity", "podAntiAffinity"):
+        rules: Manifest = {}
+        if chance.random() < 0.3:
+            rules["requiredDuringSchedulingIgnoredDuringExecution"] = [a_term(chance)]
+        if chance.random() < 0.3:
+            rules["preferredDuringSchedulingIgnoredDuringExecution"] = [
+                {"weight": chance.randint(1, 100), "podAffinityTerm": a_term(chance)}
+                for _ in range(chance.randint(1, 2))
+            ]
+        if rules:
+            said[side] = rules
+    return said
+
+
+def some_constraints(chance: random.Random) -> list[Manifest]:
+    found = []
+    for _ in range(chance.randint(1, 2)):
+        constraint = {"topologyKey": chance.choice(TOPOLOGIES), "maxSkew": chance.randint(1, 3)}
+        constraint["whenUnsatisfiable"] = chance.choice(["DoNotSchedule", "ScheduleAnyway"])
+        constraint["labelSelector"] = a_selector(chance)
+        if chance.random() < 0.2 and constraint["whenUnsatisfiable"] == "DoNotSchedule":
+            constraint["minDomains"] = chance.randint(1, 5)
+        if chance.random() < 0.2:
+            constraint["nodeAffinityPolicy"] = chance.choice(["Honor", "Ignore"])
+        if chance.random() < 0.2:
+            constraint["nodeTaintsPolicy"] = chance.choice(["Honor", "Ignore"])
+        if chance.random() < 0.1:
+            constraint["matchLabelKeys"] = ["tier"]
+        found.append(constraint)
+    return found
 
 
 def an_expression(chance: random.Random) -> Manifest:
@@ -71,7 +138,8 @@ def a_shape(chance: random.Random, nodes: int) -> Manifest:
             requests["memory"] = chance.choice(["64Mi", "1Gi", "3Gi"])
         if chance.random() < 0.1:
             requests["example.com/gpu"] = "1"
-        container: Manifest = {"name": "app", "resources": {"requests": requests}}
+        image = chance.choice(["app:1", "app:2", "tool", "small:1", "new:1"])
+        container: Manifest = {"name": "app", "image": image, "resources": {"requests": requests}}
         if chance.random() < 0.1:
             container["ports"] = [
                 {"hostPort": chance.choice([80, 81]), "hostIP": chance.choice(["", "10.0.0.1"])}
@@ -100,30 +168,45 @@ def a_shape(chance: random.Random, nodes: int) -> Manifest:
             {"weight": chance.randint(1, 100), "preference": {"matchExpressions": [an_expression(chance)]}}
             for _ in range(2)
         ]
-    if affinity:
-        spec["affinity"] = {"nodeAffinity": affinity}
+    whole = ({"nodeAffinity": affinity} if affinity else {}) | (pod_affinity(chance) if chance.random() < 0.4 else {})
+    if whole:
+        spec["affinity"] = whole
+    if chance.random() < 0.3:
+        spec["topologySpreadConstraints"] = some_constraints(chance)
     return spec
+
+
+def some_labels(chance: random.Random) -> dict[str, str]:
+    return {"app": chance.choice("abc")} | ({"tier": chance.choice("xy")} if chance.random() < 0.5 else {})
 
 
 def run(seed: int, nodes: int, pods: int) -> None:
     """Schedule `pods` pods of a few shapes, while nodes change and pods leave; compare every decision."""
     chance = random.Random(seed)
     known = {f"n-{index}": a_node(chance, index) for index in range(nodes)}
-    snapshot = Snapshot(lambda: list(known.values()))
+    snapshot = Snapshot(lambda: list(known.values()), lambda name: plain_pods.NAMESPACES[name])
     for node in known.values():
         snapshot.set_node(node)
-    framework = Framework(default_profile(Informers()))
+    informers = Informers()
+    framework = Framework(default_profile(informers))
+    service = {"metadata": {"name": "s", "namespace": "default"}, "spec": {"selector": {"app": "a"}}}
+    if chance.random() < 0.5:
+        informers.load("Service", "default/s", service, 1)
+    served = informers.list("Service") != []
     shapes = [a_shape(chance, nodes) for _ in range(4)]
     start, placed = 0, []
     for index in range(pods):
-        metadata = {"name": f"p-{index}", "namespace": "default", "uid": f"u-{index}"}
+        metadata = {"name": f"p-{index}", "namespace": chance.choice(["default", "default", "other"])}
+        metadata |= {"uid": f"u-{index}", "labels": some_labels(chance)}
         pod = {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {**chance.choice(shapes)}}
 
         def roll(sides: int, index: int = index) -> int:
             return 5_003 * index % sides
 
         cycle = framework.schedule(pod, snapshot, start, roll)
-        expected = plain.schedule(framework.profile, pod, snapshot.nodes, start, roll)
+        mine = served and metadata["namespace"] == "default" and metadata["labels"]["app"] == "a"
+        owned = {"matchLabels": {"app": "a"}} if mine else None
+        expected = plain.schedule(framework.profile, pod, snapshot.nodes, start, roll, owned)
 
         assert cycle.node == expected["node"]
         assert cycle.plan.denied == expected["denied"]
@@ -134,10 +217,15 @@ def run(seed: int, nodes: int, pods: int) -> None:
             assert dict(zip(names, cycle.total.tolist(), strict=True)) == expected["scores"]
         start = (start + cycle.evaluated) % len(snapshot.nodes)
         if cycle.node:
-            placed.append(f"default/p-{index}")
-            snapshot.add_pod({**pod, "spec": {**pod["spec"], "nodeName": cycle.node}})
+            placed.append({**pod, "spec": {**pod["spec"], "nodeName": cycle.node}})
+            snapshot.add_pod(placed[-1])
         if chance.random() < 0.2 and placed:
-            snapshot.remove_pod(placed.pop(chance.randrange(len(placed))))
+            snapshot.remove_pod(meta.key(placed.pop(chance.randrange(len(placed)))))
+        if chance.random() < 0.1 and placed:
+            at = chance.randrange(len(placed))
+            going = {**placed[at]["metadata"], "deletionTimestamp": "2026-11-25T00:00:00Z"}
+            placed[at] = {**placed[at], "metadata": going}
+            snapshot.add_pod(placed[at])
         if chance.random() < 0.1:
             changed = a_node(chance, chance.randrange(nodes))
             known[changed["metadata"]["name"]] = changed

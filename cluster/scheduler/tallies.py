@@ -12,14 +12,13 @@ Read next: plugins/pod_topology_spread.py, plugins/inter_pod_affinity.py.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cluster.objects import Manifest, meta
-from cluster.scheduler.terms import NO_TERMS, NamespaceLabels, Query, Terms, terms_of
+from cluster.scheduler.terms import NO_TERMS, NamespaceLabels, Query, Term, Terms, terms_of
 
 if TYPE_CHECKING:
     from cluster.scheduler.snapshot import PodInfo, Snapshot
@@ -140,6 +139,18 @@ class Carriers(Counted):
         return bool(self._where)
 
 
+class Said(NamedTuple):
+    """Terms of pods that run already, by their sort (as in `Terms`), with the pods that say it."""
+
+    affinity: tuple[tuple[Carriers, Term], ...] = ()
+    anti: tuple[tuple[Carriers, Term], ...] = ()
+    liked: tuple[tuple[Carriers, Term], ...] = ()
+    disliked: tuple[tuple[Carriers, Term], ...] = ()
+
+
+NOTHING = Said()
+
+
 class Tallies:
     """All groups, tallies and carriers of a snapshot. `namespace_labels`: of a namespace, by name."""
 
@@ -148,7 +159,7 @@ class Tallies:
         self.groups: dict[Any, Group] = {}
         self.carriers: dict[Terms, Carriers] = {}
         self._tallies: OrderedDict[tuple[tuple[Query, ...], bool], Tally] = OrderedDict()
-        self._matches: OrderedDict[Any, Any] = OrderedDict()
+        self._matches: OrderedDict[Any, Said] = OrderedDict()
 
     def tally(self, queries: tuple[Query, ...], alive: bool) -> Tally:
         key = (queries, alive)
@@ -217,21 +228,25 @@ class Tallies:
 
     # --- who says something of this pod? ------------------------------------------------------------------------
 
-    def saying(self, pod: Manifest, part: Callable[[Terms], tuple[Any, ...]], name: str) -> list[tuple[Carriers, Any]]:
-        """(carriers, term) of every term in `part` of what carriers say that means `pod`. `name` names `part`."""
+    def said_of(self, pod: Manifest) -> Said:
+        """What carriers say that means `pod`."""
         if not self.carriers:
-            return []
+            return NOTHING
         labels, namespace = meta.labels(pod), meta.namespace(pod)
-        key = (name, namespace, *labels.items())
+        key = (namespace, *labels.items())
         found = self._matches.get(key)
         if found is None:
-            found = [
-                (carriers, term)
-                for carriers in self.carriers.values()
-                for term in part(carriers.terms)
-                if term.query.matches(namespace, labels, self.namespace_labels)
-            ]
-            self._matches[key] = found
+            found = self._matches[key] = Said(
+                *(
+                    tuple(
+                        (carriers, term)
+                        for carriers in self.carriers.values()
+                        for term in carriers.terms[part]
+                        if term.query.matches(namespace, labels, self.namespace_labels)
+                    )
+                    for part in range(len(NO_TERMS))
+                )
+            )
             if len(self._matches) > MATCHES:
                 self._matches.popitem(last=False)
-        return found  # type: ignore[no-any-return]
+        return found

@@ -110,7 +110,7 @@ def _refused(cycle: Cycle, count: int) -> list[list[Any]]:
     indexes = cycle.refusal[rows]
     nodes, names = cycle.snapshot.nodes, ALL if count <= ALL else NAMES
     found = []
-    for index in np.unique(indexes).tolist():
+    for index in np.flatnonzero(np.bincount(indexes)).tolist():
         if index:
             there = rows[indexes == index]
             found.append(

@@ -54,7 +54,7 @@ class InterPodAffinity(Plugin):
 
     def prefilter(self, pod: Manifest, snapshot: Snapshot) -> Any:
         terms, tallies = terms_of(pod), snapshot.tallies
-        unwelcome = tallies.saying(pod, lambda said: said.anti, "anti")
+        unwelcome = tallies.said_of(pod).anti
         if not terms.affinity and not terms.anti and not unwelcome:
             return SKIP
         near: Counts = ()
@@ -132,12 +132,13 @@ class InterPodAffinity(Plugin):
                     counts = tallies.tally((term.query,), alive=False).domains(term.topology)
                     _add(points, term.topology, counts, sign * term.weight)
         if tallies.carriers:
-            for carriers, term in tallies.saying(pod, lambda said: said.liked, "liked"):
+            said = tallies.said_of(pod)
+            for carriers, term in said.liked:
                 _add(points, term.topology, carriers.domains(term.topology), term.weight)
-            for carriers, term in tallies.saying(pod, lambda said: said.disliked, "disliked"):
+            for carriers, term in said.disliked:
                 _add(points, term.topology, carriers.domains(term.topology), -term.weight)
             if self._hard_weight:
-                for carriers, term in tallies.saying(pod, lambda said: said.affinity, "affinity"):
+                for carriers, term in said.affinity:
                     _add(points, term.topology, carriers.domains(term.topology), self._hard_weight)
         if not any(counts[1:].any() for counts in points.values()):
             return SKIP

@@ -7,12 +7,12 @@ That it finds out, when, and how, is the node lifecycle controller's business.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cluster import streams
+from cluster import clouds, streams
 from cluster.engine.clock import monotonic
 from cluster.engine.controller import Component
 from cluster.kubelet.kubelet import Kubelet
-from cluster.objects import errors, quantity, users
-from cluster.objects.names import is_dns_subdomain
+from cluster.objects import errors, nodes, quantity, users
+from cluster.objects.names import is_dns_subdomain, label_value_problems
 from cluster.runtime.cri import Runtime, power_cut
 from cluster.runtime.sessions import Sessions, lost
 
@@ -46,14 +46,17 @@ def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -
         )
     if name in world.cells["machines"]:
         raise errors.AlreadyExists("", "nodes", name)
-    machine = {**DEFAULT_MACHINE, **{key: value for key, value in spec.items() if value is not None and key != "type"}}
+    given = {key: value for key, value in spec.items() if value is not None and key not in ("type", "zone")}
+    machine, zone = {**DEFAULT_MACHINE, **given}, spec.get("zone") or ""
+    _check_zone(str(zone))
+    if zone and not world.cloud.on:  # No cloud to say where it is: its kubelet was started with the label.
+        machine["labels"] = {**(machine.get("labels") or {}), nodes.ZONE: str(zone)}
     for resource in ("cpu", "memory"):
         try:
             quantity.canonical(str(machine[resource]))
         except ValueError as error:
             raise errors.BadRequest(f"{resource} of node {name}: {error}") from error
     number = 1 + max((m["number"] for m in world.cells["machines"].data.values()), default=0)
-    cause = world.happened("node-add", name, causes, {"cpu": machine["cpu"], "memory": machine["memory"]})
     world.cells["machines"][name] = {
         **machine,
         "cpu": str(machine["cpu"]),
@@ -63,7 +66,19 @@ def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -
         "power": True,
         "images": {},
     }
+    try:
+        clouds.rent(world, name, str(zone))
+    except errors.ApiError:
+        world.cells["machines"].pop(name)
+        raise
+    cause = world.happened("node-add", name, causes, {"cpu": machine["cpu"], "memory": machine["memory"]})
     _boot(world, name, cause)
+
+
+def _check_zone(zone: str) -> None:
+    problems = label_value_problems(zone)
+    if problems:
+        raise errors.BadRequest(f"zone {zone!r} is no label value: {'; '.join(problems)}")
 
 
 def _boot(world: "World", name: str, cause: str) -> None:
@@ -89,6 +104,7 @@ def power_off(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     world.cells["machines"][name] = {**machine, "power": False, "off_since": world.clock.now, "off_cause": cause}
     world._remove(kubelet)
     _cut(world, name, cause)
+    clouds.became(world, name, "stopped")
     return {"node": name, "power": False, "simTime": world.clock.now, "cause": cause}
 
 
@@ -105,23 +121,42 @@ def power_on(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     cause = world.happened("power-on", name, world.agenda.causes, {"started": [f"kubelet/{name}"]})
     rest = {key: value for key, value in machine.items() if key not in ("off_since", "off_cause")}
     world.cells["machines"][name] = {**rest, "power": True}
+    clouds.became(world, name, "running")
     _boot(world, name, cause)
     return {"node": name, "power": True, "simTime": world.clock.now, "cause": cause}
 
 
 def node_remove(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     """Take the machine away for good, and delete its Node object if it is still there."""
-    name, machine = _machine(world, request)
-    kubelet = f"kubelet/{name}"
-    cause = world.happened("node-remove", name, world.agenda.causes, {"stopped": [kubelet]})
-    world._remove(kubelet)
-    if machine["power"]:
-        _cut(world, name, cause)
-    del world.cells["machines"][name]
+    name, cause = _take_away(world, request, "node-remove")
     if world.informers.get("Node", "", name) is not None:
         world.agenda.causes = (cause, *world.agenda.causes)
         world.server.delete(users.ADMIN, "Node", "", name, {})
     return {"node": name, "removed": True}
+
+
+def terminate(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """The cloud takes a machine back. Nobody tells the cluster: the Node object stays until somebody asks the cloud.
+
+    Errors: NotFound; Conflict, if the cluster does not use the cloud.
+    """
+    if not world.cloud.on:
+        raise errors.Conflict("", "nodes", _machine(world, request)[0], "the cluster does not use the cloud")
+    name, cause = _take_away(world, request, "terminate")
+    return {"node": name, "terminated": True, "simTime": world.clock.now, "cause": cause}
+
+
+def _take_away(world: "World", request: dict[str, Any], kind: str) -> tuple[str, str]:
+    """The machine is gone, with all that ran on it: (its name, the cause)."""
+    name, machine = _machine(world, request)
+    kubelet = f"kubelet/{name}"
+    cause = world.happened(kind, name, world.agenda.causes, {"stopped": [kubelet]})
+    world._remove(kubelet)
+    if machine["power"]:
+        _cut(world, name, cause)
+    del world.cells["machines"][name]
+    clouds.became(world, name, "terminated")
+    return name, cause
 
 
 def latency(world: "World", request: dict[str, Any]) -> dict[str, Any]:
@@ -227,9 +262,11 @@ INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     "node-remove": node_remove,
     "power-off": power_off,
     "power-on": power_on,
+    "cloud-terminate": terminate,
     "latency": latency,
     "clock": clock_input,
     "sleep": sleep_input,
     "wake": sleep_input,
     **streams.INPUTS,
+    **clouds.INPUTS,
 }

@@ -17,13 +17,14 @@ from typing import Any
 
 import orjson
 
-from cluster import ENGINE_VERSION, physical
+from cluster import ENGINE_VERSION, clouds, physical
 from cluster.apiserver import commits, requests
 from cluster.apiserver.bootstrap import APIServices, Bootstrap, FlowControl, IdentityLease
 from cluster.apiserver.definitions import Definitions
 from cluster.apiserver.expiry import EventExpiry
 from cluster.apiserver.requests import Response
 from cluster.apiserver.server import Server
+from cluster.cloud.provider import Cloud
 from cluster.controllers import CONTROLLERS
 from cluster.engine.agenda import Agenda
 from cluster.engine.cells import Cells
@@ -54,7 +55,9 @@ class World:
         self.informers = Informers()
         self.store = commits.new_store(row["revision"])
         self.server = Server(self.store, self.informers, self.agenda, self.clock, self.dice, self.options)
-        self.around = Surroundings(self.clock, self.dice, self.agenda, self.informers, self.server, self.options)
+        self.cloud = Cloud(cells["cloud"], self.clock, self.dice)
+        room = (self.clock, self.dice, self.agenda, self.informers, self.server, self.options, self.cloud)
+        self.around = Surroundings(*room)
         self.components: dict[str, Component] = {}
         self.events: list[commits.EventRow] = []  # Physical events of the turn.
         self.executed: list[commits.InputRow] = []  # Inputs of the turn.
@@ -86,6 +89,7 @@ class World:
         row = {"seed": seed, "epoch": epoch, "options": options, "revision": revision}
         row |= {"step": 0, "sequence": 0, "inputs": 0, "sim_now": 0, "events": 0, "first_revision": revision}
         world = cls(row, {table: Cells() for table in TABLES}, identity, owner_epoch)
+        clouds.begin(world)
         world._connect()
         for component in list(world.components.values()):
             world._start(component)

@@ -143,11 +143,11 @@ class WorkQueue:
         waiting = self._data.get(self.timers + key)
         return waiting[0] if waiting else None
 
-    def add_rate_limited(self, key: str) -> None:
-        """Try `key` again after its back-off: 5 ms, 10 ms, 20 ms … 1,000 s."""
+    def add_rate_limited(self, key: str, first: int = FIRST_RETRY, last: int = LAST_RETRY) -> None:
+        """Try `key` again after its back-off: 5 ms, 10 ms, 20 ms … 1,000 s, or as the controller's own limits say."""
         attempts = self._attempts.get(key, 0)
         self._attempts[key] = attempts + 1
-        self.add_after(key, min(FIRST_RETRY << min(attempts, 40), LAST_RETRY))
+        self.add_after(key, min(first << min(attempts, 40), last))
 
     def attempts(self, key: str) -> int:
         return int(self._attempts.get(key, 0))

@@ -15,6 +15,7 @@ from cluster.engine.client import ApiServer, Client
 from cluster.engine.clock import Clock
 from cluster.engine.dice import Dice
 from cluster.engine.informer import Informers
+from cluster.engine.provider import Provider
 from cluster.engine.recorder import Recorder
 from cluster.objects import Manifest, meta
 from cluster.objects.errors import ApiError
@@ -32,6 +33,7 @@ class Surroundings:
     informers: Informers
     server: ApiServer
     options: dict[str, object] = field(default_factory=dict)
+    cloud: Provider | None = None  # The machines' owner, if it has an API.
 
 
 class Component:

@@ -28,6 +28,11 @@ NO_NETWORK = (
 )
 
 
+def address_of(machine: Machine) -> str:
+    """The address that the kubelet finds on its machine's network card."""
+    return machines.address(machine)
+
+
 def initial_node(name: str, machine: Machine, status: Manifest) -> Manifest:
     """The object that a kubelet creates when nobody of its name is there."""
     labels = {

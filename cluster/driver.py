@@ -31,6 +31,7 @@ from cluster.world import World
 
 BATCH = 64  # Inputs a turn.
 HORIZON_PERIOD = 0.1  # Wall seconds between commits of a followed world in which nothing happens.
+HEARTBEATS_WAIT = 4.0  # Wall seconds that heartbeats of a cluster that nobody follows may be late.
 LAG = 0.5  # Wall seconds that a busy world may fall behind before the pace gives up catching up.
 ATTEMPTS = 3  # How often an input may kill its worker: once in a batch, and then alone.
 PATIENCE = 1.0  # Wall seconds before a world that failed is tried again.
@@ -138,8 +139,11 @@ class Resident:
             return None
         if self._goal is not None or (self._asleep and self.followed):
             return 0.0
-        due = self.world.next_due()
+        due, pressing = self.world.next_due(), self.world.next_pressing()
         wait = self._pace.seconds_until(due) if due is not None else None
+        if wait is not None and due != pressing and not self.followed:  # Nobody sees a heartbeat a little later.
+            wait += HEARTBEATS_WAIT
+            wait = wait if pressing is None else min(wait, max(self._pace.seconds_until(pressing) or 0.0, 0.0))
         if self.followed and not self._paused:
             horizon = max(0.0, self._committed_at + HORIZON_PERIOD - monotonic())
             wait = horizon if wait is None else min(wait, max(wait, 0.0), horizon)

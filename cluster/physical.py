@@ -7,7 +7,7 @@ That it finds out, when, and how, is the node lifecycle controller's business.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cluster import clouds, streams
+from cluster import clouds, processes, streams
 from cluster.engine.clock import monotonic
 from cluster.engine.controller import Component
 from cluster.kubelet.kubelet import Kubelet
@@ -269,4 +269,5 @@ INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     "wake": sleep_input,
     **streams.INPUTS,
     **clouds.INPUTS,
+    **processes.INPUTS,
 }

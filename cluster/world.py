@@ -13,11 +13,12 @@ Read next: engine/agenda.py for the order of steps, physical.py for what happens
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
 
-from cluster import ENGINE_VERSION, clouds, physical
+from cluster import ENGINE_VERSION, clouds, physical, processes
 from cluster.apiserver import commits, requests
 from cluster.apiserver.bootstrap import APIServices, Bootstrap, FlowControl, IdentityLease
 from cluster.apiserver.definitions import Definitions
@@ -31,6 +32,7 @@ from cluster.engine.cells import Cells
 from cluster.engine.clock import MINUTE, Clock, monotonic
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.dice import Dice
+from cluster.engine.election import Elector
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, errors, users
 from cluster.scheduler.scheduler import Scheduler
@@ -65,6 +67,12 @@ class World:
         self.inputs: list[commits.InputRow] = []  # Likewise its inputs.
         self.happenings: list[commits.EventRow] = []  # Likewise its physical events.
         self.last_checkpoint = (row.get("last_checkpoint_step", 0), row.get("last_checkpoint_time", 0))
+        scheduler = {Scheduler.name: lambda: Scheduler(self.around, self.cells["verdicts"])}
+        controllers = {make.name: partial(make, self.around) for make in CONTROLLERS}
+        self._makers: dict[str, dict[str, Callable[[], Component]]] = {  # By process and name, in order.
+            "kube-scheduler": scheduler,  # type: ignore[dict-item]
+            "kube-controller-manager": controllers,  # type: ignore[dict-item]
+        }
         self.switches: dict[str, Any] = {}  # What time controls changed this turn: `paused`, `speed`, `asleep`.
         self.checkpoints: list[tuple[int, int, int, bytes]] = []
         self.compact_to = 0  # Revision up to which history is being forgotten, a portion a turn.
@@ -90,6 +98,7 @@ class World:
         row |= {"step": 0, "sequence": 0, "inputs": 0, "sim_now": 0, "events": 0, "first_revision": revision}
         world = cls(row, {table: Cells() for table in TABLES}, identity, owner_epoch)
         clouds.begin(world)
+        processes.found(world, options)
         world._connect()
         for component in list(world.components.values()):
             world._start(component)
@@ -103,6 +112,8 @@ class World:
         cells = {table: Cells(commits.load_cells(identity, table)) for table in TABLES}
         world = cls(row, cells, identity, owner_epoch)
         world._fill(commits.load_objects(identity))
+        if not cells["processes"]:  # A cluster from before there were any.
+            processes.found(world, world.options)
         world._connect()
         return world
 
@@ -139,12 +150,53 @@ class World:
         self._add(FlowControl(self.around))
         self._add(Definitions(self.around))
         self._add(APIServices(self.around))
-        self._add(Scheduler(self.around, self.cells["verdicts"]))
-        for make in CONTROLLERS:
-            self._add(make(self.around))
+        for process, makers in self._makers.items():
+            for name in makers:
+                self.informers.ranks[name] = len(self.informers.ranks)
+            if processes.leader_of(self, process):
+                for make in makers.values():
+                    self._add(make())
+        for name in self.cells["processes"]:
+            if self.cells["processes"][name]["on"]:
+                self._add(self._elector(name))
         for name in self.cells["machines"]:
             if self.cells["machines"][name]["power"]:
                 self._add(physical.kubelet_of(self, name))
+
+    # --- processes ----------------------------------------------------------------------------------------------
+
+    @property
+    def stoppable(self) -> list[str]:
+        """Names of the components that can be stopped alone."""
+        return [name for makers in self._makers.values() for name in makers]
+
+    def _elector(self, name: str) -> Component:
+        process = processes.PROCESSES[self.cells["processes"][name]["process"]]
+        rows = self.cells["processes"]
+        return Elector(self.around, process.name, name, process.role, process.source, rows, self.begin, self.end)
+
+    def start_replica(self, name: str) -> None:
+        self._start(self._add(self._elector(name)))
+
+    def begin(self, process: str) -> None:
+        """A replica of `process` leads now: its components start, each listing what there is."""
+        actor = self.agenda.actor
+        for make in self._makers[process].values():
+            self._start(self._add(make()))
+        self.agenda.actor = actor
+
+    def end(self, process: str) -> None:
+        """Nobody leads `process` any more."""
+        for name in self._makers[process]:
+            self._remove(name)
+
+    def restart(self, name: str) -> None:
+        """One component crashes and is there again. Errors: Conflict: its process has no leader."""
+        if name not in self.components:
+            raise errors.Conflict("", "components", name, f"{name} is not running: no replica of its process leads")
+        make = next(makers[name] for makers in self._makers.values() if name in makers)
+        self._remove(name)
+        self._start(self._add(make()))
 
     def _add(self, component: Component) -> Component:
         self.components[component.name] = component
@@ -169,6 +221,10 @@ class World:
 
     def next_due(self) -> int | None:
         return self.agenda.next_due()
+
+    def next_pressing(self) -> int | None:
+        """When something is due that is more than a heartbeat."""
+        return self.agenda.next_pressing()
 
     def next_role(self) -> str | None:
         """The Celery role of the next step's component; None: nothing is planned."""

@@ -5,10 +5,12 @@ table, so that "what happens next?" has one answer and all of it can be saved as
 
     <component>|r|<key>    ready: due after the component's reaction time; adding a key twice coalesces its causes
     <component>|t|<key>    timer: due later; a second timer for a key only ever moves it earlier
+    <component>|h|<key>    heartbeat: a timer that nobody waits for, so that an idle cluster need not be woken up for it
     <component>|a|<key>    attempts: how often the key failed since it was last forgotten
 
 An entry is `[due, sequence, causes, note]`. Order is (due, sequence): simulated time, then first come, first served.
-The heap is derived from the entries; entries that moved or went leave a stale heap item behind, skipped when met.
+The heaps are derived from the entries; entries that moved or went leave a stale heap item behind, skipped when met.
+Entries of a component that is *held* stay where they are until it is released: its queue fills, nothing is taken.
 
 Mirrors:  client-go/util/workqueue (queue.go, delaying_queue.go, default_rate_limiters.go)
 Left out: the overall token bucket of 10 QPS: controllers here are not throttled.
@@ -45,11 +47,18 @@ class Agenda:
         self.causes: Causes = ("boot",)
         self.actor = "boot"  # Who is acting right now: a component's name, a user, `you`.
         self.slow: int = cells.get("|latency|", 1)  # Reaction times are multiplied by this: slow motion.
-        entries = [(slot, entry) for slot, entry in cells.data.items() if slot.split("|", 2)[1] in ("r", "t")]
-        self._heap = [(entry[0], entry[1], slot) for slot, entry in entries]
-        heapify(self._heap)
-        self._noted = [(entry[0], entry[1], slot) for slot, entry in entries if entry[3]]  # Those people wait for.
-        heapify(self._noted)
+        self.held: frozenset[str] = frozenset(cells.get("|held|", ()))  # Components that take nothing now.
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Derive the heaps from the entries."""
+        parts = [(slot, entry, slot.split("|", 2)) for slot, entry in self.cells.data.items()]
+        taken = [each for each in parts if each[2][1] in ("r", "t", "h") and each[2][0] not in self.held]
+        self._heap = [(entry[0], entry[1], slot) for slot, entry, part in taken if part[1] != "h"]
+        self._beats = [(entry[0], entry[1], slot) for slot, entry, part in taken if part[1] == "h"]
+        self._noted = [(entry[0], entry[1], slot) for slot, entry, _ in taken if entry[3]]  # Those people wait for.
+        for heap in (self._heap, self._beats, self._noted):
+            heapify(heap)
 
     def queue(self, component: str, reaction: int) -> "WorkQueue":
         return WorkQueue(self, component, reaction)
@@ -57,35 +66,67 @@ class Agenda:
     def put(self, slot: str, due: int, causes: Causes, note: str | None) -> None:
         self.sequence += 1
         self.cells[slot] = [due, self.sequence, causes, note]
-        heappush(self._heap, (due, self.sequence, slot))
+        if self.held and slot.split("|", 1)[0] in self.held:
+            return
+        beats = "|h|" in slot and slot.split("|", 2)[1] == "h"
+        heappush(self._beats if beats else self._heap, (due, self.sequence, slot))
         if note:
             heappush(self._noted, (due, self.sequence, slot))
 
-    def _skip_stale(self) -> None:
-        heap, data = self._heap, self.cells.data
+    def _skip_stale(self, heap: list[tuple[int, int, str]]) -> None:
+        data = self.cells.data
         while heap:
             entry = data.get(heap[0][2])
             if entry is not None and entry[1] == heap[0][1]:
                 return
             heappop(heap)
 
+    def _first(self) -> list[tuple[int, int, str]]:
+        """The heap whose head comes next; an empty one if there is nothing at all."""
+        heap, beats = self._heap, self._beats
+        self._skip_stale(heap)
+        self._skip_stale(beats)
+        return beats if beats and (not heap or beats[0] < heap[0]) else heap
+
     def next_due(self) -> int | None:
         """Simulated time of the next entry; None: nothing is planned at all."""
-        self._skip_stale()
+        first = self._first()
+        return first[0][0] if first else None
+
+    def next_pressing(self) -> int | None:
+        """Simulated time of the next entry that is no heartbeat."""
+        self._skip_stale(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def next_component(self) -> str | None:
         """Whose entry comes next."""
-        self._skip_stale()
-        return self._heap[0][2].split("|", 1)[0] if self._heap else None
+        first = self._first()
+        return first[0][2].split("|", 1)[0] if first else None
 
     def pop(self) -> Item:
         """Take the next entry off the agenda. Errors: IndexError if there is none."""
-        self._skip_stale()
-        due, _, slot = heappop(self._heap)
+        due, _, slot = heappop(self._first())
         causes = self.cells.pop(slot)[2]
         component, kind, key = slot.split("|", 2)
-        return Item(due, component, key, tuple(causes), kind == "t")
+        return Item(due, component, key, tuple(causes), kind != "r")
+
+    # --- components that take nothing ---------------------------------------------------------------------------
+
+    def hold(self, component: str) -> None:
+        """`component` takes nothing from now on; whatever is added to its queue waits."""
+        self._hold(self.held | {component})
+
+    def release(self, component: str) -> None:
+        """It works off what waits, in order; what was due in the meantime is due now."""
+        self._hold(self.held - {component})
+
+    def _hold(self, held: frozenset[str]) -> None:
+        self.held = held
+        if held:
+            self.cells["|held|"] = sorted(held)
+        else:
+            self.cells.pop("|held|")
+        self._lay_out()
 
     def next_noted(self) -> tuple[int, str] | None:
         """The next entry worth waiting for: (due, note). Housekeeping has no note."""
@@ -133,6 +174,13 @@ class WorkQueue:
         if waiting is not None and waiting[0] <= due:
             return
         agenda.put(slot, due, cause.after(agenda.causes, max(delay, 0)), note)
+
+    def beat(self, key: str, delay: int) -> None:
+        """Like `add_after`, for what is done again and again and tells nobody anything new."""
+        agenda, slot = self._agenda, f"{self.component}|h|{key}"
+        waiting, due = self._data.get(slot), agenda.clock.now + max(delay, 0)
+        if waiting is None or waiting[0] > due:
+            agenda.put(slot, due, cause.after(agenda.causes, max(delay, 0)), None)
 
     def cancel(self, key: str) -> None:
         """Forget the timer for `key`, if there is one."""

@@ -130,6 +130,7 @@ class Informers:
         self._kinds: dict[str, KindCache] = {}
         self.stopped: set[str] = set()  # Names of components that hear nothing now.
         self._hooks: list[tuple[str, Callable[[str], None]]] = []
+        self.ranks: dict[str, int] = {}  # Of components: the order in which they hear of a change. Others come last.
 
     def kind(self, kind: str) -> KindCache:
         cache = self._kinds.get(kind)
@@ -145,7 +146,7 @@ class Informers:
 
         For who works on all kinds: it subscribes, or adds an index, to each.
         """
-        self._hooks.append((component, hook))
+        self._hooks.insert(self._place(self._hooks, component), (component, hook))
         for kind in self.custom_kinds():
             hook(kind)
 
@@ -178,7 +179,16 @@ class Informers:
 
     def subscribe(self, kind: str, handler: Handler, component: str = "") -> None:
         """Call `handler(old, new)` at every change. It must only enqueue: it runs inside somebody else's write."""
-        self.kind(kind).handlers.append((component, handler))
+        handlers = self.kind(kind).handlers
+        handlers.insert(self._place(handlers, component), (component, handler))
+
+    def _place(self, entries: builtins.list[Any], component: str) -> int:
+        """Where a component that comes back stood: a rebuilt world would have it there, too."""
+        rank = self.ranks.get(component)
+        if rank is None:
+            return len(entries)
+        ranks = self.ranks
+        return next((at for at, (name, _) in enumerate(entries) if ranks.get(name, rank + 1) > rank), len(entries))
 
     def route(self, kind: str, index: str, value: str, handler: Handler, component: str) -> None:
         """Call `handler` at changes of objects that have, or had, `value` in `index`.

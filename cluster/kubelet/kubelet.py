@@ -192,7 +192,7 @@ class Kubelet(Component):
 
     def renew_lease(self) -> None:
         """The heartbeat."""
-        self.queue.add_after("lease", self._until(RENEW_EVERY))
+        self.queue.beat("lease", self._until(RENEW_EVERY))
         node = self.informers.get("Node", "", self.node)
         if node is None:
             return

@@ -14,8 +14,6 @@ from tests.serving.installation import Installation
 DIFFERENT = {
     "kubectl auth whoami": "the recorder's token gave a uid; our certificate gives its fingerprint",
     "kubectl --token=bad get pods": "a client certificate is looked at first, in a real cluster, too",
-    "kubectl get leases -n kube-system": "leader election is not there yet",
-    "kubectl describe lease -n kube-system kube-scheduler": "leader election is not there yet",
     "kubectl describe node w-1": "KWOK has its conditions in another order, and a condition of the cloud's routes",
     """kubectl patch pod solo -p '{"spec":{"nodeName":"x"}}'""": "ends in a difference of Go's internal structs",
 }

@@ -26,7 +26,7 @@ class IdentityLease(Component):
         self.queue.add("lease")
 
     def process(self, key: str) -> None:
-        self.queue.add_after("lease", RENEW)
+        self.queue.beat("lease", RENEW)
         lease = self.informers.get("Lease", "kube-system", NAME)
         spec = {
             "holderIdentity": f"{NAME}_{self.dice.uuid('apiserver')}",

@@ -8,6 +8,7 @@ Each room mirrors a real component. Imports only go down; rooms of one floor nev
     floor 3   apiserver       kube-apiserver: authenticate, authorise, admit, validate, store
               scheduler       kube-scheduler
               controllers     kube-controller-manager: one promise a file
+              cloud           a cloud with an API, and cloud-controller-manager, which asks it
               kubelet         one kubelet a node
     floor 2   etcd            revisions of keys; reached by apiserver only
               runtime         containers behind CRI; reached by kubelet and world only

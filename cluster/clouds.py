@@ -18,13 +18,14 @@ from cluster.cloud.inventory import MOST, QUOTAS
 from cluster.cloud.provider import NORMAL, SLOW
 from cluster.engine.provider import Refused
 from cluster.kubelet.node_status import address_of
-from cluster.objects import errors
+from cluster.objects import errors, nodes, users
 
 if TYPE_CHECKING:
     from cluster.world import World
 
 Request = dict[str, Any]
 SLOWEST = 1_000
+MANAGER = "cloud-controller-manager"
 OPTION = "cloud"  # Of a cluster: `true` if it uses the cloud from the beginning.
 
 
@@ -38,15 +39,30 @@ def cloud(world: "World", request: Request) -> dict[str, Any]:
 
 
 def switch_on(world: "World", request: Request) -> None:
-    """The cluster uses the cloud: its machines are found there. Errors: BadRequest (quota)."""
+    """The cluster uses the cloud from now on. Errors: BadRequest (quota of machines), Conflict (it does already).
+
+    As when a running cluster is moved: its machines are found in the cloud, its kubelets are started anew as
+    `--cloud-provider=external`, and each node gets the taint by which the cloud node controller knows its work.
+    """
+    if world.cloud.on:
+        raise errors.Conflict("", "clouds", "", "the cluster uses the cloud already")
+    count = len(world.cells["machines"])
+    if count > world.cloud.inventory.limit("machines"):
+        raise errors.BadRequest(f"QuotaExceeded: the cluster has {count} machines, more than the quota")
     world.cloud.change(on=True)
     for name in world.cells["machines"]:
         rent(world, name)
+        node = world.informers.get("Node", "", name)
+        if node is not None and not node["spec"].get("providerID"):
+            taints = [*nodes.taints(node), {"key": nodes.UNINITIALIZED, "value": "true", "effect": "NoSchedule"}]
+            world.server.merge(users.ADMIN, "Node", "", name, {"spec": {"taints": taints}}, "")
+    world.enlist(MANAGER)
 
 
 def switch_off(world: "World", request: Request) -> None:
     """Nobody talks to the cloud any more. What was rented stays rented."""
     world.cloud.change(on=False)
+    world.dismiss(MANAGER)
     for name in world.cells["machines"]:
         machine = world.cells["machines"][name]
         world.cells["machines"][name] = {key: value for key, value in machine.items() if key != "cloud"}

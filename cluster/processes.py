@@ -36,14 +36,18 @@ PROCESSES = {
     for process in (
         Process("kube-scheduler", "scheduler", "default-scheduler"),
         Process("kube-controller-manager", "controllers", "kube-controller-manager"),
+        Process("cloud-controller-manager", "cloud", "cloud-controller-manager"),
     )
 }
+OPTIONAL = {"cloud-controller-manager": "cloud"}  # Which option of a cluster it takes to have one from the start.
 
 
 def found(world: "World", options: dict[str, Any]) -> None:
     """The rows of a new cluster: the first replica of each leads from the start."""
     wanted = options.get("replicas") or {}
     for name in PROCESSES:
+        if name in OPTIONAL and not options.get(OPTIONAL[name]):
+            continue
         for number in range(1, min(max(int(wanted.get(name, 1)), 1), MOST_REPLICAS) + 1):
             _add(world, name, number, leads=number == 1)
 
@@ -54,6 +58,19 @@ def _add(world: "World", process: str, number: int, leads: bool) -> str:
     row = {"process": process, "on": True, "leads": leads, "starts": 1}
     world.cells["processes"][name] = {**row, "id": f"{machine}_{world.dice.uuid(name, 1)}"}
     return name
+
+
+def enlist(world: "World", process: str) -> str:
+    """The first replica of an optional process: its name."""
+    return _add(world, process, 1, leads=True)
+
+
+def dismiss(world: "World", process: str) -> list[str]:
+    """No replica of it any more: the names of those that there were."""
+    names = replicas_of(world, process)
+    for name in names:
+        del world.cells["processes"][name]
+    return names
 
 
 def replicas_of(world: "World", process: str) -> list[str]:
@@ -135,6 +152,8 @@ def replicas(world: "World", request: dict[str, Any]) -> dict[str, Any]:
         limits = f"it must be a whole number from 1 to {MOST_REPLICAS}"
         raise errors.BadRequest(f"replicas of {process}: {count!r}; {limits}")
     names = replicas_of(world, process)
+    if not names:
+        raise errors.NotFound("", "processes", process, f"this cluster has no {process}; switch its cloud on first")
     for name in names[count:]:
         if world.cells["processes"][name]["on"]:
             stop(world, {"component": name})
@@ -154,6 +173,8 @@ def _name(world: "World", request: dict[str, Any]) -> str:
         names = replicas_of(world, name)
         if len(names) == 1:
             return names[0]
+        if not names:
+            raise errors.NotFound("", "components", name, f"this cluster has no {name}; switch its cloud on first")
         raise errors.BadRequest(f"{name} has several replicas; say which: {', '.join(names)}")
     if name in world.cells["processes"] or name in world.stoppable:
         return name

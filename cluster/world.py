@@ -25,6 +25,7 @@ from cluster.apiserver.definitions import Definitions
 from cluster.apiserver.expiry import EventExpiry
 from cluster.apiserver.requests import Response
 from cluster.apiserver.server import Server
+from cluster.cloud import CONTROLLERS as CLOUD_CONTROLLERS
 from cluster.cloud.provider import Cloud
 from cluster.controllers import CONTROLLERS
 from cluster.engine.agenda import Agenda
@@ -72,6 +73,7 @@ class World:
         self._makers: dict[str, dict[str, Callable[[], Component]]] = {  # By process and name, in order.
             "kube-scheduler": scheduler,  # type: ignore[dict-item]
             "kube-controller-manager": controllers,  # type: ignore[dict-item]
+            clouds.MANAGER: {make.name: partial(make, self.around) for make in CLOUD_CONTROLLERS},
         }
         self.switches: dict[str, Any] = {}  # What time controls changed this turn: `paused`, `speed`, `asleep`.
         self.checkpoints: list[tuple[int, int, int, bytes]] = []
@@ -168,7 +170,8 @@ class World:
     @property
     def stoppable(self) -> list[str]:
         """Names of the components that can be stopped alone."""
-        return [name for makers in self._makers.values() for name in makers]
+        there = {row["process"] for row in self.cells["processes"].data.values()}
+        return [name for process, makers in self._makers.items() if process in there for name in makers]
 
     def _elector(self, name: str) -> Component:
         process = processes.PROCESSES[self.cells["processes"][name]["process"]]
@@ -189,6 +192,22 @@ class World:
         """Nobody leads `process` any more."""
         for name in self._makers[process]:
             self._remove(name)
+
+    def enlist(self, process: str) -> None:
+        """The cluster has `process` from now on: one replica, which leads."""
+        actor = self.agenda.actor
+        self.start_replica(processes.enlist(self, process))
+        self.begin(process)
+        self.agenda.actor = actor
+
+    def dismiss(self, process: str) -> None:
+        """The cluster no longer has it."""
+        self.end(process)
+        for name in processes.dismiss(self, process):
+            self._remove(name)
+        for name in self._makers[process]:
+            if name in self.agenda.held:
+                self.agenda.release(name)
 
     def restart(self, name: str) -> None:
         """One component crashes and is there again. Errors: Conflict: its process has no leader."""

@@ -72,6 +72,7 @@ class Allocators:
             self._cluster_ip(new, old, spec)
         if kind in ("NodePort", "LoadBalancer") and spec.get("allocateLoadBalancerNodePorts", True):
             spec["ports"] = self._node_ports(new, spec.get("ports", []))
+        self._health_port(new, old, spec)
         return new if spec == new["spec"] else {**new, "spec": spec}
 
     def _cluster_ip(self, new: Manifest, old: Manifest | None, spec: dict[str, Any]) -> None:
@@ -109,13 +110,26 @@ class Allocators:
                 return address
         raise errors.InternalError("failed to allocate a serviceIP: range is full")
 
+    def _health_port(self, new: Manifest, old: Manifest | None, spec: dict[str, Any]) -> None:
+        """Where balancers ask nodes for local endpoints: only with the policy Local, and kept while that lasts."""
+        before = old["spec"].get("healthCheckNodePort") if old is not None else None
+        if spec.get("type") != "LoadBalancer" or spec.get("externalTrafficPolicy") != "Local":
+            if spec.get("healthCheckNodePort") == before:
+                spec.pop("healthCheckNodePort", None)
+            return
+        wanted = spec.get("healthCheckNodePort") or before
+        port = {"nodePort": wanted} if wanted else {}
+        if wanted != before or not wanted:
+            port = self._node_ports(new, [*spec.get("ports", []), port])[-1]
+        spec["healthCheckNodePort"] = port["nodePort"]
+
     def _node_ports(self, service: Manifest, ports: list[Manifest]) -> list[Manifest]:
         uid = meta.uid(service)
         taken = {
             port["nodePort"]
             for other in self.informers.list("Service")
             if meta.uid(other) != uid
-            for port in other["spec"].get("ports", [])
+            for port in [*other["spec"].get("ports", []), {"nodePort": other["spec"].get("healthCheckNodePort")}]
             if port.get("nodePort")
         }
         result = []

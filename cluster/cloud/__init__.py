@@ -1,9 +1,20 @@
-"""The cloud that the machines are rented from, and its API: what is not Kubernetes, but has to be asked.
+"""The cloud that the machines are rented from, and cloud-controller-manager, which asks it for the cluster.
+
+    node.py         nodes that are new         nodelifecycle.py    nodes that are silent
+    service.py      load balancers             route.py            which machine a pod is behind
+    health.py       which machines behind a balancer get traffic
 
     provider.py     the API: calls take time, are counted, throttled, refused. Begin here
     inventory.py    what is rented, and the quotas
     machines.py, balancers.py, routes.py, disks.py     what can be asked of each
 
-Mirrors:  the API of any cloud provider
+Mirrors:  kubernetes/cmd/cloud-controller-manager, k8s.io/cloud-provider, and the API of any cloud
 Left out: networks, prices, users.
 """
+
+from cluster.cloud.node import CloudNodeController
+from cluster.cloud.nodelifecycle import CloudNodeLifecycleController
+from cluster.cloud.route import RouteController
+from cluster.cloud.service import ServiceController
+
+CONTROLLERS = (CloudNodeController, CloudNodeLifecycleController, ServiceController, RouteController)

@@ -7,7 +7,7 @@
                                                   longer; errors: so many of a hundred calls fail; down: nobody answers;
                                                   rate: calls a second, the rest is throttled
     api/calls    {count, operations: {CreateRoute: [calls, refused], …}}     api/window   {second, calls}
-    api/log      the newest calls, oldest first: [{at, took, operation, by, what, error}, …]
+    api/log      the newest calls, oldest first: [{at, took, operation, by, what, error, times}, …]
 
 Everything is decided by the dice for the call's number, so the same life has the same failures. Refusals are `Refused`
 with the text that ends up in events.
@@ -108,8 +108,11 @@ class Cloud:
             self.cells["api/calls"] = {**made, "operations": operations}
         what = str(call.arguments.get("node") or call.arguments.get("service") or call.arguments.get("name") or "")
         row = {"at": call.began, "took": self.clock.now - call.began, "operation": call.operation, "by": by}
+        row |= {"what": what, "error": error, "times": 1}
         known = self.cells.get("api/log", {"calls": []})["calls"]
-        self.cells["api/log"] = {"calls": [*known[-LOGGED + 1 :], {**row, "what": what, "error": error}]}
+        if known and all(known[-1][key] == row[key] for key in ("operation", "by", "what", "error")):
+            row["times"], known = known[-1]["times"] + 1, known[:-1]
+        self.cells["api/log"] = {"calls": [*known[-LOGGED + 1 :], row]}
 
 
 def state_of(stored: dict[str, Any] | None) -> dict[str, Any]:

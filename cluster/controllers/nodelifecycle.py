@@ -9,7 +9,7 @@ It evicts nobody. The NoExecute taint is a sign; tainteviction.py honours it and
 *every* node falls silent it does nothing: then it is probably its own network that is broken.
 
 Mirrors:  kubernetes/pkg/controller/nodelifecycle (node_lifecycle_controller.go, scheduler/rate_limited_queue.go)
-Left out: nodes of clouds (shut down), the legacy flag that turned taints off.
+Left out: the legacy flag that turned taints off. Nodes of clouds are cluster/cloud/nodelifecycle.py's.
 Read next: tainteviction.py.
 """
 

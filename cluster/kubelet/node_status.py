@@ -7,7 +7,7 @@ Left out: reserved resources (allocatable = capacity), hugepages, features, runt
 
 from typing import Any
 
-from cluster.objects import Manifest
+from cluster.objects import Manifest, nodes
 from cluster.runtime import machines, noise
 from cluster.runtime.machines import Machine
 
@@ -48,6 +48,8 @@ def initial_node(name: str, machine: Machine, status: Manifest) -> Manifest:
         {k: taint[k] for k in ("key", "value", "effect") if taint.get(k)}
         for taint in machine.get("taints") or ()
     ]
+    if machine.get("cloud"):  # --cloud-provider=external: somebody else has to say what this machine is.
+        taints.append({"key": nodes.UNINITIALIZED, "value": "true", "effect": "NoSchedule"})
     return {
         "kind": "Node",
         "apiVersion": "v1",
@@ -86,14 +88,19 @@ def status_of(
         "capacity": resources,
         "allocatable": resources,
         "conditions": conditions + [_condition(known.get(w[0]), *w, now) for w in wanted],
-        "addresses": [
-            {"type": "InternalIP", "address": machines.address(machine)},
-            {"type": "Hostname", "address": machine["name"]},
-        ],
+        "addresses": _addresses(old, machine),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": PORT}},
         "nodeInfo": _info(machine, seed, runtime),
         **({"images": _images(images)} if images else {}),
     }
+
+
+def _addresses(old: Manifest, machine: Machine) -> list[Manifest]:
+    """In a cloud the cloud's word counts; until it came, the kubelet knows its machine's name and no more."""
+    hostname = {"type": "Hostname", "address": machine["name"]}
+    if machine.get("cloud"):
+        return old.get("addresses") or [hostname]
+    return [{"type": "InternalIP", "address": machines.address(machine)}, hostname]
 
 
 def _info(machine: Machine, seed: int, runtime: str) -> Manifest:

@@ -274,6 +274,18 @@ def _default_service(service: Manifest) -> Manifest:
     return {**service, "spec": spec}
 
 
+def _default_ingress(service: Manifest, old: Manifest | None, now: str) -> Manifest:
+    """An address without a mode is one that clients reach as it is."""
+    status = service.get("status") or {}
+    if old is None or status is old.get("status") or service["spec"].get("type") != "LoadBalancer":
+        return service
+    points = (status.get("loadBalancer") or {}).get("ingress") or []
+    if all(not point.get("ip") or point.get("ipMode") for point in points):
+        return service
+    done = [{**point, "ipMode": point.get("ipMode") or "VIP"} if point.get("ip") else point for point in points]
+    return {**service, "status": {**status, "loadBalancer": {**status["loadBalancer"], "ingress": done}}}
+
+
 def _default_service_port(port: Manifest) -> Manifest:
     return {**port, "protocol": port.get("protocol") or "TCP", "targetPort": port.get("targetPort") or port.get("port")}
 
@@ -356,7 +368,7 @@ SERVICE = Resource(
     "", "v1", "Service", "services", short_names=("svc",), categories=("all",), has_status=True,
     storage="services/specs", name_rule="label", returns_deleted=True, selectable=("spec.clusterIP", "spec.type"),
     subresources={"proxy": Subresource("ServiceProxyOptions", PROXIED), "status": Subresource("Service")},
-    default=_default_service, on_create=_new_service, validate=_validate_service,
+    default=_default_service, on_create=_new_service, stamp=_default_ingress, validate=_validate_service,
     validate_update=_validate_service_update,
 )  # fmt: skip
 

@@ -167,4 +167,4 @@ def test_a_settled_cluster_in_a_cloud_writes_nothing():
     cluster.run_for(240)
 
     written = {(write.actor, write.key.split("/")[2]) for write in cluster.world.revisions()[before:]}
-    assert {actor.partition("/")[0] for actor, kind in written if kind != "leases"} <= {"kubelet"}  # Reports every 5 min.
+    assert {actor.partition("/")[0] for actor, kind in written if kind != "leases"} <= {"kubelet"}

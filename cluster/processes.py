@@ -14,8 +14,10 @@ Read next: world.py, which builds what is said here.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cluster.controllers import CONTROLLERS
 from cluster.engine.election import again
 from cluster.objects import errors
+from cluster.scheduler.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from cluster.world import World
@@ -40,6 +42,11 @@ PROCESSES = {
     )
 }
 OPTIONAL = {"cloud-controller-manager": "cloud"}  # Which option of a cluster it takes to have one from the start.
+
+
+def components(process: str) -> tuple[str, ...]:
+    """What the leading replica of a process runs, by name, in their order."""
+    return (Scheduler.name,) if process == "kube-scheduler" else tuple(make.name for make in CONTROLLERS)
 
 
 def found(world: "World", options: dict[str, Any]) -> None:

@@ -106,6 +106,37 @@ def power_on(view: View, values: Values) -> Outcome:
     return outcome(ask(view.cluster, {"type": "power-on", "node": values.get("node", "")}))
 
 
+# --- The control plane -------------------------------------------------------------------------------------
+
+
+def component_stop(view: View, values: Values) -> Outcome:
+    """Hold a controller, or kill a replica."""
+    name = values.get("component", "")
+    result = outcome(ask(view.cluster, {"type": "component-stop", "component": name}))
+    if result.ok:
+        result.text = _("%(name)s is stopped. What it should do waits.") % {"name": name}
+        result.undo = {"act": "component-start", "component": name, "label": _("Start")}
+    return result
+
+
+def component_start(view: View, values: Values) -> Outcome:
+    return outcome(ask(view.cluster, {"type": "component-start", "component": values.get("component", "")}))
+
+
+def component_restart(view: View, values: Values) -> Outcome:
+    """It crashes and is there again: its queue is lost, and it lists everything anew."""
+    return outcome(ask(view.cluster, {"type": "component-restart", "component": values.get("component", "")}))
+
+
+def replicas(view: View, values: Values) -> Outcome:
+    count = values.get("count", "")
+    if not count.isdigit():
+        return failed(_("Replicas must be a whole number of 0 or more; it is %(value)r.") % {"value": count})
+    return outcome(
+        ask(view.cluster, {"type": "replicas", "process": values.get("process", ""), "count": int(count)})
+    )
+
+
 def node_add(view: View, values: Values) -> Outcome:
     pods = values.get("pods", "")
     if not pods.isdigit():
@@ -306,6 +337,9 @@ def cluster_delete(view: View, values: Values) -> Outcome:
 ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
     "apply": apply,
     "clock": clock,
+    "component-restart": component_restart,
+    "component-start": component_start,
+    "component-stop": component_stop,
     "cluster-create": cluster_create,
     "cluster-delete": cluster_delete,
     "cluster-reset": cluster_reset,
@@ -315,6 +349,7 @@ ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
     "node-add": node_add,
     "node-remove": node_remove,
     "power-off": power_off,
+    "replicas": replicas,
     "power-on": power_on,
     "scale": scale,
     "uncordon": uncordon,

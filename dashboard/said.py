@@ -55,6 +55,12 @@ def _command(kind: str, request: dict[str, Any]) -> tuple[str, str]:
             return f"{manage} node add {node}{flags}", f"add {node}"
         case "node-remove":
             return f"{manage} node remove {node}", f"remove {node}"
+        case "component-stop" | "component-start" | "component-restart":
+            action, component = kind.removeprefix("component-"), request.get("component", "")
+            return f"{manage} component {action} {component}", f"{action} {component}"
+        case "replicas":
+            process, count = request.get("process", ""), request.get("count", "")
+            return f"{manage} component replicas {process} {count}", f"{count} x {process}"
         case "clock":
             operation = str(request.get("op", ""))
             seconds = request.get("seconds")

@@ -2,7 +2,19 @@
 
 from django.template.loader import render_to_string
 
-from dashboard.panels import actions, add_node, apply, clusters, etcd, inspector, logs, machine_room, metrics, requests
+from dashboard.panels import (
+    actions,
+    add_node,
+    apply,
+    clusters,
+    control_plane,
+    etcd,
+    inspector,
+    logs,
+    machine_room,
+    metrics,
+    requests,
+)
 from dashboard.panels.panel import Panel, View
 
 PANELS = (
@@ -19,6 +31,7 @@ PANELS = (
     metrics.PANEL,
     requests.PANEL,
     etcd.PANEL,
+    control_plane.PANEL,
     machine_room.PANEL,
 )
 REGISTRY = {panel.name: panel for panel in PANELS}

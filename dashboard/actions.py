@@ -145,6 +145,7 @@ def node_add(view: View, values: Values) -> Outcome:
         "name": values.get("name", "").strip(),
         "cpu": values.get("cpu", ""),
         "memory": values.get("memory", ""),
+        **({"zone": zone} if (zone := values.get("zone", "").strip()) else {}),
     }
     ok, said = ask(view.cluster, {"type": "node-add", **spec, "pods": int(pods)})
     return done(_("%(name)s is booting.") % spec) if ok else failed(said, form=True)
@@ -199,6 +200,25 @@ def evict(view: View, pod: Manifest, line: str) -> tuple[bool, str]:
     where = {"name": meta.name(pod), "namespace": meta.namespace(pod)}
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": where}
     return api(view.cluster, "POST", path_of("Pod", where["namespace"], where["name"], "eviction"), eviction, line)
+
+
+# --- The cloud ---------------------------------------------------------------------------------------------
+
+
+def cloud(view: View, values: Values) -> Outcome:
+    """on, off, ok, slow, fail, down, throttle, quota: the world says what it does not understand."""
+    numbers = {name: int(values[name]) for name in CLOUD_NUMBERS if values.get(name, "").isdigit()}
+    words = {name: values[name] for name in ("op", "kind") if name in values}
+    return outcome(ask(view.cluster, {"type": "cloud", **words, **numbers}))
+
+
+CLOUD_NUMBERS = ("factor", "percent", "rate", "limit")
+
+
+def cloud_terminate(view: View, values: Values) -> Outcome:
+    node = values.get("node", "")
+    text = _("The cloud took %(node)s back. Nobody told the cluster.") % {"node": node}
+    return outcome(ask(view.cluster, {"type": "cloud-terminate", "node": node}), text)
 
 
 # --- Objects -----------------------------------------------------------------------------------------------
@@ -304,7 +324,7 @@ def cluster_create(view: View, values: Values) -> Outcome:
         "type": "create",
         "seed": int(seed),
         "epoch": time.time_ns() // 1000,
-        "options": {"nodes": int(nodes)},
+        "options": {"nodes": int(nodes), **({"cloud": True} if "cloud" in values else {})},
     }
     answer = (
         inbox.call_sync(name, request) if name else inbox.refusal(400, "BadRequest", _("The cluster needs a name."))
@@ -340,6 +360,8 @@ ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
     "component-restart": component_restart,
     "component-start": component_start,
     "component-stop": component_stop,
+    "cloud": cloud,
+    "cloud-terminate": cloud_terminate,
     "cluster-create": cluster_create,
     "cluster-delete": cluster_delete,
     "cluster-reset": cluster_reset,

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 Words = dict[str, Any]
 LINE = "x-orrery-line"
+OF_CLUSTERS = ("cloud", "cloud-terminate")  # Their command names the cluster itself.
 METHODS = {"POST": "create", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -20,8 +21,8 @@ def in_words(request: dict[str, Any], cluster: str = "default") -> Words:
     kind = str(request.get("type"))
     if kind == "api":
         return _api(request)
-    line, short = _command(kind, request)
-    if cluster != "default" and not line.startswith("#"):
+    line, short = _command(kind, request, cluster)
+    if cluster != "default" and kind not in OF_CLUSTERS and not line.startswith("#"):
         line += f" --cluster {cluster}"
     return {"v": line, "short": short, **({"note": True} if line.startswith("#") else {})}
 
@@ -41,7 +42,7 @@ def _api(request: dict[str, Any]) -> Words:
     return {"v": f"# {agent}: {http}", "short": short, "note": True}
 
 
-def _command(kind: str, request: dict[str, Any]) -> tuple[str, str]:
+def _command(kind: str, request: dict[str, Any], cluster: str) -> tuple[str, str]:
     """(line, short) of an input that is no API request: pulling a plug has no kubectl line, but manage.py has
     one.
     """
@@ -51,7 +52,8 @@ def _command(kind: str, request: dict[str, Any]) -> tuple[str, str]:
         case "power-off" | "power-on":
             return f"{manage} node {kind} {node}", f"{kind.replace('-', ' ')} {node}"
         case "node-add":
-            flags = "".join(f" --{name} {request[name]}" for name in ("cpu", "memory", "pods") if request.get(name))
+            given = [name for name in ("cpu", "memory", "pods", "zone") if request.get(name)]
+            flags = "".join(f" --{name} {request[name]}" for name in given)
             return f"{manage} node add {node}{flags}", f"add {node}"
         case "node-remove":
             return f"{manage} node remove {node}", f"remove {node}"
@@ -61,6 +63,12 @@ def _command(kind: str, request: dict[str, Any]) -> tuple[str, str]:
         case "replicas":
             process, count = request.get("process", ""), request.get("count", "")
             return f"{manage} component replicas {process} {count}", f"{count} x {process}"
+        case "cloud":
+            known = ("op", "kind", "factor", "percent", "rate", "limit")
+            words = " ".join(str(request[name]) for name in known if name in request)
+            return f"{manage} cluster cloud {cluster} {words}", f"cloud {words}"
+        case "cloud-terminate":
+            return f"{manage} cluster cloud {cluster} terminate {node}", f"terminate {node}"
         case "clock":
             operation = str(request.get("op", ""))
             seconds = request.get("seconds")

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from cluster.objects import Manifest, meta
 from dashboard import reads, rows
-from dashboard.panels import tab_about, tab_events, tab_logs, tab_metrics, tab_why, tab_yaml
+from dashboard.panels import cloud, tab_about, tab_events, tab_logs, tab_metrics, tab_why, tab_yaml
 from dashboard.panels.panel import Panel, View
 
 Tab = Callable[[View, str, str, Manifest | None], dict[str, Any]]
@@ -52,9 +52,17 @@ def context(view: View) -> dict[str, Any]:
         "template": f"dashboard/panels/tab_{tab}.html",
         "gone": obj is None,
         "scalable": kind in SCALABLE and obj is not None,
+        "balancer": balancer(view, kind, obj),
         **described(kind, obj),
         **TABS[tab][1](view, kind, key, obj),
     }
+
+
+def balancer(view: View, kind: str, obj: Manifest | None) -> dict[str, Any] | None:
+    """What stands before a Service of type LoadBalancer; None for everything else."""
+    if kind != "Service" or obj is None or obj["spec"].get("type") != "LoadBalancer":
+        return None
+    return cloud.balancer_of(view, obj)
 
 
 def something_to_show(view: View) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""`manage.py cluster create NAME | list | delete | reset | kubeconfig | export | replay | digest`."""
+"""`manage.py cluster create NAME | cloud | list | delete | reset | kubeconfig | export | replay | digest`."""
 
 import json
 import secrets
@@ -24,9 +24,15 @@ class Command(commanding.Command):
         create = actions.add_parser("create", help="a new cluster")
         create.add_argument("name")
         create.add_argument("--nodes", type=int, default=3, help="how many machines (default: 3)")
+        create.add_argument("--cloud", action="store_true", help="rent its machines from the cloud")
         create.add_argument("--seed", type=int, help="same seed, same cluster (default: a random one)")
         common(create, cluster=False)
         common(actions.add_parser("list", help="all clusters"), cluster=False)
+        cloud = actions.add_parser("cloud", help="use the cloud or not, and what its API does to us")
+        cloud.add_argument("name", help="the cluster")
+        cloud.add_argument("op", choices=tuple(CLOUD), metavar="|".join(CLOUD))
+        cloud.add_argument("words", nargs="*", metavar="WORD", help="slow FACTOR, quota KIND LIMIT, terminate NODE …")
+        common(cloud, cluster=False)
         for name, text in (
             ("delete", "forget a cluster; refused for the last one"),
             ("reset", "start a cluster afresh, above its old revisions"),
@@ -50,7 +56,8 @@ class Command(commanding.Command):
         self.action = options["action"]
         name = options.get("name") or options.get("cluster") or "default"
         actions = {
-            "create": lambda: create(name, options["nodes"], options["seed"]),
+            "create": lambda: create(name, options["nodes"], options["seed"], options["cloud"]),
+            "cloud": lambda: ask(row_of(name).name, cloud_request(options["op"], options["words"])),
             "list": listing,
             "delete": lambda: ask(row_of(name).name, {"type": "delete"}),
             "reset": lambda: ask(row_of(name).name, {"type": "reset", "epoch": time.time_ns() // 1_000}),
@@ -70,6 +77,8 @@ class Command(commanding.Command):
                 for row in answer
             ]
             return "\n".join([f"{'NAME':<20} {'NODES':>5} {'REVISION':>9} {'SEED':>12}  STATE", *lines])
+        if self.action == "cloud":
+            return cloud_words(answer)
         if self.action == "delete":
             return f'cluster "{answer["cluster"]}" deleted'
         if self.action == "reset":
@@ -81,12 +90,50 @@ class Command(commanding.Command):
         return f"{answer['digest']}  revision {answer['revision']}, step {answer['step']}"
 
 
-def create(name: str, nodes: int, seed: int | None) -> dict[str, Any]:
+CLOUD: dict[str, tuple[str, ...]] = {  # What each may be told with; numbers but for the first of quota and terminate.
+    "on": (),
+    "off": (),
+    "ok": (),
+    "slow": ("factor",),
+    "fail": ("percent",),
+    "down": (),
+    "throttle": ("rate",),
+    "quota": ("kind", "limit"),
+    "terminate": ("node",),
+}
+
+
+def cloud_request(operation: str, words: list[str]) -> dict[str, Any]:
+    """The input that the words ask for. Errors: Refused."""
+    fields = CLOUD[operation]
+    needed = len(fields) if operation in ("quota", "terminate") else 0
+    if not needed <= len(words) <= len(fields):
+        usage = " ".join(field.upper() if needed else f"[{field.upper()}]" for field in fields)
+        given_words = " ".join(words) or "nothing"
+        raise Refused(f"cloud {operation} takes: {usage or 'nothing more'}; it was given: {given_words}")
+    given: dict[str, Any] = dict(zip(fields, words, strict=False))
+    if operation == "terminate":
+        return {"type": "cloud-terminate", **given}
+    for field, word in given.items():
+        given[field] = int(word) if word.isdigit() and field != "kind" else word
+    return {"type": "cloud", "op": operation, **given}
+
+
+def create(name: str, nodes: int, seed: int | None, cloud: bool = False) -> dict[str, Any]:
     """Have cluster `name` made. Errors: Refused."""
-    request = {"options": {"nodes": nodes}, "seed": secrets.randbits(31) if seed is None else seed}
+    options: dict[str, Any] = {"nodes": nodes, **({"cloud": True} if cloud else {})}
+    request = {"options": options, "seed": secrets.randbits(31) if seed is None else seed}
     if problem := lifecycle.problem_of(name, request):
         raise Refused(problem)
     return ask(name, {**request, "type": "create", "epoch": time.time_ns() // 1_000})
+
+
+def cloud_words(answer: dict[str, Any]) -> str:
+    if answer.get("terminated"):
+        return f"machine {answer['node']} terminated"
+    state = answer["cloud"]
+    api = f"{state['slow']} times slower, {state['errors']} % failing" + (", down" if state["down"] else "")
+    return f"cloud {'on' if state['on'] else 'off'}; API: {api}, {state['rate']} calls a second"
 
 
 def kubeconfig(row: Cluster, user: str | None, groups: list[str]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Command(commanding.Command):
         add.add_argument("--cpu", default="4", help="such as 4 or 500m (default: 4)")
         add.add_argument("--memory", default="8Gi", help="such as 8Gi (default: 8Gi)")
         add.add_argument("--pods", default=110, type=int, help="how many pods it takes (default: 110)")
+        add.add_argument("--zone", default="", help="such as sol-1b (default: the cloud's next in turn, or none)")
         add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
         add.add_argument("--taint", action="append", default=[], metavar="KEY=VALUE:EFFECT")
         common(add)
@@ -50,6 +51,7 @@ def capacity(options: dict[str, Any]) -> dict[str, Any]:
         raise Refused(f"--pods is {options['pods']}; it must be 0 or more")
     labels = dict(label_of(text) for text in options["label"])
     spec = {"cpu": options["cpu"], "memory": options["memory"], "pods": options["pods"]}
+    spec |= {"zone": options["zone"]} if options["zone"] else {}
     return {**spec, "labels": labels, "taints": [taint_of(text) for text in options["taint"]]}
 
 

@@ -14,6 +14,7 @@ Read next: world.py, which builds what is said here.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cluster.cloud import CONTROLLERS as CLOUD_CONTROLLERS
 from cluster.controllers import CONTROLLERS
 from cluster.engine.election import again
 from cluster.objects import errors
@@ -41,12 +42,17 @@ PROCESSES = {
         Process("cloud-controller-manager", "cloud", "cloud-controller-manager"),
     )
 }
+COMPONENTS: dict[str, tuple[str, ...]] = {
+    "kube-scheduler": (Scheduler.name,),
+    "kube-controller-manager": tuple(make.name for make in CONTROLLERS),
+    "cloud-controller-manager": tuple(make.name for make in CLOUD_CONTROLLERS),
+}
 OPTIONAL = {"cloud-controller-manager": "cloud"}  # Which option of a cluster it takes to have one from the start.
 
 
 def components(process: str) -> tuple[str, ...]:
     """What the leading replica of a process runs, by name, in their order."""
-    return (Scheduler.name,) if process == "kube-scheduler" else tuple(make.name for make in CONTROLLERS)
+    return COMPONENTS[process]
 
 
 def found(world: "World", options: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ OPERATIONS: dict[str, Callable[[Inventory, dict[str, Any]], Any]] = {
 }
 LATENCIES = {name: latency for room in ROOMS for name, latency in room.LATENCIES.items()}
 USUAL = (20, 80)  # Milliseconds of an operation that says nothing of its own.
-NORMAL: dict[str, Any] = {"on": False, "slow": 1, "errors": 0, "down": False, "rate": 100}
+NORMAL: dict[str, Any] = {"on": False, "slow": 1, "errors": 0, "down": False, "rate": 1_000}
 SLOW = 20
 PATIENCE = 10 * SECOND  # How long a client waits for an API that does not answer.
 LOGGED = 40

@@ -73,6 +73,7 @@ class Caller(Component):
             self.failed(item, error)
         if key.startswith(ANSWER):
             self._done(item)
+        self._take_next()
         waits = self.is_busy(item) or item in self.memory.get("waiting", ())
         if before and not waits and self.queue.attempts(item) == before:
             self.queue.forget(item)
@@ -99,7 +100,7 @@ class Caller(Component):
             self.answered(item, call, result)
 
     def _done(self, item: str) -> None:
-        """Its call is over and it asked no other: the worker is free, and takes whoever waits."""
+        """Its call is over. If it asked no other, the worker is free."""
         if self.queue.timer(ANSWER + item) is not None:
             return
         self.memory.pop(f"call/{item}")
@@ -107,7 +108,10 @@ class Caller(Component):
         self.memory["busy"] = busy
         if self.memory.pop(f"again/{item}"):
             self.queue.add(item)
+
+    def _take_next(self) -> None:
+        """A worker is free, be it that an item needed no call at all: it takes who waits longest."""
         waiting = self.memory.get("waiting", [])
-        if waiting:
+        if waiting and self.memory.get("busy", 0) < self.workers:
             self.memory["waiting"] = waiting[1:]
             self.queue.add(waiting[0])

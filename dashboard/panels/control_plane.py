@@ -45,6 +45,7 @@ def look(cluster: Cluster) -> dict[str, Any]:
                 "leads": any(row["leads"] for row in rows if row["process"] == name),
             }
             for name in processes.PROCESSES
+            if name not in processes.OPTIONAL or any(row["process"] == name for row in rows)
         ],
         "stopped": len(held) + sum(not row["on"] for row in rows),
     }

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from cluster.apiserver.commits import digest
 from cluster.cloud import health
 from cluster.engine.calls import ANSWER
 from cluster.objects import Manifest, meta
+from cluster.world import replay
 from tests.builders import TestCluster, a_cluster, a_deployment, a_service
 from tests.replay.test_rebuilding import rebuilt
 
@@ -259,3 +261,17 @@ def test_the_same_seed_has_the_same_failures():
         return cluster.with_objects(a_balanced_service("one"), a_balanced_service("two")).run_for(100).world.dump()
 
     assert live(3) == live(3)
+
+
+def test_a_life_with_a_cloud_can_be_lived_again():
+    cluster = a_cluster(nodes=2).with_objects(a_balanced_service())
+    for operation in ("on", "slow", "fail", "ok"):
+        cluster.act("cloud", op=operation)
+        cluster.run_for(7)
+    cluster.act("cloud-terminate", node="worker-2")
+    cluster.run_for(120)
+
+    again = replay(cluster.world.export(), slice_steps=13)
+
+    assert digest(again.revisions()) == digest(cluster.world.revisions())
+    assert again.cells["cloud"].data == cluster.world.cells["cloud"].data

@@ -11,10 +11,11 @@ from cluster import why
 from cluster.models import Verdict
 from cluster.objects import Manifest, errors, meta
 from cluster.scheduler import explain
-from dashboard import story
+from dashboard import advice, story
 from dashboard.panels.panel import View
 
 TEXTURES = 5
+SHOWN = 50  # Nodes whose obstacles are listed.
 BEST = 6  # Scored nodes that are shown at once; the others unfold.
 
 
@@ -48,6 +49,19 @@ def scheduling(view: View, obj: Manifest | None) -> dict[str, Any]:
     """What the scheduler thought of each node when it last looked at the pod; empty for everything else."""
     if obj is None or obj["kind"] != "Pod":
         return {}
+    return verdict_of(view, obj) | advice_for(view, obj)
+
+
+def advice_for(view: View, pod: Manifest) -> dict[str, Any]:
+    """For a pod that waits: all that stands against each node, and the smallest changes that would help."""
+    if pod["spec"].get("nodeName") or meta.is_deleting(pod):
+        return {}
+    found = advice.about(view.cluster, pod)
+    obstacles = [{"node": node, "reasons": reasons} for node, reasons in found["obstacles"].items()]
+    return {"advice": found["advice"], "obstacles": obstacles[:SHOWN]}
+
+
+def verdict_of(view: View, obj: Manifest) -> dict[str, Any]:
     body = Verdict.objects.filter(pk=f"{view.cluster.pk}:{meta.uid(obj)}").values_list("body", flat=True).first()
     return {} if body is None else verdict_rows(orjson.loads(bytes(body)))
 

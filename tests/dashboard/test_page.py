@@ -87,6 +87,8 @@ def test_a_pod_that_fits_nowhere_is_told_why_not_for_each_node(client: Client, c
 
     assert "Insufficient cpu" in page
     assert "worker-1" in page
+    assert "What would make it fit" in page
+    assert "python manage.py node add another-node" in page
 
 
 def test_the_etcd_panel_shows_every_revision_of_a_key(client: Client, cluster):

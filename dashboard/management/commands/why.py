@@ -5,6 +5,7 @@ from typing import Any
 
 from cluster.apiserver import registry
 from cluster.why import CommittedRecords, explain
+from dashboard import advice, reads
 from dashboard.management import commanding
 from dashboard.management.commanding import Refused, common, row_of
 
@@ -21,14 +22,21 @@ class Command(commanding.Command):
         word, separator, name = options["object"].partition("/")
         if not separator or not name:
             raise Refused(f"{options['object']!r} must look like KIND/NAME, such as pod/web-1")
-        records = CommittedRecords(row_of(options["cluster"]))
-        return explain(records, kind_of(word), options["namespace"], name)
+        row, kind = row_of(options["cluster"]), kind_of(word)
+        told = explain(CommittedRecords(row), kind, options["namespace"], name)
+        pod = reads.get(row, kind, options["namespace"], name) if kind == "Pod" else None
+        if pod is not None and not pod["spec"].get("nodeName"):
+            told = {**told, "fit": advice.about(row, pod)}
+        return told
 
     def say(self, answer: Any) -> str:
         lines = [f"{answer['object']}: {answer['verdict']}"]
         for link in answer["chain"]:
             revision = f"revision {link['revision']}" if link["revision"] else ""
             lines.append(f"  {link['simTime'] / 1e6:>10.3f} s  {link['actor']:<26} {link['text']}  {revision}".rstrip())
+        for number, each in enumerate(answer.get("fit", {}).get("advice", ()), 1):
+            lines.append(f"  would fit ({number}):")
+            lines += [f"    {change['text']}  {change['line']}" for change in each["changes"]]
         return "\n".join(lines)
 
 

@@ -160,6 +160,7 @@ def _physical_link(records: Records, number: int) -> tuple[Link | None, list[str
         "power-on": f"Machine {event.subject} was powered on.",
         "node-add": f"Machine {event.subject} was added.",
         "node-remove": f"Machine {event.subject} was taken away.",
+        "terminate": f"The cloud took machine {event.subject} back. Nobody told the cluster.",
     }.get(event.kind, f"{event.kind} of {event.subject}")
     link = Link(event.step, event.sim_time, "machine", event.kind, f"Machine/{event.subject}", 0, causes, [], text)
     return link, causes
@@ -177,6 +178,9 @@ def _input_link(records: Records, ordinal: int) -> Link | None:
             row.step, row.sim_time, agent, request["method"], request["path"], 0, [], [], f"{agent} asked: {what}."
         )
     subject = request.get("node") or request.get("name") or ""
+    deed = f"You clicked {request['type']} on {subject}."
+    if request["type"] == "cloud":
+        subject, deed = "cloud", f"You told the cloud: {request.get('op')}."
     return Link(
         row.step,
         row.sim_time,
@@ -186,7 +190,7 @@ def _input_link(records: Records, ordinal: int) -> Link | None:
         0,
         [],
         [],
-        f"You clicked {request['type']} on {subject}.",
+        deed,
     )
 
 

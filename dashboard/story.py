@@ -43,6 +43,11 @@ FORMS = tuple(
         (r"Machine (?P<node>\S+) was added\.", gettext_noop("Machine %(node)s was added.")),
         (r"Machine (?P<node>\S+) was taken away\.", gettext_noop("Machine %(node)s was taken away.")),
         (
+            r"The cloud took machine (?P<node>\S+) back\. Nobody told the cluster\.",
+            gettext_noop("The cloud took machine %(node)s back. Nobody told the cluster."),
+        ),
+        (r"You told the cloud: (?P<what>\S+)\.", gettext_noop("You told the cloud: %(what)s.")),
+        (
             r"You clicked (?P<what>\S+) on (?P<subject>\S+)\.",
             gettext_noop("You clicked %(what)s on %(subject)s."),
         ),
@@ -50,6 +55,7 @@ FORMS = tuple(
         (r"The cluster was built\.", gettext_noop("The cluster was built.")),
         (r"The spec of (?P<what>\S+) changed\.", gettext_noop("The spec of %(what)s changed.")),
         (r"The status of (?P<what>\S+) changed\.", gettext_noop("The status of %(what)s changed.")),
+        (r"(?P<what>\S+) changed\.", gettext_noop("%(what)s changed.")),
         (
             r"(?P<node>\S+) won with (?P<points>\d+) points: (?P<pod>\S+) runs there\.",
             gettext_noop("%(node)s won with %(points)s points: %(pod)s runs there."),

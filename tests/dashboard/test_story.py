@@ -26,3 +26,10 @@ def test_names_are_shown_without_kind_and_namespace():
 def test_a_click_on_this_page_was_you():
     assert actor("orrery-page") == "You"
     assert sentence("orrery-page asked: PATCH /api/v1/nodes/worker-1.") == "You asked: PATCH /api/v1/nodes/worker-1."
+
+
+def test_what_the_cloud_does_is_told_in_portuguese():
+    with translation.override("pt-br"):
+        said = sentence("The cloud took machine worker-2 back. Nobody told the cluster.")
+
+    assert said == "A nuvem tomou a máquina worker-2 de volta. Ninguém avisou o cluster."

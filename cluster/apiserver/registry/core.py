@@ -316,6 +316,10 @@ def _validate_service(service: Manifest) -> list[Problem]:
         found.append(not_supported("spec.sessionAffinity", spec.get("sessionAffinity", ""), AFFINITIES))
     if kind not in SERVICE_TYPES:
         found.append(not_supported("spec.type", kind, SERVICE_TYPES))
+    health = spec.get("healthCheckNodePort")
+    if health and (kind != "LoadBalancer" or spec.get("externalTrafficPolicy") != "Local"):
+        only = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        found.append(invalid("spec.healthCheckNodePort", health, only))
     if address not in ("", "None") and not is_ip(address):
         found.append(invalid("spec.clusterIPs[0]", address, IP_ADDRESS))
     return found + _repeated_ports(ports, kind)

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from cluster.apiserver.commits import digest
 from cluster.cloud import health
 from cluster.engine.calls import ANSWER
 from cluster.objects import Manifest, meta
 from cluster.world import replay
-from tests.builders import TestCluster, a_cluster, a_deployment, a_service
+from tests.builders import Refused, TestCluster, a_cluster, a_deployment, a_service
 from tests.replay.test_rebuilding import rebuilt
 
 FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
@@ -275,3 +277,23 @@ def test_a_life_with_a_cloud_can_be_lived_again():
 
     assert digest(again.revisions()) == digest(cluster.world.revisions())
     assert again.cells["cloud"].data == cluster.world.cells["cloud"].data
+
+
+def test_the_port_for_health_is_kept_while_the_policy_is_local_and_not_longer():
+    cluster = a_cluster(nodes=0).with_objects(a_balanced_service(externalTrafficPolicy="Local"))
+    service = cluster.get("Service", "web")
+    port = service["spec"]["healthCheckNodePort"]
+
+    cluster.patch(service, {"metadata": {"labels": {"a": "b"}}})
+    assert (
+        cluster.get("Service", "web")["spec"]["healthCheckNodePort"] == port != service["spec"]["ports"][0]["nodePort"]
+    )
+
+    cluster.patch(service, {"spec": {"externalTrafficPolicy": "Cluster"}})
+    assert "healthCheckNodePort" not in cluster.get("Service", "web")["spec"]
+
+
+def test_a_port_for_health_needs_the_policy_local():
+    with pytest.raises(Refused, match="healthCheckNodePort") as refused:
+        a_cluster(nodes=0).create(a_balanced_service(healthCheckNodePort=31000))
+    assert refused.value.status == 422

@@ -94,6 +94,17 @@ def test_a_machine_that_the_cloud_takes_back_takes_its_node_along_and_its_pods_a
     assert machine(cluster, "worker-2")["state"] == "terminated"
 
 
+def test_a_node_that_the_cloud_took_back_can_be_asked_why_it_is_gone():
+    cluster = a_cluster(nodes=2, cloud=True)
+    cluster.act("cloud-terminate", node="worker-2")
+    cluster.run_for(100)
+
+    told = [link["text"] for link in cluster.why("Node", "worker-2")["chain"]]
+
+    assert told[0] == "Node/worker-2 is gone."
+    assert "The cloud took machine worker-2 back. Nobody told the cluster." in told
+
+
 def test_a_machine_that_is_switched_off_keeps_its_node_and_gets_a_taint_until_it_is_back():
     cluster = a_cluster(nodes=2, cloud=True)
 

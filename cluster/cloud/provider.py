@@ -37,6 +37,7 @@ NORMAL: dict[str, Any] = {"on": False, "slow": 1, "errors": 0, "down": False, "r
 SLOW = 20
 PATIENCE = 10 * SECOND  # How long a client waits for an API that does not answer.
 LOGGED = 40
+LOOKS = ("Instance", "List", "Get")  # Operations that change nothing begin with these.
 
 
 class Cloud:
@@ -110,8 +111,10 @@ class Cloud:
         row = {"at": call.began, "took": self.clock.now - call.began, "operation": call.operation, "by": by}
         row |= {"what": what, "error": error, "times": 1}
         known = self.cells.get("api/log", {"calls": []})["calls"]
-        if known and all(known[-1][key] == row[key] for key in ("operation", "by", "what", "error")):
-            row["times"], known = known[-1]["times"] + 1, known[:-1]
+        if call.operation.startswith(LOOKS):  # They come again and again: each has one row, with a count.
+            same = [one for one in known if all(one[key] == row[key] for key in ("operation", "by", "what", "error"))]
+            if same:
+                row["times"], known = same[0]["times"] + 1, [one for one in known if one is not same[0]]
         self.cells["api/log"] = {"calls": [*known[-LOGGED + 1 :], row]}
 
 

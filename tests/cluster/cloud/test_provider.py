@@ -36,6 +36,17 @@ def test_a_call_takes_time_is_counted_and_logged():
     assert cloud.cells["api/log"]["calls"][0]["took"] == latency
 
 
+def test_a_question_that_is_asked_again_and_again_has_one_row_in_the_log():
+    cloud = a_cloud()
+
+    for _ in range(3):
+        call(cloud, "ListDisks")
+        call(cloud, "CreateDisk", name="one", gib=1)
+
+    rows = [(row["operation"], row["times"]) for row in cloud.cells["api/log"]["calls"]]
+    assert rows == [("CreateDisk", 1), ("CreateDisk", 1), ("ListDisks", 3), ("CreateDisk", 1)]
+
+
 def test_a_disk_is_attached_to_one_machine_of_its_own_zone():
     world = a_cluster(nodes=3, cloud=True).world
     cloud = world.cloud

@@ -7,7 +7,7 @@ That it finds out, when, and how, is the node lifecycle controller's business.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cluster import clouds, processes, streams
+from cluster import clouds, processes, quorum, streams
 from cluster.engine.clock import monotonic
 from cluster.engine.controller import Component
 from cluster.kubelet.kubelet import Kubelet
@@ -270,4 +270,5 @@ INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     **streams.INPUTS,
     **clouds.INPUTS,
     **processes.INPUTS,
+    **quorum.INPUTS,
 }

@@ -18,11 +18,12 @@ from typing import Any
 
 import orjson
 
-from cluster import ENGINE_VERSION, clouds, physical, processes
+from cluster import ENGINE_VERSION, clouds, physical, processes, quorum
 from cluster.apiserver import commits, requests
 from cluster.apiserver.bootstrap import APIServices, Bootstrap, FlowControl, IdentityLease
 from cluster.apiserver.definitions import Definitions
 from cluster.apiserver.expiry import EventExpiry
+from cluster.apiserver.quorum import Etcd
 from cluster.apiserver.requests import Response
 from cluster.apiserver.server import Server
 from cluster.cloud import CONTROLLERS as CLOUD_CONTROLLERS
@@ -102,6 +103,7 @@ class World:
         clouds.begin(world)
         processes.found(world, options)
         world._connect()
+        quorum.found(world)
         for component in list(world.components.values()):
             world._start(component)
         for spec in physical.initial_machines(options):
@@ -117,6 +119,8 @@ class World:
         if not cells["processes"]:  # A cluster from before there were any.
             processes.found(world, world.options)
         world._connect()
+        if not cells["members"]:
+            quorum.found(world)
         return world
 
     @classmethod
@@ -146,6 +150,9 @@ class World:
 
     def _connect(self) -> None:
         """Build every component that is alive. Order matters: it is the order in which handlers hear of a change."""
+        self.etcd = Etcd(self.around, self.cells["members"], self.store, self._tell)
+        self.server.storage.may_write = lambda: self.etcd.writable
+        self._add(self.etcd)
         self._add(Bootstrap(self.around, self.server))
         self._add(EventExpiry(self.around))
         self._add(IdentityLease(self.around))
@@ -164,6 +171,9 @@ class World:
         for name in self.cells["machines"]:
             if self.cells["machines"][name]["power"]:
                 self._add(physical.kubelet_of(self, name))
+
+    def _tell(self, kind: str, subject: str, body: Manifest) -> str:
+        return self.happened(kind, subject, self.agenda.causes, body)
 
     # --- processes ----------------------------------------------------------------------------------------------
 

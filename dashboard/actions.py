@@ -109,6 +109,12 @@ def power_on(view: View, values: Values) -> Outcome:
 # --- The control plane -------------------------------------------------------------------------------------
 
 
+def etcd(view: View, values: Values) -> Outcome:
+    """Stop, start, cut, join, add, remove a member."""
+    request = {"type": "etcd", "op": values.get("op", ""), "member": values.get("member", "")}
+    return outcome(ask(view.cluster, request))
+
+
 def component_stop(view: View, values: Values) -> Outcome:
     """Hold a controller, or kill a replica."""
     name = values.get("component", "")
@@ -368,6 +374,7 @@ ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
     "cordon": cordon,
     "delete": delete,
     "drain": drain,
+    "etcd": etcd,
     "node-add": node_add,
     "node-remove": node_remove,
     "power-off": power_off,

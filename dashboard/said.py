@@ -57,6 +57,9 @@ def _command(kind: str, request: dict[str, Any], cluster: str) -> tuple[str, str
             return f"{manage} node add {node}{flags}", f"add {node}"
         case "node-remove":
             return f"{manage} node remove {node}", f"remove {node}"
+        case "etcd":
+            action, member = request.get("op", ""), request.get("member", "")
+            return f"{manage} etcd {action} {member}".rstrip(), f"{action} {member}".rstrip()
         case "component-stop" | "component-start" | "component-restart":
             action, component = kind.removeprefix("component-"), request.get("component", "")
             return f"{manage} component {action} {component}", f"{action} {component}"

@@ -269,6 +269,14 @@ class Reader:
         cell = found.pop(0)[1] if found and found[0][0] == f"{cluster}:{key}" else None
         return cell, [(int(identity[len(output) :]), chunk) for identity, chunk in found]
 
+    def has_quorum(self, cluster: str) -> bool:
+        """Do etcd's members of cluster `cluster` (its name) accept writes? True of clusters that nobody knows."""
+        found = self.cluster(cluster)
+        if found is None:
+            return True
+        rows = self.rows("SELECT body FROM cluster_member WHERE id = %s", [f"{found.id}:quorum"])
+        return not rows or bool(orjson.loads(bytes(rows[0][0]))["writable"])
+
     def machine(self, cluster: int, node: str) -> dict[str, Any] | None:
         rows = self.rows("SELECT body FROM cluster_machine WHERE id = %s", [f"{cluster}:{node}"])
         return orjson.loads(bytes(rows[0][0])) if rows else None

@@ -89,6 +89,7 @@ class Server:
 
     def create_as(self, resource: Resource, user: User, obj: Manifest, options: Options) -> Manifest:
         """The pipeline of a creation, after decoding."""
+        self.storage.check()
         if resource.refuses:
             raise errors.MethodNotAllowed(resource.refuses)
         stages = options.stages
@@ -179,6 +180,7 @@ class Server:
         options: Options,
     ) -> Manifest:
         """Read, change, admit, validate, store. A change that changes nothing writes nothing."""
+        self.storage.check()
         old = self.storage.get(resource, namespace, name)
         if old is None:
             raise errors.NotFound(resource.group, resource.plural, name)
@@ -334,6 +336,7 @@ class Server:
         self, resource: Resource, user: User, namespace: str, name: str, options: Options
     ) -> tuple[Manifest, bool]:
         """(last state, is it gone?). Graceful for pods, two-phased for finalizers, at once otherwise."""
+        self.storage.check()
         old = self.storage.get(resource, namespace, name)
         if old is None:
             raise errors.NotFound(resource.group, resource.plural, name)

@@ -8,6 +8,7 @@ Mirrors:  k8s.io/apiserver/pkg/registry/generic/registry (store.go)
 Read next: cluster/etcd/store.py.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -17,7 +18,11 @@ from cluster.engine.agenda import Agenda
 from cluster.engine.clock import Clock
 from cluster.engine.informer import Informers
 from cluster.etcd.store import Store
-from cluster.objects import Manifest
+from cluster.objects import Manifest, errors
+
+
+def _always() -> bool:
+    return True
 
 
 class Storage:
@@ -26,6 +31,12 @@ class Storage:
     def __init__(self, store: Store, informers: Informers, agenda: Agenda, clock: Clock) -> None:
         self.store, self.informers, self.agenda, self.clock = store, informers, agenda, clock
         self.notable = 0
+        self.may_write: Callable[[], bool] = _always  # Has etcd a quorum?
+
+    def check(self) -> None:
+        """Errors: ApiError, in etcd's words, if nothing can be written now."""
+        if not self.may_write():
+            raise errors.ApiError("etcdserver: request timed out")
 
     def get(self, resource: Resource, namespace: str, name: str) -> Manifest | None:
         return self.informers.get(resource.cache, namespace, name)
@@ -34,7 +45,8 @@ class Storage:
         return self.store.revision + 1
 
     def put(self, resource: Resource, old: Manifest | None, new: Manifest) -> Manifest:
-        """Store `new`, whose metadata must be a fresh dict. Returns what was stored."""
+        """Store `new`, whose metadata must be a fresh dict. Returns what was stored. Errors: ApiError: no quorum."""
+        self.check()
         store, agenda, metadata = self.store, self.agenda, new["metadata"]
         metadata["resourceVersion"] = str(store.revision + 1)
         namespace, name = metadata.get("namespace", ""), metadata["name"]
@@ -49,7 +61,8 @@ class Storage:
         return new
 
     def remove(self, resource: Resource, old: Manifest) -> Manifest:
-        """Delete; returns the last state, carrying the revision of the deletion."""
+        """Delete; returns the last state, carrying the revision of the deletion. Errors: ApiError: no quorum."""
+        self.check()
         metadata = old["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         last = {**old, "metadata": {**metadata, "resourceVersion": str(self.store.revision + 1)}}

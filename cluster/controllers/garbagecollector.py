@@ -34,6 +34,12 @@ class GarbageCollector(Component):
             self._follow(kind)
         self.informers.on_custom(self._follow, self.name)
 
+    def start(self) -> None:
+        """Look at all there is: owners may have gone, and deletions may have begun, while nobody looked."""
+        for kind in (*KINDS, *self.informers.custom_kinds()):
+            for obj in self.informers.list(kind):
+                self._changed(kind, None, obj)
+
     def _follow(self, kind: str) -> None:
         self.informers.add_index(kind, "owner", lambda obj: [r["uid"] for r in meta.owners(obj)])
         self.informers.subscribe(kind, lambda old, new: self._changed(kind, old, new), self.name)

@@ -67,6 +67,7 @@ class NodeLifecycleController(Component):
         self.informers.subscribe("Node", self._node_changed, self.name)
 
     def start(self) -> None:
+        self.memory["since"] = self.clock.unix()  # Of silence before it nothing is known.
         self.queue.add_after("monitor", MONITOR_PERIOD)
         for node in self.informers.list("Node"):
             self.queue.add(f"node/{meta.name(node)}")
@@ -143,7 +144,7 @@ class NodeLifecycleController(Component):
         if self.census_due:
             self._take_census()
         limit = self.clock.unix() - SILENCE_IS_NOTED
-        silent = min(self.heard.values(), default=limit) < limit
+        silent = self.memory.get("since", 0) < limit and min(self.heard.values(), default=limit) < limit
         self._look_at_silent([name for name, heard in self.heard.items() if heard < limit] if silent else [])
         for name in sorted(self.troubled):
             node = self.informers.get("Node", "", name)
@@ -198,7 +199,8 @@ class NodeLifecycleController(Component):
         reset = self.memory.get("reset", 0)  # After a full disruption every node starts anew.
         beat = ready.get("lastHeartbeatTime") if ready else None
         born = times.parse(node["metadata"]["creationTimestamp"])
-        return max(self.heard[meta.name(node)], born, reset, times.parse(beat) if beat else 0)
+        since = int(self.memory.get("since", 0))
+        return max(self.heard[meta.name(node)], born, reset, since, times.parse(beat) if beat else 0)
 
     def _mark_unknown(self, node: Manifest, ready: Manifest | None) -> None:
         """Ready and the pressures become Unknown; the pods are no longer ready, whatever they do."""

@@ -31,6 +31,11 @@ class TaintEvictionController(Component):
         self.informers.subscribe("Node", self._node_changed, self.name)
         self.informers.subscribe("Pod", self._pod_changed, self.name)
 
+    def start(self) -> None:
+        """Nodes that were tainted while nobody looked; patience is counted from now, as by a real one."""
+        for name in sorted(self.tainted):
+            self.queue.add(f"node/{name}")
+
     def _note(self, node: Manifest) -> None:
         found = [taint for taint in nodes.taints(node) if taint["effect"] == "NoExecute"]
         if found:

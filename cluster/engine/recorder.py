@@ -11,6 +11,7 @@ Mirrors:  client-go/tools/record (event.go, events_cache.go); client-go/tools/ev
 Left out: the LRU's limit of 4,096 entries.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from cluster.engine.client import Client
@@ -54,8 +55,7 @@ class Recorder:
         now = self._clock.stamp()
         if known:
             count = known[0].get("count", 1) + 1
-            patch = {"count": count, "lastTimestamp": now, "message": text}
-            self._client.patch("Event", meta.namespace(known[0]), meta.name(known[0]), patch)
+            self._repeat(known[0], {"count": count, "lastTimestamp": now, "message": text})
             return
         source = {"component": self.source} | ({"host": self.host} if self.host else {})
         self._create(
@@ -82,7 +82,7 @@ class Recorder:
             if same and known["message"] == message and known.get("reportingComponent") == self.source:
                 count = (known.get("series") or {}).get("count", 1) + 1
                 series = {"count": count, "lastObservedTime": self._clock.micro_stamp()}
-                self._client.patch("Event", meta.namespace(known), meta.name(known), {"series": series})
+                self._repeat(known, {"series": series})
                 return
         self._create(
             involved,
@@ -116,6 +116,11 @@ class Recorder:
             self._client.record(event)
         except ApiError:  # A namespace that is being emptied takes no events; what is said there is lost.
             return
+
+    def _repeat(self, known: Manifest, patch: Manifest) -> None:
+        """Say it once more, if that can be written: what can't be is lost, and nobody waits for it."""
+        with suppress(ApiError):
+            self._client.patch("Event", meta.namespace(known), meta.name(known), patch)
 
     def _spam(self, mine: list[Manifest]) -> bool:
         """25 at once, then one every five minutes, for each source and object."""

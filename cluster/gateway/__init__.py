@@ -34,6 +34,7 @@ from cluster.gateway import (
     metrics,
     podlogs,
     pool,
+    quorum,
     reviews,
     streams,
     watch,
@@ -176,6 +177,8 @@ async def _read(request: Request, resource: Resource, target: Target, watching: 
     verbs = resource.subresources[target.subresource].verbs if target.subresource else resource.verbs
     if "get" not in verbs or (watching and "watch" not in verbs):
         raise errors.MethodNotAllowed()
+    if not watching:
+        quorum.demand(request)
     if watching:
         await watch.stream(request, resource, target)
     elif not target.name:

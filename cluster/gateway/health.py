@@ -11,6 +11,7 @@ Left out: checks that fail for a while at the start or during shutdown; /statusz
 
 from collections.abc import Iterator
 
+from cluster.gateway import quorum
 from cluster.gateway.http import NO_CACHE, NO_SNIFF, PAGE_NOT_FOUND, TEXT, Reply, Request, plain
 
 ENDPOINTS = ("healthz", "livez", "readyz")
@@ -58,22 +59,36 @@ CHECKS = {
     "readyz": ("ping", "log", "etcd", "etcd-readiness", "informer-sync", *_STARTED, "shutdown"),
 }  # Endpoint to its checks, in the order in which they are told.
 
+ETCD = ("etcd", "etcd-readiness")  # The checks that fail without a quorum.
+FAILED = b"error getting data from etcd: context deadline exceeded"
+
 
 def answer(request: Request, parts: list[str]) -> Reply:
     """`parts`: the path's, of which the first is one of the endpoints."""
     endpoint, check = parts[0], "/".join(parts[1:])
+    bad = ETCD if not quorum.is_there(request.cluster) else ()
     if check:
-        known = check in CHECKS[endpoint]
-        return Reply(200, TEXT, b"ok", (NO_CACHE,)) if known else PAGE_NOT_FOUND
-    if not request.has("verbose"):
-        return plain(200, "ok")
+        if check not in CHECKS[endpoint]:
+            return PAGE_NOT_FOUND
+        if check in bad:
+            return Reply(500, TEXT, b"internal server error: etcd failed: " + FAILED, (NO_CACHE, NO_SNIFF))
+        return Reply(200, TEXT, b"ok", (NO_CACHE,))
     excluded = set(request.values("exclude"))
-    lines = [f"[+]{each} {'excluded: ok' if each in excluded else 'ok'}" for each in CHECKS[endpoint]]
+    failing = [each for each in CHECKS[endpoint] if each in bad and each not in excluded]
+    if not request.has("verbose") and not failing:
+        return plain(200, "ok")
+    lines = [_line(each, each in excluded, each in failing) for each in CHECKS[endpoint]]
     unknown = ", ".join(f'"{name}"' for name in sorted(excluded - set(CHECKS[endpoint])))
     if unknown:
         lines.append(f"warn: some health checks cannot be excluded: no matches for {unknown}")
-    text = "\n".join([*lines, f"{endpoint} check passed", ""])
-    return Reply(200, TEXT, text.encode(), (NO_CACHE, NO_SNIFF))
+    text = "\n".join([*lines, f"{endpoint} check {'failed' if failing else 'passed'}", ""])
+    return Reply(500 if failing else 200, TEXT, text.encode(), (NO_CACHE, NO_SNIFF))
+
+
+def _line(check: str, excluded: bool, failing: bool) -> str:
+    if failing:
+        return f"[-]{check} failed: reason withheld"
+    return f"[+]{check} {'excluded: ok' if excluded else 'ok'}"
 
 
 def paths() -> Iterator[str]:

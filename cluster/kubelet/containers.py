@@ -50,6 +50,7 @@ class Plan:
     gone_at: int | None = None
     retry_at: int | None = None
     failed: bool = False  # An init container failed for good.
+    unsaid: bool = False  # The last report was refused: it is still to be made.
     fresh: bool = True  # Not saved: there was no plan.
     changed: bool = False  # Not saved: something happened in this step.
 
@@ -75,6 +76,7 @@ class Plan:
             "gone_at": self.gone_at,
             "retry_at": self.retry_at,
             "failed": self.failed,
+            "unsaid": self.unsaid,
         }
         kept = {name: value for name, value in saved.items() if value or (value == 0 and name == "gone_at")}
         return {name: value for name, value in kept.items() if value is not False} or None

@@ -23,7 +23,7 @@ from cluster.kubelet import node_status
 from cluster.kubelet.containers import Plan
 from cluster.kubelet.pod_worker import PodWorker
 from cluster.kubelet.sessions import TIMER, StreamingServer
-from cluster.objects import Manifest, meta
+from cluster.objects import Manifest, conditions, meta
 from cluster.objects.errors import ApiError, NotFound
 from cluster.runtime import machines
 from cluster.runtime.cri import Runtime
@@ -92,6 +92,8 @@ class Kubelet(Component):
         before, after = ((node or {}).get("spec", {}).get("podCIDR") for node in (old, new))
         if new is not None and after != before:
             self.queue.add("node")
+        if new is not None and _is_unknown(new):  # Somebody thinks that we are gone.
+            self.queue.add_after("node", self._until(UPDATE_EVERY))
 
     # --- one item -------------------------------------------------------------------------------------------
 
@@ -118,13 +120,15 @@ class Kubelet(Component):
         pod = self.informers.get("Pod", namespace, name) if name else None
         saved = self.memory.get(uid)
         plan = Plan.load(saved)
-        if pod is None or meta.uid(pod) != uid or _node_of(pod) != [self.node]:
-            self.pods.vanish(uid, plan)
-        elif meta.is_deleting(pod):
-            self.pods.terminate(pod, plan)
-        else:
-            self.pods.run(pod, plan, self.pod_range())
-        self._keep(key, uid, plan, saved is not None)
+        try:
+            if pod is None or meta.uid(pod) != uid or _node_of(pod) != [self.node]:
+                self.pods.vanish(uid, plan)
+            elif meta.is_deleting(pod):
+                self.pods.terminate(pod, plan)
+            else:
+                self.pods.run(pod, plan, self.pod_range())
+        finally:  # What was done to containers stays done, also if the report of it is refused.
+            self._keep(key, uid, plan, saved is not None)
 
     def _keep(self, key: str, uid: str, plan: Plan, had: bool) -> None:
         left = plan.save()
@@ -267,3 +271,8 @@ def _note(key: str, plan: Plan, due: int) -> str | None:
         return f"{pod} has terminated" if name else None
     what = next((plan.steps[c][0] for c in sorted(plan.steps) if plan.steps[c][1] == due), None)
     return NOTES[what].format(pod=pod) if what else f"{pod} is ready"
+
+
+def _is_unknown(node: Manifest) -> bool:
+    ready = conditions.get(node, "Ready")
+    return ready is not None and ready["status"] == "Unknown"

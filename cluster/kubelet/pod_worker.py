@@ -72,7 +72,7 @@ class PodWorker:
         self.containers.advance(pod, plan, sandbox)
         if self._is_over(pod, plan):
             self.finish(pod, plan)
-        elif plan.changed or (fresh and not self.lab):
+        elif plan.changed or plan.unsaid or (fresh and not self.lab):
             self.report(pod, plan)
 
     def terminate(self, pod: Manifest, plan: Plan) -> None:
@@ -157,7 +157,7 @@ class PodWorker:
         plan.clear()
 
     def report(self, pod: Manifest, plan: Plan, ending: bool = False) -> Manifest:
-        """Write the pod's status, if there is news."""
+        """Write the pod's status, if there is news. Errors: ApiError, and then it is made the next time."""
         uid = meta.uid(pod)
         sandbox = self.runtime.sandbox(uid)
         ready = sandbox is not None and sandbox["created"] <= self.clock.now
@@ -177,7 +177,10 @@ class PodWorker:
             status = {**status, "conditions": conditions.drop(status["conditions"], "PodScheduled")}
         if self.lab and status["phase"] in TERMINAL:  # KWOK leaves the conditions of an ended pod as they were.
             status = {**status, "conditions": (pod.get("status") or {}).get("conditions") or status["conditions"]}
-        return self.client.update_status({**pod, "status": status})
+        plan.unsaid = True
+        reported = self.client.update_status({**pod, "status": status})
+        plan.unsaid = False
+        return reported
 
 
 def sandbox_error(uid: str, problem: str) -> str:

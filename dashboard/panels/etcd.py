@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from cluster.models import REVISION_BITS, Revision, StoredObject
+from dashboard import members
 from dashboard.panels.panel import Panel, View
 from dashboard.panels.tab_yaml import coloured
 
@@ -33,6 +34,7 @@ def context(view: View) -> dict[str, Any]:
         "value": coloured(orjson.loads(shown["value"])) if shown else "",
         "revision": view.cluster.revision,
         "compacted": view.cluster.compacted,
+        "group": members.look(view.cluster),
     }
 
 

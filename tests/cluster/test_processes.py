@@ -231,3 +231,26 @@ def test_a_rebuilt_world_has_the_same_election():
         twin.run_for(30)
         assert the_same(cluster, twin)
     assert meta.name(cluster.pods_of("web")[0]).startswith("web-")
+
+
+def test_a_deletion_that_began_while_nobody_looked_is_finished_by_the_next_leader():
+    cluster = a_cluster(nodes=1).with_objects(a_deployment("web", 0)).settle()
+    cluster.act("component-stop", component="kube-controller-manager/1")
+    cluster.delete(a_deployment("web"), propagationPolicy="Foreground")
+    cluster.act("component-start", component="kube-controller-manager/1")
+    cluster.run_for(60)
+
+    assert cluster.objects("Deployment", "default") == []
+
+
+def test_pods_of_a_node_that_was_tainted_meanwhile_are_evicted_by_the_next_leader():
+    cluster = a_cluster(nodes=2).with_objects(a_deployment("web", 2)).settle()
+    node = cluster.pods_of("web")[0]["spec"]["nodeName"]
+    cluster.act("component-stop", component="kube-controller-manager/1")
+    taint = {"key": "tired", "effect": "NoExecute"}
+    body = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": node}}
+    cluster.patch(body, {"spec": {"taints": [taint]}})
+    cluster.act("component-start", component="kube-controller-manager/1")
+    cluster.run_for(120)
+
+    assert {pod["spec"]["nodeName"] for pod in cluster.pods_of("web")} & {node} == set()

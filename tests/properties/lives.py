@@ -23,6 +23,7 @@ CONTROLLERS = (
     "endpoint-slice-controller",
 )
 PROCESSES = ("kube-scheduler/1", "kube-controller-manager/1")
+MEMBERS = ("etcd-0", "etcd-1", "etcd-2")
 TAINT = {"key": "tired", "effect": "NoExecute"}
 
 names, nodes = st.sampled_from(NAMES), st.sampled_from(NODES)
@@ -57,6 +58,7 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.tuples(st.just("stop"), st.sampled_from(CONTROLLERS + PROCESSES)),
     st.tuples(st.just("start"), st.sampled_from(CONTROLLERS + PROCESSES)),
     st.tuples(st.just("restart"), st.sampled_from(CONTROLLERS + PROCESSES)),
+    st.tuples(st.just("etcd"), st.sampled_from(["stop", "start", "cut", "join"]), st.sampled_from(MEMBERS)),
     st.tuples(st.just("wait"), st.sampled_from([0.05, 1, 7, 45, 400])),
 )
 LIVES = st.lists(ACTIONS, min_size=3, max_size=25)
@@ -72,13 +74,17 @@ def live(cluster: TestCluster, life: list[Action]) -> None:
         try:
             DO[verb](cluster, *words)
         except Refused as refused:
-            if refused.status >= 500:
+            if refused.status >= 500 and "etcdserver" not in str(refused):
                 raise
         cluster.run_for(0.2)
 
 
 def heal(cluster: TestCluster) -> None:
     """Everything works again: machines, nodes, processes; nothing that people asked for is taken back."""
+    for name in MEMBERS:
+        _unless_refused(cluster.act, "etcd", op="start", member=name)
+        _unless_refused(cluster.act, "etcd", op="join", member=name)
+    cluster.run_for(5)
     for name in CONTROLLERS + PROCESSES:
         _unless_refused(cluster.act, "component-start", component=name)
     for name in NODES:
@@ -227,5 +233,6 @@ DO: dict[str, Callable[..., Any]] = {
     "stop": lambda cluster, name: cluster.act("component-stop", component=name),
     "start": lambda cluster, name: cluster.act("component-start", component=name),
     "restart": lambda cluster, name: cluster.act("component-restart", component=name),
+    "etcd": lambda cluster, operation, member: cluster.act("etcd", op=operation, member=member),
     "wait": lambda cluster, seconds: cluster.run_for(seconds),
 }

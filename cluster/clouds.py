@@ -129,6 +129,18 @@ def rent(world: "World", name: str, zone: str = "") -> None:
     world.cells["machines"][name] = {**machine, "cloud": True}
 
 
+def check_successor(world: "World", name: str) -> None:
+    """A Node says which machine it is, and nobody changes that; a new machine of its name has to wait until it is gone.
+
+    Errors: Conflict.
+    """
+    node, known = world.informers.get("Node", "", name), world.cloud.inventory.find("machine", name)
+    claimed = node["spec"].get("providerID", "") if node is not None else ""
+    if claimed.startswith("orrery://") and (known is None or known["state"] == "terminated"):
+        problem = f"the Node of the machine that was terminated, {claimed}, is still there; wait until it is gone"
+        raise errors.Conflict("", "nodes", name, problem)
+
+
 def became(world: "World", name: str, state: str) -> None:
     """The cloud notices: its machine runs, was stopped, or is terminated with what hung on it."""
     if machines.become(world.cloud.inventory, name, state) is not None and state == "terminated":

@@ -46,6 +46,7 @@ def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -
         )
     if name in world.cells["machines"]:
         raise errors.AlreadyExists("", "nodes", name)
+    clouds.check_successor(world, name)
     given = {key: value for key, value in spec.items() if value is not None and key not in ("type", "zone")}
     machine, zone = {**DEFAULT_MACHINE, **given}, spec.get("zone") or ""
     _check_zone(str(zone))

@@ -1,7 +1,9 @@
 """Nodes of a cluster whose machines are rented: initialised, shut down, terminated."""
 
+import pytest
+
 from cluster.objects import Manifest, conditions, meta, nodes
-from tests.builders import TestCluster, a_cluster, a_deployment
+from tests.builders import Refused, TestCluster, a_cluster, a_deployment
 
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 SHUTDOWN = "node.cloudprovider.kubernetes.io/shutdown"
@@ -92,6 +94,19 @@ def test_a_machine_that_the_cloud_takes_back_takes_its_node_along_and_its_pods_a
     assert len(there) == 6
     assert {pod["spec"]["nodeName"] for pod in there} == {"worker-1", "worker-3"}
     assert machine(cluster, "worker-2")["state"] == "terminated"
+
+
+def test_a_new_machine_waits_until_the_node_of_the_old_one_is_gone():
+    cluster = a_cluster(nodes=2, cloud=True)
+    cluster.act("cloud-terminate", node="worker-2")
+
+    with pytest.raises(Refused, match="wait until it is gone"):
+        cluster.act("node-add", name="worker-2")
+    cluster.run_for(120)
+    cluster.act("node-add", name="worker-2")
+    cluster.settle()
+
+    assert cluster.get("Node", "worker-2")["spec"]["providerID"] == machine(cluster, "worker-2")["providerID"]
 
 
 def test_a_node_that_the_cloud_took_back_can_be_asked_why_it_is_gone():

@@ -11,6 +11,7 @@ from cluster.controllers.deployment import DeploymentController
 from cluster.controllers.disruption import DisruptionController
 from cluster.controllers.endpoints import EndpointsController
 from cluster.controllers.endpointslice import EndpointSliceController
+from cluster.controllers.endpointslicemirroring import EndpointSliceMirroringController
 from cluster.controllers.garbagecollector import GarbageCollector
 from cluster.controllers.horizontalpodautoscaler import HorizontalPodAutoscalerController
 from cluster.controllers.job import JobController
@@ -60,4 +61,5 @@ CONTROLLERS = (
     VolumeProtectionController,
     PersistentVolumeController,
     HorizontalPodAutoscalerController,
+    EndpointSliceMirroringController,
 )

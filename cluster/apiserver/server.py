@@ -29,6 +29,7 @@ from cluster.apiserver.admission import (
 )
 from cluster.apiserver.allocators import Allocators
 from cluster.apiserver.authorization import KINDS as RBAC_KINDS
+from cluster.apiserver.authorization import reviews
 from cluster.apiserver.authorization.authorizer import Authorizer
 from cluster.apiserver.kinds import DEFINITIONS, Kinds
 from cluster.apiserver.options import Options, of_delete
@@ -323,6 +324,10 @@ class Server:
             message = f"the server could not find the requested resource (get {plural}.{group})"
             raise errors.NotFound(group, plural, "", message)
         return answers(plural, namespace)
+
+    def review(self, user: User, review: Manifest) -> Manifest:
+        """The status of an access review: may somebody do something? `user`: who asks. Errors: Invalid."""
+        return reviews.access(review, user, "", self.authorizer)
 
     # --- deletion -----------------------------------------------------------------------------------------------
 

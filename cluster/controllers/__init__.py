@@ -3,6 +3,8 @@
 Read replicaset.py first, then nodelifecycle.py, tainteviction.py and deployment.py.
 """
 
+from cluster.controllers.certificateapproval import ApprovingController
+from cluster.controllers.certificatecleaning import CleaningController
 from cluster.controllers.certificatesigning import SigningController
 from cluster.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from cluster.controllers.cronjob import CronJobController
@@ -62,4 +64,6 @@ CONTROLLERS = (
     PersistentVolumeController,
     HorizontalPodAutoscalerController,
     EndpointSliceMirroringController,
+    ApprovingController,
+    CleaningController,
 )

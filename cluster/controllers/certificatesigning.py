@@ -7,7 +7,7 @@ server); a request that is not gets the condition Failed, once and for good. Tim
 number is rolled for the request, so that a replay signs the very same bytes.
 
 Mirrors:  kubernetes/pkg/controller/certificates/signer/signer.go, pkg/apis/certificates/helpers.go
-Left out: approving kubelets' requests by itself, and cleaning up old requests.
+Read next: certificateapproval.py and certificatecleaning.py, what happens before and after.
 """
 
 import binascii

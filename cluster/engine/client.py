@@ -33,6 +33,7 @@ class ApiServer(Protocol):
     def read_scale(self, kind: str, group: str, namespace: str, name: str) -> Manifest: ...
     def scale(self, user: User, kind: str, group: str, namespace: str, name: str, replicas: int) -> Manifest: ...
     def list_aggregated(self, group: str, plural: str, namespace: str) -> list[Manifest]: ...
+    def review(self, user: User, review: Manifest) -> Manifest: ...
 
 
 class Client:
@@ -55,6 +56,10 @@ class Client:
     def update_status(self, obj: Manifest) -> Manifest:
         """Replace status only (kinds with a status sub-resource)."""
         return self._server.update(self.user, obj, "status")
+
+    def approve(self, request: Manifest) -> Manifest:
+        """PUT certificatesigningrequests/approval: replace its conditions only."""
+        return self._server.update(self.user, request, "approval")
 
     def finalize(self, namespace: Manifest) -> Manifest:
         """PUT namespaces/finalize: replace `spec.finalizers` only."""
@@ -120,6 +125,10 @@ class Client:
     def list_aggregated(self, group: str, plural: str, namespace: str) -> list[Manifest]:
         """List what another server answers for behind this one (the metrics API). Errors: nobody does, or not now."""
         return self._server.list_aggregated(group, plural, namespace)
+
+    def review(self, review: Manifest) -> Manifest:
+        """POST a SubjectAccessReview: its status, `{"allowed": …}`."""
+        return self._server.review(self.user, review)
 
     @contextmanager
     def because(self, *causes: str) -> Iterator[None]:

@@ -13,20 +13,26 @@ Left out: provisioners and deleters inside the controller but that of hostPath; 
 Read next: volumeprotection.py, which keeps both while they are in use.
 """
 
-from typing import Any
-
 from cluster.engine.clock import SECOND
 from cluster.engine.controller import Controller
-from cluster.objects import Manifest, labels, meta, quantity
+from cluster.objects import Manifest, meta
 from cluster.objects.errors import NotFound
+from cluster.objects.storage import (
+    BIND_COMPLETED,
+    BOUND_BY_CONTROLLER,
+    IN_TREE,
+    PROVISIONED_BY,
+    PROVISIONERS,
+    SELECTED_NODE,
+    best_match,
+    class_of,
+    is_kept_for,
+    mismatch,
+    phase,
+    pointed_at,
+    waits_for_consumer,
+)
 
-BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
-BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
-PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
-SELECTED_NODE = "volume.kubernetes.io/selected-node"
-PROVISIONERS = ("volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner")
-CLASS = "volume.beta.kubernetes.io/storage-class"
-IN_TREE = "kubernetes.io/"
 RESYNC = 15 * SECOND  # A claim that waits is looked at, and its event repeated, this often.
 
 WAITING = (
@@ -69,7 +75,7 @@ class PersistentVolumeController(Controller):
         reference = volume["spec"].get("claimRef")
         if reference:
             self.queue.add(f"claim:{reference.get('namespace', '')}/{reference.get('name', '')}")
-        if new is not None and _phase(new) == "Available" and (old is None or _phase(old) != "Available"):
+        if new is not None and phase(new) == "Available" and (old is None or phase(old) != "Available"):
             self._wake_waiting()
 
     def _class_changed(self, old: Manifest | None, new: Manifest | None) -> None:
@@ -116,7 +122,7 @@ class PersistentVolumeController(Controller):
             self._lose(claim, "ClaimMisbound", MISBOUND)
 
     def _lose(self, claim: Manifest, reason: str, message: str) -> None:
-        if _phase(claim) == "Lost":
+        if phase(claim) == "Lost":
             return
         self.client.update_status({**claim, "status": {"phase": "Lost"}})
         self.recorder.event(claim, "Warning", reason, message)
@@ -129,14 +135,14 @@ class PersistentVolumeController(Controller):
             return
         reference = volume["spec"].get("claimRef")
         if reference is None:
-            problem = _mismatch(volume, claim)
+            problem = mismatch(volume, claim)
             if problem:
                 message = f'Cannot bind to requested volume "{meta.name(volume)}": {problem}'
                 self.recorder.event(claim, "Warning", "VolumeMismatch", message)
                 self._wait(claim)
             else:
                 self._bind(volume, claim)
-        elif _is_for(reference, claim):
+        elif is_kept_for(volume, claim):
             self._bind(volume, claim)
         else:
             message = f'volume "{meta.name(volume)}" already bound to a different claim.'
@@ -147,7 +153,7 @@ class PersistentVolumeController(Controller):
         """The best volume; failing that, whoever could make one is asked, or the reason is told."""
         name = class_of(claim)
         entry = self.informers.get("StorageClass", "", name) if name else None
-        delayed = _waits_for_consumer(entry) and SELECTED_NODE not in meta.annotations(claim)
+        delayed = waits_for_consumer(entry) and SELECTED_NODE not in meta.annotations(claim)
         volume = best_match(self.informers.list("PersistentVolume"), claim, only_prebound=delayed)
         if volume is not None:
             self._bind(volume, claim)
@@ -189,7 +195,7 @@ class PersistentVolumeController(Controller):
         self.recorder.event(claim, "Normal", "ExternalProvisioning", WAITING.format(provisioner))
 
     def _wait(self, claim: Manifest) -> None:
-        if _phase(claim) != "Pending":
+        if phase(claim) != "Pending":
             self.client.update_status({**claim, "status": {**claim.get("status", {}), "phase": "Pending"}})
         self.queue.add_after(f"claim:{meta.key(claim)}", RESYNC)
 
@@ -198,7 +204,7 @@ class PersistentVolumeController(Controller):
     def _bind(self, volume: Manifest, claim: Manifest) -> None:
         """Four writes, each only if it is still to be done."""
         volume = self._point_volume(volume, claim)
-        if _phase(volume) != "Bound":
+        if phase(volume) != "Bound":
             volume = self.client.update_status({**volume, "status": {**volume.get("status", {}), "phase": "Bound"}})
         claim = self._point_claim(claim, volume)
         spec, status = volume["spec"], claim.get("status", {})
@@ -210,18 +216,7 @@ class PersistentVolumeController(Controller):
         reference = volume["spec"].get("claimRef")
         if reference and reference.get("uid") == meta.uid(claim):
             return volume
-        metadata = volume["metadata"]
-        wanted = {
-            "kind": "PersistentVolumeClaim",
-            "namespace": meta.namespace(claim),
-            "name": meta.name(claim),
-            "uid": meta.uid(claim),
-            "apiVersion": "v1",
-            "resourceVersion": claim["metadata"]["resourceVersion"],
-        }
-        if reference is None:
-            metadata = {**metadata, "annotations": {**meta.annotations(volume), BOUND_BY_CONTROLLER: "yes"}}
-        return self.client.update({**volume, "metadata": metadata, "spec": {**volume["spec"], "claimRef": wanted}})
+        return self.client.update(pointed_at(volume, claim))
 
     def _point_claim(self, claim: Manifest, volume: Manifest) -> Manifest:
         annotations, spec = {**meta.annotations(claim)}, claim["spec"]
@@ -254,19 +249,19 @@ class PersistentVolumeController(Controller):
             metadata = {**volume["metadata"], "annotations": annotations}
             self._set_phase(self.client.update({**volume, "metadata": metadata, "spec": spec}), "Available")
 
-    def _set_phase(self, volume: Manifest, phase: str, message: str = "") -> Manifest:
+    def _set_phase(self, volume: Manifest, wanted: str, message: str = "") -> Manifest:
         status = {k: v for k, v in volume.get("status", {}).items() if k not in ("message", "reason")}
-        if _phase(volume) == phase and volume["status"].get("message", "") == message:
+        if phase(volume) == wanted and volume["status"].get("message", "") == message:
             return volume
         said = {"message": message} if message else {}
-        return self.client.update_status({**volume, "status": {**status, "phase": phase, **said}})
+        return self.client.update_status({**volume, "status": {**status, "phase": wanted, **said}})
 
     def _release(self, volume: Manifest) -> None:
         """Its claim is gone for good. What becomes of the data is the reclaim policy's business."""
-        if _phase(volume) not in ("Released", "Failed"):
+        if phase(volume) not in ("Released", "Failed"):
             volume = self._set_phase(volume, "Released")
         policy = volume["spec"].get("persistentVolumeReclaimPolicy")
-        if policy == "Delete" and _phase(volume) == "Released" and not meta.is_deleting(volume):
+        if policy == "Delete" and phase(volume) == "Released" and not meta.is_deleting(volume):
             self._delete(volume)
 
     def _delete(self, volume: Manifest) -> None:
@@ -294,68 +289,6 @@ def _undeletable(volume: Manifest) -> str | None:
     if path.startswith("/tmp/") and len(path) > len("/tmp/"):
         return ""
     return f"host_path deleter only supports /tmp/.+ but received provided {path}"
-
-
-# --- which volume fits ------------------------------------------------------------------------------------------
-
-
-def class_of(obj: Manifest) -> str:
-    """The storage class of a claim or a volume; empty: none."""
-    return str(meta.annotations(obj).get(CLASS) or obj["spec"].get("storageClassName") or "")
-
-
-def best_match(volumes: list[Manifest], claim: Manifest, only_prebound: bool = False) -> Manifest | None:
-    """The volume that is kept for this claim, else the smallest that fits; of equals the oldest."""
-    fitting = [volume for volume in volumes if _fits(volume, claim)]
-    kept = [volume for volume in fitting if volume["spec"].get("claimRef")]
-    if kept:
-        return min(kept, key=_size)
-    free = [] if only_prebound else [volume for volume in fitting if _phase(volume) == "Available"]
-    return min(free, key=_size, default=None)
-
-
-def _fits(volume: Manifest, claim: Manifest) -> bool:
-    reference, selector = volume["spec"].get("claimRef"), claim["spec"].get("selector")
-    if reference is not None and not _is_for(reference, claim):
-        return False
-    if meta.is_deleting(volume) or _mismatch(volume, claim):
-        return False
-    return selector is None or labels.matches(selector, meta.labels(volume))
-
-
-def _mismatch(volume: Manifest, claim: Manifest) -> str:
-    """Why this volume is not what the claim asks for; empty if it is."""
-    spec, asked = volume["spec"], claim["spec"]
-    if _size(volume) < quantity.value(_request(claim)):
-        return "requested PV is too small"
-    if class_of(volume) != class_of(claim):
-        return "storageClassName does not match"
-    if (spec.get("volumeMode") or "Filesystem") != (asked.get("volumeMode") or "Filesystem"):
-        return "incompatible volumeMode"
-    if any(mode not in (spec.get("accessModes") or []) for mode in asked.get("accessModes") or []):
-        return "incompatible accessMode"
-    return ""
-
-
-def _is_for(reference: Manifest, claim: Manifest) -> bool:
-    same = reference.get("name") == meta.name(claim) and reference.get("namespace") == meta.namespace(claim)
-    return same and (not reference.get("uid") or reference["uid"] == meta.uid(claim))
-
-
-def _request(claim: Manifest) -> str:
-    return str(((claim["spec"].get("resources") or {}).get("requests") or {}).get("storage", "0"))
-
-
-def _size(volume: Manifest) -> int:
-    return quantity.value(str((volume["spec"].get("capacity") or {}).get("storage", "0")))
-
-
-def _phase(obj: Manifest) -> Any:
-    return (obj.get("status") or {}).get("phase")
-
-
-def _waits_for_consumer(entry: Manifest | None) -> bool:
-    return entry is not None and entry.get("volumeBindingMode") == "WaitForFirstConsumer"
 
 
 def _uses(pod: Manifest, claim: str) -> bool:

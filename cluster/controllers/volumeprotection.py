@@ -9,6 +9,7 @@ Read next: cluster/apiserver/admission/storage_in_use.py.
 
 from cluster.engine.controller import Controller
 from cluster.objects import Manifest, conditions, meta, pods
+from cluster.objects.storage import claims_of
 
 CLAIM_FINALIZER, VOLUME_FINALIZER = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
 
@@ -83,14 +84,3 @@ class VolumeProtectionController(_Protection):
 
     def is_used(self, volume: Manifest) -> bool:
         return (volume.get("status") or {}).get("phase") == "Bound"
-
-
-def claims_of(pod: Manifest) -> list[str]:
-    """Keys of the claims that a pod mounts; a generic ephemeral volume's claim is named after both."""
-    found = []
-    for volume in pod["spec"].get("volumes") or ():
-        if volume.get("persistentVolumeClaim"):
-            found.append(f"{meta.namespace(pod)}/{volume['persistentVolumeClaim'].get('claimName', '')}")
-        elif volume.get("ephemeral"):
-            found.append(f"{meta.namespace(pod)}/{meta.name(pod)}-{volume['name']}")
-    return found

@@ -32,6 +32,9 @@ def about(event: Manifest) -> list[str]:
     return [involved.get("uid") or involved.get("name", "")]
 
 
+SERIES_REFRESH = 360 * 1_000_000  # Microseconds between two writes about a series that goes on.
+
+
 class Recorder:
     """Writes events in the name of `source`. `host`: the node, for kubelets."""
 
@@ -75,12 +78,18 @@ class Recorder:
         )
 
     def announce(self, obj: Manifest, type_: str, reason: str, action: str, message: str) -> None:
-        """Say it in the new style (events.k8s.io): a repetition becomes a series."""
+        """Say it in the new style (events.k8s.io): a repetition about the very same revision becomes a series.
+
+        Whatever it says: the note is not compared. A series is written down when it begins, and then every six minutes.
+        """
         involved = reference(obj)
         for known in self._about(involved):
             same = known.get("action") == action and (known["reason"], known["type"]) == (reason, type_)
-            if same and known["message"] == message and known.get("reportingComponent") == self.source:
-                count = (known.get("series") or {}).get("count", 1) + 1
+            if same and known["involvedObject"] == involved and known.get("reportingComponent") == self.source:
+                series = known.get("series")
+                if series and self._clock.unix() - times.parse(series["lastObservedTime"]) < SERIES_REFRESH:
+                    return
+                count = (series or {}).get("count", 1) + 1
                 series = {"count": count, "lastObservedTime": self._clock.micro_stamp()}
                 self._repeat(known, {"series": series})
                 return

@@ -15,6 +15,13 @@ PLAINLY = {  # What each plugin weighs, in words of a learner.
     "NodePorts": "are the host ports free that the pod wants?",
     "NodeResourcesFit": "is there room for what the pod requests, and how much stays free?",
     "NodeResourcesBalancedAllocation": "do CPU and memory fill up evenly?",
+    "VolumeRestrictions": "may another pod use the same volume?",
+    "NodeVolumeLimits": "can the node take one more volume?",
+    "VolumeBinding": "can the pod's volumes be reached, found or made there?",
+    "VolumeZone": "are the volumes in the node's zone?",
+    "PodTopologySpread": "are there few pods like this one here, on this node and in its zone?",
+    "InterPodAffinity": "are pods here that this one wants near, or far?",
+    "ImageLocality": "are the pod's images here already?",
 }
 
 

@@ -1,6 +1,6 @@
 """The scheduling framework: extension points, and how all nodes pass through them at once.
 
-A pod's way:  PreFilter → Filter → (PostFilter) → PreScore → Score → NormalizeScore → Reserve → Permit → Bind
+A pod's way:  PreFilter → Filter → (PostFilter) → PreScore → Score → NormalizeScore → Reserve → Permit → PreBind → Bind
 
 A plugin is any object with a `name`; it takes part in those extension points whose method it has (`Plugin`
 lists them). Filter and Score come twice: plainly, for one node, as a reader understands it; and vectorised,
@@ -58,6 +58,10 @@ class OnlyNodes(NamedTuple):
     ask: Any
 
 
+class PreBindError(Exception):
+    """A pod that waits in PreBind waits in vain; `str()` is what is said about it."""
+
+
 class ClusterEvent(NamedTuple):
     """Something that may make an unschedulable pod schedulable. `action`: add, update, delete."""
 
@@ -81,6 +85,8 @@ class Plugin:
     prescore(pod, nodes) -> ask | SKIP                               score(ask, node) -> int
     score_all(ask, view) -> numbers                                  normalize(scores) -> numbers
     reserve(pod, node), unreserve(pod, node)                         permit(pod, node)
+    preflight(pod, node) -> what PreBind has to do, plain data | None
+    prebind(pod, node, plan)                                         is_done(pod, node, plan) -> bool
     """
 
     name = ""
@@ -164,8 +170,8 @@ class Cycle:
     """One pod's scheduling cycle, and what came of it. `row` is the chosen node's, None if none fits."""
 
     __slots__ = (
-        "considered", "evaluated", "expected", "message", "nominated", "normalized", "plan", "pod", "refusal",
-        "rejections", "row", "scored", "snapshot", "ties", "total", "wide",
+        "asked", "considered", "evaluated", "expected", "message", "nominated", "normalized", "plan", "pod", "refusal",
+        "rejections", "row", "scored", "snapshot", "ties", "total",
     )  # fmt: skip
 
     def __init__(self, pod: Manifest, snapshot: Snapshot, plan: Plan) -> None:
@@ -173,9 +179,9 @@ class Cycle:
         self.row: int | None = None
         self.refusal: NDArray[np.int64] | None = None  # Per row; None if PreFilter refused the pod.
         self.rejections: list[Rejection] = plan.rejections
+        self.asked: list[tuple[int, Any, Any]] = []  # (position, wide plugin, ask): those with something to say.
         self.considered: Numbers | None = None  # Rows looked at, in order; None: all.
         self.evaluated = 0
-        self.wide: list[tuple[Any, Any]] = []  # Plugins that look beyond one node, with their asks.
         self.expected: dict[
             int, list[PodInfo]
         ] = {}  # Pods nominated for a row, at least as important as this one.
@@ -189,6 +195,11 @@ class Cycle:
     @property
     def node(self) -> str | None:
         return None if self.row is None else self.snapshot.nodes[self.row].name
+
+    @property
+    def denied(self) -> Rejection | None:
+        """PreFilter's refusal of the pod, whatever the node."""
+        return self.plan.denied or (self.rejections[0] if self.rejections[0].plugin else None)
 
     def refusals(self) -> dict[int, Rejection]:
         """Row to rejection, of every node looked at and refused."""
@@ -210,21 +221,20 @@ class Cycle:
             situations.append((node.without(without), []))
         if expected:
             situations.append((node.without(without, expected), expected))
+        filters = sorted([*self.plan.filters, *self.asked], key=_position) if self.asked else self.plan.filters
         for situation, come in situations:
-            for _, plugin, ask in self.plan.filters:
+            for _, plugin, ask in filters:
+                if (gone or come) and not plugin.local and hasattr(plugin, "without"):
+                    ask = plugin.without(ask, node, gone, come)
                 rejection = plugin.filter(ask, situation)
-                if rejection is not None:
-                    return rejection  # type: ignore[no-any-return]
-            for plugin, ask in self.wide:
-                rejection = plugin.filter(plugin.without(ask, node, gone, come) if gone or come else ask, situation)
                 if rejection is not None:
                     return rejection  # type: ignore[no-any-return]
         return None
 
     def rejecting_plugins(self) -> list[str]:
         """Plugins that refused some node, in alphabetical order: their events wake the pod up."""
-        if self.plan.denied is not None:
-            return [self.plan.denied.plugin]
+        if self.denied is not None:
+            return [self.denied.plugin]
         names = {rejection.plugin for rejection in self.refusals().values()}
         if self.plan.only is not None:
             names.add("NodeAffinity")
@@ -251,6 +261,7 @@ class Framework:
         self.post_filtering = [plugin for plugin in plugins if hasattr(plugin, "postfilter")]
         self.reserving = [plugin for plugin in plugins if hasattr(plugin, "reserve")]
         self.permitting = [plugin for plugin in plugins if hasattr(plugin, "permit")]
+        self.prebinding = [plugin for plugin in plugins if hasattr(plugin, "prebind")]
         self._plans: OrderedDict[bytes, Plan] = OrderedDict()
 
     # --- one pod --------------------------------------------------------------------------------------------
@@ -320,15 +331,16 @@ class Framework:
         """Run Filter over all nodes; returns the rows that fit."""
         plan = cycle.plan
         cycle.refusal = plan.refusal
-        wide = [(i, plugin, plugin.prefilter(pod, snapshot)) for i, plugin in self._wide_filters]
-        for _, _, ask in wide:
+        wide = []
+        for i, plugin in self._wide_filters:
+            ask = plugin.prefilter(pod, snapshot)
             if isinstance(ask, Rejection):
                 cycle.rejections, cycle.refusal = [ask], None
                 return np.zeros(0, np.int64)
-        asked = [(i, plugin, ask) for i, plugin, ask in wide if ask is not SKIP]
-        cycle.wide = [(plugin, ask) for _, plugin, ask in asked]
-        if asked:
-            self._filter_wide(cycle, snapshot, asked)
+            wide.append((i, plugin, ask))
+        cycle.asked = [(i, plugin, ask) for i, plugin, ask in wide if ask is not SKIP]
+        if cycle.asked:
+            self._filter_wide(cycle, snapshot, cycle.asked)
         if snapshot.nominated:
             self._keep_nominated_free(cycle, pod, snapshot)
         if cycle.refusal is not plan.refusal:
@@ -528,6 +540,10 @@ class Framework:
                     plan.constant += score * entry.weight
 
 
+def _position(filter_: tuple[int, Any, Any]) -> int:
+    return filter_[0]
+
+
 def nodes_to_find(count: int) -> int:
     """How many fitting nodes are enough to choose from (percentageOfNodesToScore = 0: adaptive)."""
     if count < MIN_FEASIBLE_NODES:
@@ -550,9 +566,8 @@ def fit_error(cycle: Cycle) -> str:
     count = len(cycle.snapshot.nodes)
     if count == 0:
         return NO_NODES
-    denied = cycle.plan.denied or (cycle.rejections[0] if cycle.rejections[0].plugin else None)
-    if denied is not None:
-        return f"0/{count} nodes are available: {', '.join(denied.reasons)}."
+    if cycle.denied is not None:
+        return f"0/{count} nodes are available: {', '.join(cycle.denied.reasons)}."
     refusals = cycle.refusals().values()
     reasons = [reason for rejection in refusals for reason in rejection.reasons]
     if cycle.plan.only is not None:

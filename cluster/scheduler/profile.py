@@ -5,6 +5,9 @@ Adding a plugin is its file and a line here.
 Mirrors:  kubernetes/pkg/scheduler/apis/config/v1/default_plugins.go
 """
 
+from collections.abc import Callable
+
+from cluster.engine.client import Client
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta
 from cluster.scheduler.framework import Entry
@@ -17,14 +20,18 @@ from cluster.scheduler.plugins.node_ports import NodePorts
 from cluster.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
 from cluster.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from cluster.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from cluster.scheduler.plugins.node_volume_limits import NodeVolumeLimits
 from cluster.scheduler.plugins.pod_topology_spread import Owners, PodTopologySpread
 from cluster.scheduler.plugins.taint_toleration import TaintToleration
+from cluster.scheduler.plugins.volume_binding import VolumeBinding
+from cluster.scheduler.plugins.volume_restrictions import VolumeRestrictions
+from cluster.scheduler.plugins.volume_zone import VolumeZone
 
 SCHEDULER_NAME = "default-scheduler"
 
 
-def default_profile(informers: Informers) -> list[Entry]:
-    """`informers`: what the plugins look up that is neither the pod nor a node."""
+def default_profile(informers: Informers, client: Callable[[], Client] | None = None) -> list[Entry]:
+    """`informers`: what the plugins look up that is neither the pod nor a node. `client`: for those that write."""
     return [
         Entry(NodeUnschedulable()),
         Entry(NodeName()),
@@ -32,6 +39,10 @@ def default_profile(informers: Informers) -> list[Entry]:
         Entry(NodeAffinity(), weight=2),
         Entry(NodePorts()),
         Entry(NodeResourcesFit()),
+        Entry(VolumeRestrictions(informers)),
+        Entry(NodeVolumeLimits(informers)),
+        Entry(VolumeBinding(informers, client)),
+        Entry(VolumeZone(informers)),
         Entry(PodTopologySpread(owners_in(informers)), weight=2),
         Entry(InterPodAffinity(), weight=2),
         Entry(

@@ -13,8 +13,9 @@ The step's causes are those of the pod it takes: what created it, and what woke 
 refused.
 
 Mirrors:  kubernetes/pkg/scheduler (scheduler.go, schedule_one.go, eventhandlers.go)
-Left out: binding in the background; nothing else can happen while a step runs.
-Read next: framework.py for the decision, queue.py for the waiting.
+Left out: binding in the background: nothing else can happen while a step runs. Who has to wait before it can
+          be bound is kept in binding.py.
+Read next: framework.py for the decision, queue.py and binding.py for the waiting.
 """
 
 from typing import Any
@@ -25,7 +26,8 @@ from cluster.engine.controller import Component, Surroundings
 from cluster.objects import Manifest, conditions, meta, pods
 from cluster.objects.errors import ApiError
 from cluster.scheduler import verdict
-from cluster.scheduler.framework import ClusterEvent, Cycle, Framework, fit_error
+from cluster.scheduler.binding import LOOK_EVERY, TIMED_OUT, TIMEOUT, BindingCycles, Waiting, assumed
+from cluster.scheduler.framework import ClusterEvent, Cycle, Framework, PreBindError, fit_error
 from cluster.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from cluster.scheduler.profile import SCHEDULER_NAME, default_profile
 from cluster.scheduler.queue import GATED, Entry, SchedulingQueue
@@ -36,6 +38,16 @@ NEXT, RETRY, FLUSH = (
     "retry",
     "flush",
 )  # Queue keys: take a pod; a back-off ended; look for forgotten pods.
+BINDING = "binding/"  # …<pod>: may it be bound now?
+HELPFUL = (  # Kinds besides nodes and pods whose events may help a pod.
+    "PersistentVolumeClaim",
+    "PersistentVolume",
+    "StorageClass",
+    "CSINode",
+    "CSIDriver",
+    "CSIStorageCapacity",
+    "VolumeAttachment",
+)
 PACE = 2_000  # Microseconds from one pod to the next.
 FLUSH_EVERY = 30 * SECOND
 NOTE_LIMIT = 1_024  # Longest message of an event.
@@ -62,6 +74,8 @@ class Scheduler(Component):
         self.informers.subscribe("Pod", self._pod_changed, self.name)
         self.informers.subscribe("Namespace", self._namespace_changed, self.name)
         self.informers.subscribe("Service", self._service_changed, self.name)
+        for kind in HELPFUL:
+            self.informers.subscribe(kind, self._teller(kind), self.name)
 
     def start(self) -> None:
         """A new process: list everything, put every pod without a node into the queue."""
@@ -77,14 +91,17 @@ class Scheduler(Component):
 
     def _load(self) -> None:
         """Derive the in-memory picture from informers and cells."""
-        self.framework = Framework(default_profile(self.informers))
+        self.framework = Framework(default_profile(self.informers, lambda: self.client))
         self.pods = SchedulingQueue(self.memory, self.clock)
+        self.binding = BindingCycles(self.memory)
         self.snapshot = Snapshot(lambda: self.informers.list("Node"), self._namespace_labels)
         for node in self.informers.list("Node"):
             self.snapshot.set_node(node)
         for pod in self.informers.list("Pod"):
             if _occupies(pod):
                 self.snapshot.add_pod(pod)
+            elif waiting := self.binding.get(meta.key(pod)):
+                self.snapshot.add_pod(assumed(pod, waiting["node"]))
             elif self._is_mine(pod):
                 self.snapshot.nominate(pod)
 
@@ -126,6 +143,8 @@ class Scheduler(Component):
         key = meta.key(new or old or {})
         if new is None and old is not None:
             self.verdicts.pop(meta.uid(old))
+        if key in self.binding and self._still_binding(key, old, new):
+            return
         if new is not None and self._is_mine(new):
             self.snapshot.nominate(new)
         elif key in self.snapshot.nominated:
@@ -153,6 +172,38 @@ class Scheduler(Component):
             self._waiting_changed(key, old, new)
         elif key in self.pods:
             self.pods.remove(key)
+
+    def _still_binding(self, key: str, old: Manifest | None, new: Manifest | None) -> bool:
+        """A pod that waits in PreBind changed. False if it does not wait any more."""
+        waiting = self.binding.get(key)
+        assert waiting is not None
+        if new is None or meta.uid(new) != waiting["uid"] or pods.is_terminal(new):
+            gone = assumed(old or new or {}, waiting["node"])
+            self._forget(key)
+            self._happened(ClusterEvent("Pod", "delete", gone, None))
+            return False
+        if new["spec"].get("nodeName"):
+            self.binding.remove(key)
+            self.queue.cancel(BINDING + key)
+            return False
+        if old is not None and (old["spec"] is not new["spec"] or meta.labels(old) != meta.labels(new)):
+            self.snapshot.add_pod(assumed(new, waiting["node"]))
+        return True
+
+    def _forget(self, key: str) -> Waiting | None:
+        """The pod is not going to be bound: what it took is free again."""
+        self.queue.cancel(BINDING + key)
+        self.snapshot.remove_pod(key)
+        return self.binding.remove(key)
+
+    def _teller(self, kind: str) -> Any:
+        """A handler that tells the queue of changes of `kind`."""
+
+        def changed(old: Manifest | None, new: Manifest | None) -> None:
+            action = "delete" if new is None else "add" if old is None else "update"
+            self._happened(ClusterEvent(kind, action, old, new))
+
+        return changed
 
     def _waiting_changed(self, key: str, old: Manifest | None, new: Manifest) -> None:
         """A pod without a node came or changed."""
@@ -209,6 +260,8 @@ class Scheduler(Component):
                 self._schedule_next()
             elif key == FLUSH:
                 self.pods.flush_old(self.agenda.causes)
+            elif key.startswith(BINDING):
+                self._go_on_binding(key.removeprefix(BINDING))
         finally:
             self._plan_ahead()
 
@@ -261,7 +314,7 @@ class Scheduler(Component):
         self.verdicts[uid] = verdict.of(cycle, self.framework, attempt, self.clock.step, self.clock.now)
 
     def _bind(self, key: str, entry: Entry, pod: Manifest, cycle: Cycle) -> None:
-        """Reserve → Permit → Bind. What was reserved is given back if the API server says no."""
+        """Reserve → Permit → PreBind → Bind. What was reserved is given back if the API server says no."""
         node, reserved = cycle.node or "", []
         self._keep(cycle, entry["attempts"])
         try:
@@ -270,14 +323,73 @@ class Scheduler(Component):
                 plugin.reserve(pod, node)
             for plugin in self.framework.permitting:
                 plugin.permit(pod, node)
+            if pod["spec"].get("volumes") and (plans := self._plans(pod, node)):
+                self._begin_binding(key, entry, pod, node, plans)
+                return
             self.client.bind(pod, node)
         except ApiError as error:
             for plugin in reversed(reserved):
                 plugin.unreserve(pod, node)
             self._erred(key, entry, pod, f'running Bind plugin "DefaultBinder": {error.message}')
             return
+        self._say_bound(key, pod, node)
+
+    def _say_bound(self, key: str, pod: Manifest, node: str) -> None:
         message = f"Successfully assigned {key} to {node}"
         self.recorder.announce(pod, "Normal", "Scheduled", "Binding", message)
+
+    def _plans(self, pod: Manifest, node: str) -> dict[str, Any]:
+        """What plugins have to do, and to wait for, before the pod can be bound."""
+        found = {plugin.name: plugin.preflight(pod, node) for plugin in self.framework.prebinding}
+        return {name: plan for name, plan in found.items() if plan is not None}
+
+    def _begin_binding(self, key: str, entry: Entry, pod: Manifest, node: str, plans: dict[str, Any]) -> None:
+        """Assume the pod on its node, say so, and let the plugins begin."""
+        self.binding.add(pod, node, self.clock.now, plans, entry)
+        self.snapshot.add_pod(assumed(pod, node))
+        try:
+            patch = {"status": {"nominatedNodeName": node}}
+            self.client.patch("Pod", meta.namespace(pod), meta.name(pod), patch, "status")
+            for name, plan in plans.items():
+                self.framework.by_name[name].prebind(pod, node, plan)
+        except ApiError as error:
+            self._give_up_binding(key, f'running PreBind plugin "{name}": {error.message}')
+            return
+        self.queue.add_after(BINDING + key, LOOK_EVERY, f"{key} is bound to {node} when its volumes are")
+
+    def _go_on_binding(self, key: str) -> None:
+        """Bind a pod whose plugins are done; put it back into the queue if they never will be."""
+        waiting, pod = self.binding.get(key), self._pod(key)
+        if waiting is None or pod is None:
+            return
+        node = waiting["node"]
+        for name, plan in waiting["plans"].items():
+            try:
+                done = self.framework.by_name[name].is_done(pod, node, plan)
+                if not done and self.clock.now - waiting["since"] >= TIMEOUT:
+                    raise PreBindError(TIMED_OUT)
+            except PreBindError as error:
+                self._give_up_binding(key, f'running PreBind plugin "{name}": {error}')
+                return
+            if not done:
+                self.queue.add_after(BINDING + key, LOOK_EVERY, f"{key} is bound to {node} when its volumes are")
+                return
+        try:
+            self.client.bind(pod, node)
+        except ApiError as error:
+            self._give_up_binding(key, f'running Bind plugin "DefaultBinder": {error.message}')
+            return
+        self._say_bound(key, pod, node)
+
+    def _give_up_binding(self, key: str, message: str) -> None:
+        """The pod goes back into the queue, and its room to others."""
+        waiting, pod = self._forget(key), self._pod(key)
+        if waiting is None or pod is None:
+            return
+        for plugin in reversed(self.framework.reserving):
+            plugin.unreserve(pod, waiting["node"])
+        self._happened(ClusterEvent("Pod", "delete", assumed(pod, waiting["node"]), None))
+        self._erred(key, waiting["entry"], pod, message)
 
     def _refused(self, key: str, entry: Entry, pod: Manifest, cycle: Cycle) -> None:
         """No node fits. PostFilter may make room; the pod waits for an event that helps."""

@@ -8,7 +8,8 @@ The order of rows is that of the real node tree: round-robin over the zones, so 
 of the nodes looks at all zones. It follows from the Node objects alone, so a rebuilt world has the same.
 
 Mirrors:  kubernetes/pkg/scheduler/backend/cache (cache.go, node_tree.go, snapshot.go)
-Left out: assumed pods. A binding is visible the moment it is written.
+Left out: assumed pods as such: a binding is visible the moment it is written. Pods that wait in PreBind are added
+          like bound ones (see binding.py).
 """
 
 from collections.abc import Callable, Iterable, Set
@@ -198,6 +199,10 @@ class Snapshot:
         self.tallies.remove(gone, name)
         self._pods_changed(info, gone.requests)
         self._forget_if_empty(name)
+
+    def node_of(self, key: str) -> str | None:
+        """The node that a pod occupies, or is about to; None: none yet."""
+        return self._where.get(key)
 
     def nominate(self, pod: Manifest) -> None:
         """Note the node that preemption keeps free for `pod`, which has none yet; or that there is none."""

@@ -34,6 +34,20 @@ SMALL = [{"name": "e-1", "cpu": "2"}, {"name": "e-2", "cpu": "2"}]
 DAEMON_LABEL = {"ds-pool": "agent"}
 DAEMON_NODES = ("w-1", "w-2")
 PRIORITIES = {"lowp": 10, "midp": 100, "highp": 1000, "neverp": 2000}
+# Recordings whose messages count all nodes of the recorder's cluster, and how many of them were tainted.
+CROWDS = {"t-pvc-wffc": 18, "t-pvc-external-provisioner-immediate": 18, "t-statefulset-pvc": 19}
+# Nodes of other scenarios that came and went meanwhile: the scheduler tried waiting pods again, and counted them.
+VISITS = {
+    "t-statefulset-pvc": [(2.0, 3.9), (4.1, 4.1)],
+    "t-pvc-external-provisioner-immediate": [(5.9, 5.9), (6.2, 6.2), (10.5, 10.5)],
+}
+VISITOR = "visitor"
+TAINTED = [{"key": "lab", "value": "x", "effect": "NoSchedule"}]
+CLASSES = {  # The recorder's storage classes: provisioner and volumeBindingMode.
+    "csi-now": ("csi.example.com", "Immediate"),
+    "csi-late": ("csi.example.com", "WaitForFirstConsumer"),
+    "wffc": ("kubernetes.io/no-provisioner", "WaitForFirstConsumer"),
+}
 BOOT = 30 * SECOND  # Until the nodes are Ready and everything is quiet.
 LINGER = 3.0  # The recorder went on for two quiet seconds, which its last entry does not show.
 SEEDS = 200
@@ -65,6 +79,7 @@ class Player:
         self.cluster = TestCluster(World.create(seed, EPOCH, {"nodes": self._nodes(), "lab": True}))
         names = {i["name"] for i in recorded if i.get("kind") in ("Node", "Namespace", "PersistentVolume")}
         self.tracer = Tracer(self.namespace, names)
+        self.visits = list(VISITS.get(self.namespace, ()))
         self.items: list[Item] = []
         self.counterparts: dict[str, str] = {}
 
@@ -73,18 +88,34 @@ class Player:
         numbers = phases(self.recorded)
         for number, step in enumerate(self.steps):
             self.start += int(normal.SHIFTED.get(step["STEP"], (0, ""))[0] * SECOND)
+            self._visit(step["t"])
             self._run_until(step["t"])
             if self.is_picky and number and numbers[number - 1] == 1 and numbers[number] == 2:
                 self._check_luck(step)
             self._collect()
             self._take(step)
         last = max(item.get("t", 0.0) for item in self.recorded)
+        self._visit(last)
         self._run_until(last + LINGER)
         self._collect()
         return self.items
 
+    def _visit(self, until: float) -> None:
+        """Other scenarios' nodes that come and go before `until`."""
+        while self.visits and self.visits[0][0] < until:
+            came, went = self.visits.pop(0)
+            self._run_until(came)
+            self.cluster.act("node-add", name=VISITOR, taints=TAINTED)
+            self.cluster.run_until(lambda c: c.get("Node", VISITOR) is not None)  # Nobody has looked yet.
+            if went > came:
+                self._run_until(went)
+            self.cluster.act("node-remove", node=VISITOR)
+
     def _nodes(self) -> list[dict[str, Any]]:
-        return SMALL if self.namespace == PREEMPTION else machines(self.pool)
+        if self.namespace == PREEMPTION:
+            return SMALL
+        crowd = range(CROWDS.get(self.namespace, 0))
+        return [*machines(self.pool), *({"name": f"z-{number}", "taints": TAINTED} for number in crowd)]
 
     # --- time ---------------------------------------------------------------------------------------------------
 
@@ -93,6 +124,9 @@ class Player:
         if not any((s.get("request") or {}).get("path") == "/api/v1/namespaces" for s in self.steps):
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
             self.cluster.create(body)
+        for name, (provisioner, mode) in CLASSES.items() if self.namespace in CROWDS else ():
+            kind = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name}}
+            self.cluster.create({**kind, "provisioner": provisioner, "volumeBindingMode": mode})
         for name, value in PRIORITIES.items() if self.namespace == PREEMPTION else ():
             policy = {"preemptionPolicy": "Never"} if name == "neverp" else {}
             kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}

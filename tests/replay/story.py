@@ -37,6 +37,8 @@ RETOLD = (
     "FailedCreate",
     "UnexpectedJob",
     "JobAlreadyActive",
+    "ExternalProvisioning",
+    "ProvisioningFailed",
 )  # Their number depends on how often somebody tried.
 
 

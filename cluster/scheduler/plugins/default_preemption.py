@@ -18,6 +18,7 @@ from cluster.scheduler.framework import Cycle, Plugin, Rejection, histogram
 from cluster.scheduler.snapshot import NodeInfo, PodInfo
 
 NO_VICTIMS = "No preemption victims found for incoming pod"
+DENIED = "not found"  # What is left of a look for preparations that were never made: nobody says it on purpose.
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 
 
@@ -46,6 +47,8 @@ class DefaultPreemption(Plugin):
         self._budgets, self._current = budgets, current
 
     def postfilter(self, cycle: Cycle) -> Preemption:
+        if cycle.denied is not None:
+            return Preemption("", [], DENIED)
         said = self._not_eligible(cycle)
         if said:
             return Preemption("", [], f"preemption: {said}")

@@ -81,12 +81,8 @@ def cases() -> list[tuple[str, str]]:
         (name, case["pod"]["metadata"]["name"])
         for name in UNSCHEDULABLE
         for case in load(f"unschedulable-{name}")["cases"]
-        if case["pod"]["metadata"]["name"] not in NOT_OURS and not _needs_a_later_plugin(case["pod"]["spec"])
+        if case["pod"]["metadata"]["name"] not in NOT_OURS
     ]
-
-
-def _needs_a_later_plugin(spec: Manifest) -> bool:
-    return any("persistentVolumeClaim" in volume for volume in spec.get("volumes", ()))
 
 
 @pytest.mark.parametrize(("recording", "name"), cases())

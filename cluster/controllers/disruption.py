@@ -3,15 +3,20 @@
 It only counts. The eviction sub-resource asks the number, charges it, and waits for the next count.
 
 Mirrors:  kubernetes/pkg/controller/disruption/disruption.go (trySync)
-Left out: scale sub-resources of custom resources, clean-up of stale DisruptionTarget conditions.
+Left out: clean-up of stale DisruptionTarget conditions.
 """
 
 from cluster.controllers.rounding import scaled
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.engine.controller import Controller
 from cluster.objects import Manifest, conditions, labels, meta, pods, times
+from cluster.objects.errors import ApiError, NotFound, PathNotFound
 
 DELETION_TIMEOUT = 2 * MINUTE
+KNOWN = ("ReplicaSet", "ReplicationController", "StatefulSet")  # Other owners are asked for their Scale.
+OURS = ("apps/v1", "v1")
+
+Owner = tuple[str, str, str, str]  # (kind, name, uid, apiVersion) of a pod's controller.
 
 
 class Chosen:
@@ -20,7 +25,7 @@ class Chosen:
     def __init__(self) -> None:
         self.pods: dict[str, Manifest] = {}
         self.healthy = 0
-        self.owners: dict[tuple[str, str, str], int] = {}  # (kind, name, uid) of controllers → how many of the pods.
+        self.owners: dict[Owner, int] = {}  # Controllers → how many of the pods.
         self.unmanaged = 0
 
     def replace(self, old: Manifest | None, new: Manifest | None) -> None:
@@ -32,7 +37,7 @@ class Chosen:
             if reference is None:
                 self.unmanaged += sign
                 continue
-            owner = (reference["kind"], reference["name"], reference["uid"])
+            owner = (reference["kind"], reference["name"], reference["uid"], reference["apiVersion"])
             self.owners[owner] = self.owners.get(owner, 0) + sign
             if not self.owners[owner]:
                 del self.owners[owner]
@@ -127,18 +132,48 @@ class DisruptionController(Controller):
         """The replicas that the pods' controllers ask for."""
         wanted: dict[str, int] = {}
         namespace = meta.namespace(budget)
-        for kind, name, uid in sorted(chosen.owners):
-            owner = self.informers.get(kind, namespace, name)
-            if owner is None or meta.uid(owner) != uid:
+        for owner in sorted(chosen.owners):
+            uid = owner[2]
+            try:
+                found = self._scale_of(owner, namespace)
+            except ApiError as error:
+                return 0, error.message
+            if found is None:
                 orphan = min(p for p, pod in chosen.pods.items() if (meta.controller_of(pod) or {}).get("uid") == uid)
                 return 0, f'found no controllers for pod "{orphan}"'
-            above = meta.controller_of(owner)
-            top = self.informers.get(above["kind"], namespace, above["name"]) if above else None
-            top = top or owner
-            wanted[meta.uid(top)] = int(top.get("spec", {}).get("replicas", 1))
+            wanted[found[0]] = found[1]
         if chosen.unmanaged:
             self._warn_of_unmanaged(budget)
         return sum(wanted.values()), ""
+
+    def _scale_of(self, owner: Owner, namespace: str) -> tuple[str, int] | None:
+        """(uid of who says how many, how many); None if the owner is gone. Errors: ApiError if it has no scale."""
+        kind, name, uid, version = owner
+        if kind not in KNOWN or version not in OURS:
+            return self._scale_of_any(owner, namespace)
+        found = self.informers.get(kind, namespace, name)
+        if found is None or meta.uid(found) != uid:
+            return None
+        above = meta.controller_of(found)
+        if kind == "ReplicaSet" and above is not None and above["kind"] == "Deployment":
+            found = self.informers.get("Deployment", namespace, above["name"])
+            if found is None or meta.uid(found) != above["uid"]:
+                return None
+        return meta.uid(found), int(found["spec"].get("replicas", 1))
+
+    def _scale_of_any(self, owner: Owner, namespace: str) -> tuple[str, int] | None:
+        kind, name, uid, version = owner
+        cache = self.client.cache_of(kind, version)
+        if cache is None:
+            raise ApiError(f'no matches for kind "{kind}" in version "{version}"')
+        try:
+            scale = self.client.read_scale(kind, version.rpartition("/")[0], namespace, name)
+        except PathNotFound:
+            plural = next((known for known, where in self.client.caches().items() if where == cache), cache)
+            raise ApiError(f"{plural} does not implement the scale subresource") from None
+        except NotFound:
+            return None
+        return (uid, int(scale["spec"].get("replicas", 0))) if meta.uid(scale) == uid else None
 
     def _warn_of_unmanaged(self, budget: Manifest) -> None:
         found = budget["spec"].get("selector") or {}

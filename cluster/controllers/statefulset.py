@@ -42,6 +42,7 @@ class Plan:
 
     @property
     def partition(self) -> int:
+        """The first place, counted from 0 whatever the numbers begin with, that gets the new template."""
         rolling = self.stateful["spec"]["updateStrategy"].get("rollingUpdate") or {}
         return int(rolling.get("partition") or 0)
 
@@ -193,9 +194,9 @@ class StatefulSetController(Controller):
         most = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1)
         limit = max(1, scaled(most, len(plan.replicas), round_up=False))
         limit -= sum(not self._is_available(plan.stateful, pod) for pod in plan.replicas)
-        for place in range(len(plan.replicas) - 1, plan.partition - plan.first - 1, -1):
-            pod = plan.replicas[place] if place >= 0 else None
-            if limit <= 0 or place < 0:
+        for place in range(len(plan.replicas) - 1, plan.partition - 1, -1):
+            pod = plan.replicas[place]
+            if limit <= 0:
                 return
             if pod is None or meta.is_deleting(pod) or meta.labels(pod).get(HASH) == meta.name(plan.update):
                 continue
@@ -206,8 +207,8 @@ class StatefulSetController(Controller):
 
     def _create(self, plan: Plan, number: int) -> Manifest:
         stateful = plan.stateful
-        old = plan.stateful["spec"]["updateStrategy"].get("type") == "RollingUpdate" and number < plan.partition
-        revision = plan.current if old else plan.update
+        rolling = stateful["spec"]["updateStrategy"].get("type") == "RollingUpdate"
+        revision = plan.current if rolling and number - plan.first < plan.partition else plan.update
         pod = pod_for(stateful, revision, number)
         self._make_claims(stateful, pod, number)
         try:

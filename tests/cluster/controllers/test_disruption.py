@@ -95,3 +95,53 @@ def test_counting_begins_anew_in_a_rebuilt_world_with_the_same_result():
         one.run_for(30)
 
     assert rebuilt.world.dump() == cluster.world.dump()
+
+
+def a_daemonset(name: str):
+    template = {"metadata": {"labels": {"app": name}}, "spec": a_pod(name)["spec"]}
+    spec = {"selector": {"matchLabels": {"app": name}}, "template": template}
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec}
+
+
+def test_a_share_of_pods_whose_owner_has_no_scale_can_not_be_counted():
+    cluster = a_cluster(nodes=3).with_objects(a_daemonset("web"), a_budget(maxUnavailable=1)).settled()
+
+    budget = cluster.get("PodDisruptionBudget", "web")
+    condition = conditions.get(budget, "DisruptionAllowed")
+    text = "daemonsets.apps does not implement the scale subresource"
+    assert (condition["reason"], condition["message"]) == ("SyncFailed", text)
+    assert budget["status"]["disruptionsAllowed"] == 0
+    assert cluster.events("CalculateExpectedPodCountFailed")[0]["message"].endswith(text)
+
+
+def test_a_number_of_such_pods_can_be_counted():
+    cluster = a_cluster(nodes=3).with_objects(a_daemonset("web"), a_budget(minAvailable=2)).settled()
+
+    assert counts(cluster) == (1, 3, 2, 3)
+
+
+def test_pods_of_a_custom_kind_are_counted_by_its_scale():
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+        "subresources": {"scale": {"specReplicasPath": ".spec.size", "statusReplicasPath": ".status.size"}},
+    }
+    names = {"plural": "farms", "singular": "farm", "kind": "Farm", "listKind": "FarmList"}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    cluster = a_cluster(nodes=1)
+    cluster.create({**definition, "metadata": {"name": "farms.example.com"}, "spec": spec})
+    cluster.settle()
+    farm = {"apiVersion": "example.com/v1", "kind": "Farm", "metadata": {"name": "web", "namespace": "default"}}
+    made = cluster.request("POST", "/apis/example.com/v1/namespaces/default/farms", {**farm, "spec": {"size": 4}})
+    for number in range(3):
+        pod = a_pod(f"web-{number}")
+        metadata = {**pod["metadata"], "labels": {"app": "web"}, "ownerReferences": [meta.owner_reference(made)]}
+        cluster.create({**pod, "metadata": metadata})
+    cluster.create(a_budget(maxUnavailable="25%"))
+    cluster.settle()
+
+    assert counts(cluster) == (0, 3, 3, 4)

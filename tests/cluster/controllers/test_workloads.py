@@ -155,6 +155,27 @@ def test_a_numbered_pod_waits_for_the_one_before_and_comes_back_under_its_name()
     assert meta.uid(cluster.get("Pod", "db-0")) != meta.uid(first)
 
 
+def test_a_partition_counts_places_whatever_the_numbers_begin_with():
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}
+    stateful = a_workload(
+        "StatefulSet", "db", serviceName="db", replicas=3, ordinals={"start": 5}, updateStrategy=strategy
+    )
+    cluster = a_cluster().with_objects(stateful).settled()
+
+    containers = [{"name": "main", "image": "nginx:1.28"}]
+    cluster.patch(cluster.get("StatefulSet", "db"), {"spec": {"template": {"spec": {"containers": containers}}}})
+    cluster.run_for(300)
+    cluster.delete(cluster.get("Pod", "db-5"))
+    cluster.run_for(120)
+
+    images = {meta.name(pod): pod["spec"]["containers"][0]["image"] for pod in cluster.objects("Pod", "default")}
+    assert {name: image == "nginx:1.28" for name, image in images.items()} == {
+        "db-5": False,
+        "db-6": True,
+        "db-7": True,
+    }
+
+
 def test_a_numbered_pod_has_a_claim_that_outlives_it():
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     templates = [{"metadata": {"name": "data"}, "spec": claim}]

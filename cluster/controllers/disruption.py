@@ -1,9 +1,9 @@
 """Disruption controller: how many pods of a PodDisruptionBudget may be evicted right now.
 
-It only counts. The eviction sub-resource asks the number, charges it, and waits for the next count.
+It only counts. The eviction sub-resource asks the number, charges it, and waits for the next count. Besides, a pod that
+was announced to be disrupted (DisruptionTarget) and is not being deleted after two minutes loses that mark.
 
-Mirrors:  kubernetes/pkg/controller/disruption/disruption.go (trySync)
-Left out: clean-up of stale DisruptionTarget conditions.
+Mirrors:  kubernetes/pkg/controller/disruption/disruption.go (trySync, syncStalePodDisruption)
 """
 
 from cluster.controllers.rounding import scaled
@@ -13,6 +13,8 @@ from cluster.objects import Manifest, conditions, labels, meta, pods, times
 from cluster.objects.errors import ApiError, NotFound, PathNotFound
 
 DELETION_TIMEOUT = 2 * MINUTE
+STALE_TIMEOUT, STALE = 2 * MINUTE, "stale/"
+TARGET, BY_KUBELET = "DisruptionTarget", "TerminationByKubelet"  # A kubelet takes its time: its mark stays.
 KNOWN = ("ReplicaSet", "ReplicationController", "StatefulSet")  # Other owners are asked for their Scale.
 OURS = ("apps/v1", "v1")
 
@@ -48,6 +50,8 @@ class Chosen:
 
 
 class DisruptionController(Controller):
+    """Queue keys: `<namespace>/<budget>`, and `stale/<namespace>/<pod>` for pods that may lose their mark."""
+
     name = "disruption-controller"
     source = "controllermanager"
     kind = "PodDisruptionBudget"
@@ -66,6 +70,8 @@ class DisruptionController(Controller):
         super()._changed(old, new)
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        if new is not None and _marked_since(new) is not None:
+            self.queue.add(STALE + meta.key(new))
         for budget in self.informers.list("PodDisruptionBudget", meta.namespace(new or old or {})):
             before, after = self._of(budget, old), self._of(budget, new)
             if before is None and after is None:
@@ -77,6 +83,22 @@ class DisruptionController(Controller):
 
     def _of(self, budget: Manifest, pod: Manifest | None) -> Manifest | None:
         return pod if pod is not None and labels.matches(budget["spec"].get("selector"), meta.labels(pod)) else None
+
+    def process(self, key: str) -> None:
+        if not key.startswith(STALE):
+            super().process(key)
+            return
+        pod = self.informers.by_key("Pod", key.removeprefix(STALE))
+        since = _marked_since(pod) if pod is not None else None
+        if pod is None or since is None:
+            return
+        left = since + STALE_TIMEOUT - self.clock.unix()
+        if left > 0:
+            self.queue.add_after(key, left, f"pod {meta.name(pod)} is no longer to be disrupted")
+            return
+        mark = {**(conditions.get(pod, TARGET) or {}), "status": "False", "lastTransitionTime": self.clock.stamp()}
+        status = {**pod["status"], "conditions": conditions.put(pod["status"]["conditions"], mark)}
+        self.client.update_status({**pod, "status": status})
 
     def _count(self, budget: Manifest) -> Chosen:
         chosen = self.chosen.get(meta.key(budget))
@@ -210,6 +232,16 @@ class DisruptionController(Controller):
         condition = {"type": "DisruptionAllowed", "status": status, "observedGeneration": meta.generation(budget)}
         condition |= {"lastTransitionTime": since, "reason": reason, "message": message}
         return conditions.put((budget.get("status") or {}).get("conditions"), condition)
+
+
+def _marked_since(pod: Manifest) -> int | None:
+    """Since when the pod waits for its disruption, microseconds since 1970; None if it does not, or it has come."""
+    mark = conditions.get(pod, TARGET)
+    if mark is None or mark["status"] != "True" or mark.get("reason") == BY_KUBELET:
+        return None
+    if meta.is_deleting(pod) or pods.is_terminal(pod) or not mark.get("lastTransitionTime"):
+        return None
+    return times.parse(mark["lastTransitionTime"])
 
 
 def is_healthy(pod: Manifest) -> bool:

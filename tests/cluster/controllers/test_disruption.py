@@ -145,3 +145,35 @@ def test_pods_of_a_custom_kind_are_counted_by_its_scale():
     cluster.settle()
 
     assert counts(cluster) == (0, 3, 3, 4)
+
+
+def mark(cluster: TestCluster, reason: str) -> None:
+    pod = cluster.get("Pod", "web")
+    target = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "soon"}
+    target["lastTransitionTime"] = cluster.world.clock.stamp()
+    cluster.patch(pod, {"status": {"conditions": [*pod["status"]["conditions"], target]}}, "status")
+
+
+def test_a_mark_of_a_disruption_that_never_came_is_taken_back_after_two_minutes():
+    cluster = a_cluster(nodes=1).with_objects(a_pod("web")).settled()
+    mark(cluster, "EvictionByEvictionAPI")
+
+    cluster.run_for(115)
+    assert conditions.is_true(cluster.get("Pod", "web"), "DisruptionTarget")
+
+    cluster.run_for(10)
+    condition = conditions.get(cluster.get("Pod", "web"), "DisruptionTarget")
+    assert (condition["status"], condition["reason"], condition["message"]) == (
+        "False",
+        "EvictionByEvictionAPI",
+        "soon",
+    )
+
+
+def test_a_kubelet_s_mark_stays():
+    cluster = a_cluster(nodes=1).with_objects(a_pod("web")).settled()
+    mark(cluster, "TerminationByKubelet")
+
+    cluster.run_for(300)
+
+    assert conditions.is_true(cluster.get("Pod", "web"), "DisruptionTarget")

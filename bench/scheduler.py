@@ -69,9 +69,11 @@ def place(nodes: int, templates: int) -> float:
     began = time.process_time()
     for pod in waiting:
         uid = pod["metadata"]["uid"]
-        cycle = framework.schedule(
-            pod, snapshot, start, lambda sides, uid=uid: dice.between(0, sides - 1, "tie", uid, 1)
-        )
+
+        def roll(sides: int, uid: str = uid) -> int:
+            return dice.between(0, sides - 1, "tie", uid, 1)
+
+        cycle = framework.schedule(pod, snapshot, start, roll)
         verdict.of(cycle, framework, 1, 0, 0)
         start = (start + cycle.evaluated) % nodes
         snapshot.add_pod({**pod, "spec": {**pod["spec"], "nodeName": cycle.node}})

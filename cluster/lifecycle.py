@@ -20,7 +20,9 @@ from cluster.apiserver import commits
 from cluster.inbox import Answer, refusal
 from cluster.models import Cluster, DeadInput, FormerCluster
 from cluster.objects.credentials import keys
+from cluster.objects.errors import ApiError
 from cluster.objects.names import is_dns_label
+from cluster.scheduler import configuration
 
 MOST_NODES = 5_000
 OPERATIONS = ("create", "reset", "delete")
@@ -41,6 +43,10 @@ def problem_of(name: str, request: dict[str, Any]) -> str | None:
         return f"nodes is {nodes!r}; it must be a whole number from 0 to {MOST_NODES}"
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
         return f"seed is {seed!r}; it must be a whole number from 0 to 2^63 - 1"
+    try:
+        configuration.read(str(request.get("options", {}).get("schedulerConfiguration") or ""))
+    except ApiError as error:
+        return error.message
     return None
 
 

@@ -7,7 +7,10 @@
 single controller holds it, as if its workers were frozen: it takes nothing, its queue fills, and `start` lets it work
 that off. `restart` makes it forget its queue and list everything anew, as after a crash.
 
-Mirrors:  the flags --controllers and --leader-elect; static pods of the control plane
+`scheduler-configure` gives kube-scheduler another file to start with, as an edited static pod's manifest does: every
+running replica is started anew, and the Lease of the old leader has to run out first.
+
+Mirrors:  the flags --controllers, --leader-elect and --config; static pods of the control plane
 Read next: world.py, which builds what is said here.
 """
 
@@ -18,6 +21,7 @@ from cluster.cloud import CONTROLLERS as CLOUD_CONTROLLERS
 from cluster.controllers import CONTROLLERS
 from cluster.engine.election import again
 from cluster.objects import errors
+from cluster.scheduler import configuration
 from cluster.scheduler.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 HOST = "control-plane"
 MOST_REPLICAS = 5
+CONFIGURED = "configuration/kube-scheduler"  # A row that is no replica: {"text": what kube-scheduler was told}.
 
 
 class Process:
@@ -63,6 +68,8 @@ def found(world: "World", options: dict[str, Any]) -> None:
             continue
         for number in range(1, min(max(int(wanted.get(name, 1)), 1), MOST_REPLICAS) + 1):
             _add(world, name, number, leads=number == 1)
+    if text := options.get("schedulerConfiguration"):
+        world.cells["processes"][CONFIGURED] = {"text": text}
 
 
 def _add(world: "World", process: str, number: int, leads: bool) -> str:
@@ -88,13 +95,24 @@ def dismiss(world: "World", process: str) -> list[str]:
 
 def replicas_of(world: "World", process: str) -> list[str]:
     """Names of the replicas that there are, running or not."""
-    return [name for name in world.cells["processes"] if world.cells["processes"][name]["process"] == process]
+    return [name for name, row in replica_rows(world) if row["process"] == process]
+
+
+def replica_rows(world: "World") -> list[tuple[str, dict[str, Any]]]:
+    """All replicas of all processes, by name."""
+    rows = world.cells["processes"]
+    return [(name, rows[name]) for name in rows if name != CONFIGURED]
 
 
 def leader_of(world: "World", process: str) -> str:
     """The replica that leads; empty: nobody does."""
     rows = world.cells["processes"]
     return next((name for name in replicas_of(world, process) if rows[name]["leads"]), "")
+
+
+def scheduler_configuration(world: "World") -> configuration.Configuration:
+    """What kube-scheduler is told when it starts."""
+    return configuration.read(world.cells["processes"].get(CONFIGURED, {}).get("text", ""))
 
 
 # --- inputs -----------------------------------------------------------------------------------------------------
@@ -179,6 +197,23 @@ def replicas(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     return {"process": process, "replicas": replicas_of(world, process)}
 
 
+def configure(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """Another KubeSchedulerConfiguration, YAML; empty: none. Errors: BadRequest: nothing changes then."""
+    text, process = request.get("configuration"), "kube-scheduler"
+    if not isinstance(text, str):
+        raise errors.BadRequest(f"configuration is {text!r}; it must be a text: a KubeSchedulerConfiguration")
+    names = configuration.read(text).names
+    if text.strip():
+        world.cells["processes"][CONFIGURED] = {"text": text}
+    else:
+        world.cells["processes"].pop(CONFIGURED)
+    world.happened("scheduler-configure", process, world.agenda.causes, {"profiles": names})
+    running = [name for name, row in replica_rows(world) if row["process"] == process and row["on"]]
+    for name in running:
+        restart(world, {"component": name})
+    return {"process": process, "profiles": names, "restarted": running}
+
+
 def _name(world: "World", request: dict[str, Any]) -> str:
     """The component that is meant. A process without a number is its only replica. Errors: NotFound."""
     name = str(request.get("component", ""))
@@ -189,9 +224,10 @@ def _name(world: "World", request: dict[str, Any]) -> str:
         if not names:
             raise errors.NotFound("", "components", name, f"this cluster has no {name}; switch its cloud on first")
         raise errors.BadRequest(f"{name} has several replicas; say which: {', '.join(names)}")
-    if name in world.cells["processes"] or name in world.stoppable:
+    replicas_there = [each for each, _ in replica_rows(world)]
+    if name in replicas_there or name in world.stoppable:
         return name
-    known = ", ".join((*world.cells["processes"], *world.stoppable))
+    known = ", ".join((*replicas_there, *world.stoppable))
     raise errors.NotFound("", "components", name, f'component "{name}" not found; there are: {known}')
 
 
@@ -200,4 +236,5 @@ INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     "component-start": start,
     "component-restart": restart,
     "replicas": replicas,
+    "scheduler-configure": configure,
 }

@@ -69,7 +69,7 @@ class World:
         self.inputs: list[commits.InputRow] = []  # Likewise its inputs.
         self.happenings: list[commits.EventRow] = []  # Likewise its physical events.
         self.last_checkpoint = (row.get("last_checkpoint_step", 0), row.get("last_checkpoint_time", 0))
-        scheduler = {Scheduler.name: lambda: Scheduler(self.around, self.cells["verdicts"])}
+        scheduler = {Scheduler.name: self._scheduler}
         controllers = {make.name: partial(make, self.around) for make in CONTROLLERS}
         self._makers: dict[str, dict[str, Callable[[], Component]]] = {  # By process and name, in order.
             "kube-scheduler": scheduler,  # type: ignore[dict-item]
@@ -165,8 +165,8 @@ class World:
             if processes.leader_of(self, process):
                 for make in makers.values():
                     self._add(make())
-        for name in self.cells["processes"]:
-            if self.cells["processes"][name]["on"]:
+        for name, row in processes.replica_rows(self):
+            if row["on"]:
                 self._add(self._elector(name))
         for name in self.cells["machines"]:
             if self.cells["machines"][name]["power"]:
@@ -180,8 +180,11 @@ class World:
     @property
     def stoppable(self) -> list[str]:
         """Names of the components that can be stopped alone."""
-        there = {row["process"] for row in self.cells["processes"].data.values()}
+        there = {row["process"] for _, row in processes.replica_rows(self)}
         return [name for process, makers in self._makers.items() if process in there for name in makers]
+
+    def _scheduler(self) -> Scheduler:
+        return Scheduler(self.around, self.cells["verdicts"], processes.scheduler_configuration(self))
 
     def _elector(self, name: str) -> Component:
         process = processes.PROCESSES[self.cells["processes"][name]["process"]]

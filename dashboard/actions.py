@@ -143,6 +143,15 @@ def replicas(view: View, values: Values) -> Outcome:
     )
 
 
+def scheduler_configure(view: View, values: Values) -> Outcome:
+    """Another KubeSchedulerConfiguration. What is wrong with it stands below the form."""
+    text = values.get("configuration", "").replace("\r\n", "\n")
+    ok, said = ask(view.cluster, {"type": "scheduler-configure", "configuration": text})
+    if not ok:
+        return failed(said, form=True)
+    return done(_("kube-scheduler starts anew with its configuration."))
+
+
 def node_add(view: View, values: Values) -> Outcome:
     pods = values.get("pods", "")
     if not pods.isdigit():
@@ -381,5 +390,6 @@ ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
     "replicas": replicas,
     "power-on": power_on,
     "scale": scale,
+    "scheduler-configure": scheduler_configure,
     "uncordon": uncordon,
 }

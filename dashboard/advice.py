@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from cluster.engine.informer import Informers
 from cluster.models import Cluster
 from cluster.objects import Manifest, meta
-from cluster.scheduler import whatif
+from cluster.scheduler import configuration, whatif
 from dashboard import reads
+from dashboard.panels import scheduler_configuration
 
 KEPT = 64  # Answers kept.
 FRESH = 3.0  # Seconds.
@@ -40,7 +41,8 @@ def about(cluster: Cluster, pod: Manifest) -> dict[str, Any]:
 
 
 def _search(cluster: Cluster, pod: Manifest) -> dict[str, Any]:
-    scene = whatif.Scene(informers_of(cluster))
+    told = configuration.read(scheduler_configuration.text_of(cluster))
+    scene = whatif.Scene(informers_of(cluster), told)
     if len(scene.nodes) > MOST_NODES:
         return {"advice": [], "obstacles": {}}
     obstacles = {

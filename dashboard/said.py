@@ -66,6 +66,8 @@ def _command(kind: str, request: dict[str, Any], cluster: str) -> tuple[str, str
         case "replicas":
             process, count = request.get("process", ""), request.get("count", "")
             return f"{manage} component replicas {process} {count}", f"{count} x {process}"
+        case "scheduler-configure":
+            return f"{manage} component configure kube-scheduler -f scheduler.yaml", "configure kube-scheduler"
         case "cloud":
             known = ("op", "kind", "factor", "percent", "rate", "limit")
             words = " ".join(str(request[name]) for name in known if name in request)

@@ -17,11 +17,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from cluster.engine.cells import Section
-from cluster.engine.clock import MINUTE, SECOND
+from cluster.engine.clock import SECOND
 from cluster.objects import Manifest, meta
 
 LOOK_EVERY = SECOND
-TIMEOUT = 10 * MINUTE  # bindTimeoutSeconds of the plugin's default arguments.
 TIMED_OUT = "binding volumes: context deadline exceeded"
 PREFIX = "binding/"
 

@@ -18,7 +18,7 @@ Read next: plugins/node_resources_fit.py, then scheduler.py.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,6 +80,7 @@ class Plugin:
 
     prefilter(pod, nodes) -> ask | SKIP | OnlyNodes | Rejection      filter(ask, node) -> Rejection | None
     filter_all(ask, view) -> bits (0 fits)                           rejection(ask, bits) -> Rejection
+    preenqueue(pod) -> bool: may it enter the queue?                 rank(entry) -> what the queue is sorted by
     postfilter(cycle) -> Preemption: a node to keep free, whom to evict, and what to say
     without(ask, node, gone, come) -> ask, if some pods of a node were gone and others had come: of those not `local`
     prescore(pod, nodes) -> ask | SKIP                               score(ask, node) -> int
@@ -87,6 +88,7 @@ class Plugin:
     reserve(pod, node), unreserve(pod, node)                         permit(pod, node)
     preflight(pod, node) -> what PreBind has to do, plain data | None
     prebind(pod, node, plan)                                         is_done(pod, node, plan) -> bool
+    bind(client, pod, node)                                          timeout: how long is_done may be asked
     """
 
     name = ""
@@ -109,6 +111,20 @@ class Entry(NamedTuple):
 
     plugin: Any
     weight: int = 1
+
+
+class Profile(NamedTuple):
+    """`points`: who takes part in each extension point, in order. `percentage`: of nodes to find; 0: adaptive."""
+
+    name: str
+    points: Mapping[str, tuple[Entry, ...]]
+    percentage: int = 0
+
+    def at(self, point: str) -> tuple[Entry, ...]:
+        return self.points.get(point, ())
+
+    def plugins(self, point: str) -> list[Any]:
+        return [entry.plugin for entry in self.at(point)]
 
 
 class Plan:
@@ -171,11 +187,11 @@ class Cycle:
 
     __slots__ = (
         "asked", "considered", "evaluated", "expected", "message", "nominated", "normalized", "plan", "pod", "refusal",
-        "rejections", "row", "scored", "snapshot", "ties", "total",
+        "rejections", "roll", "row", "scored", "snapshot", "ties", "total",
     )  # fmt: skip
 
-    def __init__(self, pod: Manifest, snapshot: Snapshot, plan: Plan) -> None:
-        self.pod, self.snapshot, self.plan = pod, snapshot, plan
+    def __init__(self, pod: Manifest, snapshot: Snapshot, plan: Plan, roll: Callable[[int], int]) -> None:
+        self.pod, self.snapshot, self.plan, self.roll = pod, snapshot, plan, roll
         self.row: int | None = None
         self.refusal: NDArray[np.int64] | None = None  # Per row; None if PreFilter refused the pod.
         self.rejections: list[Rejection] = plan.rejections
@@ -244,24 +260,26 @@ class Cycle:
 class Framework:
     """A profile at work. `roll(n)`: a number of 0 … n - 1 for this decision, used to break ties."""
 
-    def __init__(self, profile: Sequence[Entry]) -> None:
-        self.profile = tuple(profile)
-        plugins = [entry.plugin for entry in profile]
-        self.by_name = {plugin.name: plugin for plugin in plugins}
-        reading = dict.fromkeys(plugin.reads for plugin in plugins if plugin.local)  # Each once, in order.
+    def __init__(self, profile: Profile) -> None:
+        self.name, self.profile = profile.name, profile
+        self.filtering, self.scoring = profile.plugins("filter"), profile.at("score")
+        every = {entry.plugin.name: entry.plugin for point in profile.points for entry in profile.at(point)}
+        self.by_name = every
+        speaking = [*self.filtering, *(entry.plugin for entry in self.scoring)]
+        reading = dict.fromkeys(plugin.reads for plugin in speaking if plugin.local)  # Each once, in order.
         self._readers = [read for read in reading if read is not nothing]
-        self._filters = [(i, plugin) for i, plugin in enumerate(plugins) if hasattr(plugin, "filter")]
-        self._scores = [entry for entry in profile if hasattr(entry.plugin, "score")]
+        self._filters = list(enumerate(self.filtering))
+        self._scores = self.scoring
         crowded = [i for i, plugin in self._filters if plugin.local and plugin.sees_pods]
         self._first_crowded = min(
-            crowded, default=len(plugins)
+            crowded, default=len(self._filters)
         )  # A refusal before it stands when only pods moved.
         self._wide_filters = [(i, plugin) for i, plugin in self._filters if not plugin.local]
         self._wide_scores = [entry for entry in self._scores if not entry.plugin.local]
-        self.post_filtering = [plugin for plugin in plugins if hasattr(plugin, "postfilter")]
-        self.reserving = [plugin for plugin in plugins if hasattr(plugin, "reserve")]
-        self.permitting = [plugin for plugin in plugins if hasattr(plugin, "permit")]
-        self.prebinding = [plugin for plugin in plugins if hasattr(plugin, "prebind")]
+        self.gating, self.post_filtering = profile.plugins("preEnqueue"), profile.plugins("postFilter")
+        self.reserving = [plugin for plugin in profile.plugins("reserve") if hasattr(plugin, "reserve")]
+        self.permitting = profile.plugins("permit")
+        self.prebinding, self.binding = profile.plugins("preBind"), profile.plugins("bind")
         self._plans: OrderedDict[bytes, Plan] = OrderedDict()
 
     # --- one pod --------------------------------------------------------------------------------------------
@@ -271,7 +289,7 @@ class Framework:
         """Find a node for `pod`. `start`: the row at which looking begins, as the last cycle left it."""
         snapshot.refresh()
         plan = self._plan(pod, snapshot)
-        cycle = Cycle(pod, snapshot, plan)
+        cycle = Cycle(pod, snapshot, plan, roll)
         if not snapshot.nodes:
             cycle.message = NO_NODES
             return cycle
@@ -309,7 +327,7 @@ class Framework:
 
     def _sample(self, cycle: Cycle, feasible: Numbers, start: int, count: int) -> Numbers:
         """The first nodes that fit, from `start` on and around, until there are enough to choose from."""
-        wanted = nodes_to_find(count)
+        wanted = nodes_to_find(count, self.profile.percentage)
         first = int(np.searchsorted(feasible, start)) if start else 0
         if len(feasible) <= wanted:
             cycle.evaluated = count
@@ -544,11 +562,12 @@ def _position(filter_: tuple[int, Any, Any]) -> int:
     return filter_[0]
 
 
-def nodes_to_find(count: int) -> int:
-    """How many fitting nodes are enough to choose from (percentageOfNodesToScore = 0: adaptive)."""
+def nodes_to_find(count: int, percentage: int = 0) -> int:
+    """How many fitting nodes are enough to choose from. `percentage`: percentageOfNodesToScore; 0: adaptive."""
     if count < MIN_FEASIBLE_NODES:
         return count
-    percentage = max(50 - count // 125, MIN_PERCENTAGE)
+    if percentage == 0:
+        percentage = max(50 - count // 125, MIN_PERCENTAGE)
     return max(count * percentage // 100, MIN_FEASIBLE_NODES)
 
 

@@ -25,6 +25,7 @@ from cluster.engine.cause import Causes
 from cluster.engine.cells import Section
 from cluster.engine.clock import SECOND, Clock
 from cluster.objects import Manifest, meta
+from cluster.scheduler.plugins.priority_sort import rank
 
 FIRST_BACKOFF = 1 * SECOND
 LAST_BACKOFF = 10 * SECOND
@@ -32,6 +33,7 @@ BACKOFF_WINDOW = (
     1 * SECOND
 )  # Back-offs end on whole seconds, so that priorities count among those of one second.
 UNSCHEDULABLE_AT_MOST = 300 * SECOND
+MOST_DOUBLINGS = 40  # Longer than any back-off that can be configured.
 
 ACTIVE, BACKOFF, UNSCHEDULABLE, GATED = "active", "backoff", "unschedulable", "gated"
 ERROR = ""  # In `rejectedBy`: no plugin refused the pod, something went wrong.
@@ -40,10 +42,16 @@ Entry = dict[str, Any]
 
 
 class SchedulingQueue:
-    """Pods waiting for a node, by key. `memory`: the cells; entries there are replaced, never changed."""
+    """Pods waiting for a node, by key. `memory`: the cells; entries there are replaced, never changed.
 
-    def __init__(self, memory: Section, clock: Clock) -> None:
+    `first`, `last`: the shortest and the longest back-off, in microseconds.
+    """
+
+    def __init__(
+        self, memory: Section, clock: Clock, first: int = FIRST_BACKOFF, last: int = LAST_BACKOFF
+    ) -> None:
         self._cells, self._memory, self._clock = memory, memory, clock
+        self._first_backoff, self._last_backoff = first, last
         self.entries: dict[str, Entry] = {}
         for name, entry in sorted(
             memory.items(), key=lambda item: item[1]["order"] if _is_pod(item[0]) else 0
@@ -79,9 +87,8 @@ class SchedulingQueue:
     # --- in -------------------------------------------------------------------------------------------------
     # -----------------------------------------------------------------------------------------------------
 
-    def add(self, pod: Manifest, causes: Causes) -> None:
-        """A new pod without a node."""
-        gated = bool(pod["spec"].get("schedulingGates"))
+    def add(self, pod: Manifest, causes: Causes, gated: bool) -> None:
+        """A new pod without a node. `gated`: a PreEnqueue plugin does not let it in."""
         entry = {
             "queue": GATED if gated else ACTIVE,
             "uid": meta.uid(pod),
@@ -155,7 +162,8 @@ class SchedulingQueue:
 
     def _backoff_end(self, entry: Entry) -> int:
         failures = (entry["refusals"] if entry["rejectedBy"] else entry["errors"]) or 1
-        end = self._clock.epoch + entry["since"] + min(FIRST_BACKOFF << min(failures - 1, 8), LAST_BACKOFF)
+        length = min(self._first_backoff << min(failures - 1, MOST_DOUBLINGS), self._last_backoff)
+        end = self._clock.epoch + entry["since"] + length
         return end // BACKOFF_WINDOW * BACKOFF_WINDOW - self._clock.epoch
 
     # --- out ------------------------------------------------------------------------------------------------
@@ -209,7 +217,7 @@ def _is_pod(name: str) -> bool:
 
 
 def _active_rank(key: str, entry: Entry) -> tuple[int, int, int, str]:
-    return (-entry["priority"], entry["since"], entry["order"], key)
+    return (*rank(entry), entry["order"], key)
 
 
 def _backoff_rank(key: str, entry: Entry) -> tuple[int, int, int, int, str]:

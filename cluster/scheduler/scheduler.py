@@ -23,13 +23,15 @@ from typing import Any
 from cluster.engine.cells import Cells
 from cluster.engine.clock import SECOND
 from cluster.engine.controller import Component, Surroundings
+from cluster.engine.recorder import Recorder
 from cluster.objects import Manifest, conditions, meta, pods
 from cluster.objects.errors import ApiError
 from cluster.scheduler import verdict
-from cluster.scheduler.binding import LOOK_EVERY, TIMED_OUT, TIMEOUT, BindingCycles, Waiting, assumed
+from cluster.scheduler.binding import LOOK_EVERY, TIMED_OUT, BindingCycles, Waiting, assumed
+from cluster.scheduler.configuration import DEFAULT, Configuration
 from cluster.scheduler.framework import ClusterEvent, Cycle, Framework, PreBindError, fit_error
 from cluster.scheduler.plugins.pod_topology_spread import PodTopologySpread
-from cluster.scheduler.profile import SCHEDULER_NAME, default_profile
+from cluster.scheduler.profile import SCHEDULER_NAME, scheduler_of
 from cluster.scheduler.queue import GATED, Entry, SchedulingQueue
 from cluster.scheduler.snapshot import Snapshot
 
@@ -60,9 +62,9 @@ class Scheduler(Component):
     source = SCHEDULER_NAME
     reaction = 10_000
 
-    def __init__(self, around: Surroundings, verdicts: Cells) -> None:
+    def __init__(self, around: Surroundings, verdicts: Cells, configuration: Configuration = DEFAULT) -> None:
         """`verdicts`: the last decision about each living pod, by uid, as verdict.py describes it."""
-        self.verdicts = verdicts
+        self.verdicts, self.configuration = verdicts, configuration
         super().__init__(around)
 
     # --- life -----------------------------------------------------------------------------------------------
@@ -86,13 +88,20 @@ class Scheduler(Component):
                 self.verdicts.pop(uid)
         for pod in self.informers.list("Pod"):
             if self._is_mine(pod):
-                self.pods.add(pod, self.agenda.causes)
+                self.pods.add(pod, self.agenda.causes, self._is_gated(pod))
         self._wake()
 
     def _load(self) -> None:
         """Derive the in-memory picture from informers and cells."""
-        self.framework = Framework(default_profile(self.informers, lambda: self.client))
-        self.pods = SchedulingQueue(self.memory, self.clock)
+        profiles = self.configuration.build(self.informers, lambda: self.client)
+        self.frameworks = {name: Framework(profile) for name, profile in profiles.items()}
+        self.recorders = {
+            name: Recorder(self.client, self.clock, self.informers, name) for name in self.frameworks
+        }
+        self.plugins = [plugin for each in self.frameworks.values() for plugin in each.by_name.values()]
+        self.pods = SchedulingQueue(
+            self.memory, self.clock, self.configuration.first, self.configuration.last
+        )
         self.binding = BindingCycles(self.memory)
         self.snapshot = Snapshot(lambda: self.informers.list("Node"), self._namespace_labels)
         for node in self.informers.list("Node"):
@@ -112,7 +121,14 @@ class Scheduler(Component):
         """Without a node, not finished, and ours to schedule."""
         if pod is None or pod["spec"].get("nodeName") or pods.is_terminal(pod):
             return False
-        return bool(pod["spec"].get("schedulerName", SCHEDULER_NAME) == SCHEDULER_NAME)
+        return scheduler_of(pod) in self.frameworks
+
+    def framework_of(self, pod: Manifest) -> Framework:
+        """The profile that the pod names."""
+        return self.frameworks[scheduler_of(pod)]
+
+    def _is_gated(self, pod: Manifest) -> bool:
+        return not all(plugin.preenqueue(pod) for plugin in self.framework_of(pod).gating)
 
     def _namespace_labels(self, name: str) -> dict[str, str]:
         found = self.informers.get("Namespace", "", name)
@@ -123,7 +139,7 @@ class Scheduler(Component):
             self.snapshot.tallies.forget()
 
     def _service_changed(self, old: Manifest | None, new: Manifest | None) -> None:
-        for plugin in self.framework.by_name.values():
+        for plugin in self.plugins:
             if isinstance(plugin, PodTopologySpread):
                 plugin.owners.forget()
 
@@ -210,10 +226,10 @@ class Scheduler(Component):
         entry = self.pods.entries.get(key)
         if entry is None or entry["uid"] != meta.uid(new):
             if old is None or not self._is_mine(old):
-                self.pods.add(new, self.agenda.causes)
+                self.pods.add(new, self.agenda.causes, self._is_gated(new))
                 self._wake()
         elif entry["queue"] == GATED:
-            if not new["spec"].get("schedulingGates"):
+            if not self._is_gated(new):
                 self.pods.ungate(key, self.agenda.causes)
                 self._wake()
         elif old is not None and key in self.pods.unschedulable:
@@ -227,7 +243,7 @@ class Scheduler(Component):
         """Move the unschedulable pods that `event` may help, as the plugins that refused them say."""
         if not self.pods.unschedulable:
             return
-        if not any((event.kind, event.action) in plugin.events for plugin in self.framework.by_name.values()):
+        if not any((event.kind, event.action) in plugin.events for plugin in self.plugins):
             return
         if self.pods.move_if(
             lambda key, entry: self._may_help(event, entry, self._pod(key)), self.agenda.causes
@@ -235,11 +251,14 @@ class Scheduler(Component):
             self._wake()
 
     def _may_help(self, event: ClusterEvent, entry: Entry, pod: Manifest | None) -> bool:
+        if pod is None:
+            return False
+        known = self.framework_of(pod).by_name
         for name in entry["rejectedBy"]:
-            plugin = self.framework.by_name.get(name)
+            plugin = known.get(name)
             if plugin is None:
                 return True
-            if (event.kind, event.action) in plugin.events and pod is not None and plugin.wakes(pod, event):
+            if (event.kind, event.action) in plugin.events and plugin.wakes(pod, event):
                 return True
         return False
 
@@ -286,9 +305,7 @@ class Scheduler(Component):
             return
         self.agenda.causes = tuple(entry["causes"])
         if meta.is_deleting(pod):
-            self.recorder.announce(
-                pod, "Warning", "FailedScheduling", "Scheduling", f"skip schedule deleting pod: {key}"
-            )
+            self._announce(pod, "Warning", "FailedScheduling", "Scheduling", f"skip schedule deleting pod: {key}")
             return
         cycle = self._decide(pod, entry["attempts"])
         if cycle.row is None:
@@ -303,30 +320,31 @@ class Scheduler(Component):
             return self.dice.between(0, sides - 1, "tie", uid, attempt)
 
         start = self.memory.get("start", 0)
-        cycle = self.framework.schedule(pod, self.snapshot, start, roll)
+        cycle = self.framework_of(pod).schedule(pod, self.snapshot, start, roll)
         count = len(self.snapshot.nodes)
         if count and (start + cycle.evaluated) % count != start:
             self.memory["start"] = (start + cycle.evaluated) % count
         return cycle
 
     def _keep(self, cycle: Cycle, attempt: int) -> None:
-        uid = meta.uid(cycle.pod)
-        self.verdicts[uid] = verdict.of(cycle, self.framework, attempt, self.clock.step, self.clock.now)
+        uid, framework = meta.uid(cycle.pod), self.framework_of(cycle.pod)
+        self.verdicts[uid] = verdict.of(cycle, framework, attempt, self.clock.step, self.clock.now)
 
     def _bind(self, key: str, entry: Entry, pod: Manifest, cycle: Cycle) -> None:
         """Reserve → Permit → PreBind → Bind. What was reserved is given back if the API server says no."""
-        node, reserved = cycle.node or "", []
+        node, framework = cycle.node or "", self.framework_of(pod)
+        reserved: list[Any] = []
         self._keep(cycle, entry["attempts"])
         try:
-            for plugin in self.framework.reserving:
+            for plugin in framework.reserving:
                 reserved.append(plugin)
                 plugin.reserve(pod, node)
-            for plugin in self.framework.permitting:
+            for plugin in framework.permitting:
                 plugin.permit(pod, node)
             if pod["spec"].get("volumes") and (plans := self._plans(pod, node)):
                 self._begin_binding(key, entry, pod, node, plans)
                 return
-            self.client.bind(pod, node)
+            self._write_binding(pod, node)
         except ApiError as error:
             for plugin in reversed(reserved):
                 plugin.unreserve(pod, node)
@@ -336,11 +354,22 @@ class Scheduler(Component):
 
     def _say_bound(self, key: str, pod: Manifest, node: str) -> None:
         message = f"Successfully assigned {key} to {node}"
-        self.recorder.announce(pod, "Normal", "Scheduled", "Binding", message)
+        self._announce(pod, "Normal", "Scheduled", "Binding", message)
+
+    def _write_binding(self, pod: Manifest, node: str) -> None:
+        """The first binder's work is done; others are not asked. Errors: ApiError."""
+        self.framework_of(pod).binding[0].bind(self.client, pod, node)
+
+    def _announce(self, pod: Manifest, type_: str, reason: str, action: str, message: str) -> None:
+        """An event in the name of the pod's scheduler."""
+        self._speaker(pod).announce(pod, type_, reason, action, message)
+
+    def _speaker(self, pod: Manifest) -> Recorder:
+        return self.recorders.get(scheduler_of(pod), self.recorder)
 
     def _plans(self, pod: Manifest, node: str) -> dict[str, Any]:
         """What plugins have to do, and to wait for, before the pod can be bound."""
-        found = {plugin.name: plugin.preflight(pod, node) for plugin in self.framework.prebinding}
+        found = {plugin.name: plugin.preflight(pod, node) for plugin in self.framework_of(pod).prebinding}
         return {name: plan for name, plan in found.items() if plan is not None}
 
     def _begin_binding(self, key: str, entry: Entry, pod: Manifest, node: str, plans: dict[str, Any]) -> None:
@@ -351,7 +380,7 @@ class Scheduler(Component):
             patch = {"status": {"nominatedNodeName": node}}
             self.client.patch("Pod", meta.namespace(pod), meta.name(pod), patch, "status")
             for name, plan in plans.items():
-                self.framework.by_name[name].prebind(pod, node, plan)
+                self.framework_of(pod).by_name[name].prebind(pod, node, plan)
         except ApiError as error:
             self._give_up_binding(key, f'running PreBind plugin "{name}": {error.message}')
             return
@@ -364,9 +393,10 @@ class Scheduler(Component):
             return
         node = waiting["node"]
         for name, plan in waiting["plans"].items():
+            plugin = self.framework_of(pod).by_name[name]
             try:
-                done = self.framework.by_name[name].is_done(pod, node, plan)
-                if not done and self.clock.now - waiting["since"] >= TIMEOUT:
+                done = plugin.is_done(pod, node, plan)
+                if not done and self.clock.now - waiting["since"] >= plugin.timeout:
                     raise PreBindError(TIMED_OUT)
             except PreBindError as error:
                 self._give_up_binding(key, f'running PreBind plugin "{name}": {error}')
@@ -375,7 +405,7 @@ class Scheduler(Component):
                 self.queue.add_after(BINDING + key, LOOK_EVERY, f"{key} is bound to {node} when its volumes are")
                 return
         try:
-            self.client.bind(pod, node)
+            self._write_binding(pod, node)
         except ApiError as error:
             self._give_up_binding(key, f'running Bind plugin "DefaultBinder": {error.message}')
             return
@@ -386,7 +416,7 @@ class Scheduler(Component):
         waiting, pod = self._forget(key), self._pod(key)
         if waiting is None or pod is None:
             return
-        for plugin in reversed(self.framework.reserving):
+        for plugin in reversed(self.framework_of(pod).reserving):
             plugin.unreserve(pod, waiting["node"])
         self._happened(ClusterEvent("Pod", "delete", assumed(pod, waiting["node"]), None))
         self._erred(key, waiting["entry"], pod, message)
@@ -395,7 +425,7 @@ class Scheduler(Component):
         """No node fits. PostFilter may make room; the pod waits for an event that helps."""
         message, found = fit_error(cycle), None
         if cycle.snapshot.nodes:
-            for plugin in self.framework.post_filtering:
+            for plugin in self.framework_of(pod).post_filtering:
                 found = plugin.postfilter(cycle)
                 message = f"{message} {found.message}"
                 if found.node:
@@ -412,12 +442,12 @@ class Scheduler(Component):
         victim = self._pod(key)
         if victim is None or meta.is_deleting(victim):
             return
-        said = f"{SCHEDULER_NAME}: preempting to accommodate a higher priority pod"
+        said = f"{scheduler_of(preemptor)}: preempting to accommodate a higher priority pod"
         condition = self._condition(victim, "DisruptionTarget", "True", "PreemptionByScheduler", said)
         self._set_conditions(victim, condition, {})
         self.client.delete("Pod", meta.namespace(victim), meta.name(victim), uid=meta.uid(victim))
         message = f"Preempted by pod {meta.uid(preemptor)} on node {node}"
-        self.recorder.announce(victim, "Normal", "Preempted", "Preempting", message)
+        self._speaker(preemptor).announce(victim, "Normal", "Preempted", "Preempting", message)
 
     def _erred(self, key: str, entry: Entry, pod: Manifest, message: str) -> None:
         """Something went wrong that has nothing to do with the nodes: try again after a back-off."""
@@ -429,7 +459,7 @@ class Scheduler(Component):
 
     def _say_why(self, pod: Manifest, message: str, reason: str, nominated: str = "") -> None:
         note = message if len(message) <= NOTE_LIMIT else message[: NOTE_LIMIT - 4] + " ..."
-        self.recorder.announce(pod, "Warning", "FailedScheduling", "Scheduling", note)
+        self._announce(pod, "Warning", "FailedScheduling", "Scheduling", note)
         before = (pod.get("status") or {}).get("nominatedNodeName") or ""
         more = {} if nominated == before else {"nominatedNodeName": nominated or None}
         self._set_conditions(pod, self._condition(pod, "PodScheduled", "False", reason, message), more)

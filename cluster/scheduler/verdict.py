@@ -57,7 +57,7 @@ def of(cycle: Cycle, framework: Framework, attempt: int, step: int, now: int) ->
 
 def _weights(framework: Framework, cycle: Cycle) -> list[list[Any]]:
     scored = {entry.plugin.name for entry, _ in cycle.plan.scores} | cycle.normalized.keys()
-    return [[entry.plugin.name, entry.weight] for entry in framework.profile if entry.plugin.name in scored]
+    return [[entry.plugin.name, entry.weight] for entry in framework.scoring if entry.plugin.name in scored]
 
 
 def _scored(cycle: Cycle, count: int) -> dict[str, Any]:

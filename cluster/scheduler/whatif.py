@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta, pods, quantity
 from cluster.scheduler import resources
+from cluster.scheduler.configuration import DEFAULT, Configuration
 from cluster.scheduler.framework import SKIP, Framework, OnlyNodes, Rejection
 from cluster.scheduler.matching import FORBIDDING, tolerated, tolerations
 from cluster.scheduler.plugins.inter_pod_affinity import NOT_FAR, NOT_NEAR
-from cluster.scheduler.profile import SCHEDULER_NAME, default_profile
+from cluster.scheduler.profile import scheduler_of
 from cluster.scheduler.snapshot import NodeInfo, Snapshot
 from cluster.scheduler.terms import REQUIRED
 
@@ -70,9 +71,10 @@ class State(NamedTuple):
 class Scene:
     """The scheduler's view of a cluster, to try things on. `informers`: filled with objects of KINDS."""
 
-    def __init__(self, informers: Informers) -> None:
+    def __init__(self, informers: Informers, configuration: Configuration = DEFAULT) -> None:
         self.informers = informers
-        self.framework = Framework(default_profile(informers))
+        profiles = configuration.build(informers)
+        self.frameworks = {name: Framework(profile) for name, profile in profiles.items()}
         self.nodes = {meta.name(node): node for node in informers.list("Node")}
         self.snapshot = Snapshot(lambda: list(self.nodes.values()), self._namespace_labels)
         for node in self.nodes.values():
@@ -84,6 +86,10 @@ class Scene:
     def _namespace_labels(self, name: str) -> dict[str, str]:
         found = self.informers.get("Namespace", "", name)
         return meta.labels(found) if found is not None else {}
+
+    def framework_of(self, pod: Manifest) -> Framework:
+        """The profile that the pod names; of a pod that names another scheduler, the first one."""
+        return self.frameworks.get(scheduler_of(pod)) or next(iter(self.frameworks.values()))
 
     def owner_of(self, pod: Manifest) -> tuple[str, str]:
         """(kind, name) of what its template is part of; ("", name) of a pod that nobody made."""
@@ -100,10 +106,7 @@ class Scene:
         """Every plugin that refuses the node, not only the first."""
         self.snapshot.refresh()
         node, found = self.snapshot.nodes[self.snapshot.rows[name]], []
-        for entry in self.framework.profile:
-            plugin = entry.plugin
-            if not hasattr(plugin, "filter"):
-                continue
+        for plugin in self.framework_of(pod).filtering:
             ask = plugin.prefilter(pod, self.snapshot)
             if isinstance(ask, Rejection):
                 found.append(ask)
@@ -145,7 +148,8 @@ class Scene:
         """Would the scheduler find a node?"""
 
         def look() -> bool:
-            return self.framework.schedule(state.pod, self.snapshot, 0, lambda sides: 0).row is not None
+            framework = self.framework_of(state.pod)
+            return framework.schedule(state.pod, self.snapshot, 0, lambda sides: 0).row is not None
 
         return bool(self.trying(state, look))
 
@@ -201,8 +205,8 @@ def _of_the_pod(scene: Scene, pod: Manifest) -> Iterator[Advice]:
         patch = '[{"op":"remove","path":"/spec/schedulingGates"}]'
         line = f"kubectl patch pod {meta.name(pod)}{where} --type=json -p='{patch}'"
         yield Advice("", (Change("ungate", {"gates": ", ".join(gates)}, line, 1.0),), 1.0)
-    name = pod["spec"].get("schedulerName", SCHEDULER_NAME)
-    if name != SCHEDULER_NAME:
+    name = scheduler_of(pod)
+    if name not in scene.frameworks:
         yield Advice("", (Change("scheduler", {"name": name}, f"# start the scheduler {name}", 1.0),), 1.0)
 
 

@@ -9,6 +9,7 @@ Commands are thin on purpose: they put the same requests into the same inbox as 
 import json
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -89,3 +90,11 @@ def row_of(name: str) -> Cluster:
 
 def seconds(microseconds: int) -> str:
     return f"{microseconds / 1_000_000:.3f} s"
+
+
+def contents_of(file: str) -> str:
+    """What is in a file that somebody named; - is standard input. Errors: Refused."""
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{file} can't be read: {error}") from error

@@ -15,6 +15,7 @@ from dashboard.panels import (
     machine_room,
     metrics,
     requests,
+    scheduler_configuration,
 )
 from dashboard.panels.panel import Panel, View
 
@@ -34,6 +35,7 @@ PANELS = (
     cloud.PANEL,
     etcd.PANEL,
     control_plane.PANEL,
+    scheduler_configuration.PANEL,
     machine_room.PANEL,
 )
 REGISTRY = {panel.name: panel for panel in PANELS}

@@ -13,7 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from cluster import processes
 from cluster.models import Agenda, Cluster, Process
 from cluster.objects import times
+from cluster.scheduler import configuration
 from dashboard import reads
+from dashboard.panels import scheduler_configuration
 from dashboard.panels.panel import Panel, View
 
 MOST_ROWS = 5_000  # Queue entries counted; more are shown as "5000+".
@@ -43,6 +45,7 @@ def look(cluster: Cluster) -> dict[str, Any]:
                     key=lambda row: not row["held"],  # Those that are stopped stand at the head.
                 ),
                 "leads": any(row["leads"] for row in rows if row["process"] == name),
+                "profiles": profiles_of(cluster) if name == "kube-scheduler" else [],
             }
             for name in processes.PROCESSES
             if name not in processes.OPTIONAL or any(row["process"] == name for row in rows)
@@ -54,8 +57,14 @@ def look(cluster: Cluster) -> dict[str, Any]:
 def replicas(cluster: Cluster) -> list[dict[str, Any]]:
     """A row for each replica: {name, process, on, leads, id}."""
     prefix = f"{cluster.pk}:"
-    found = Process.objects.filter(id__startswith=prefix).values_list("id", "body").order_by("id")
+    rows = Process.objects.filter(id__startswith=prefix).exclude(id=f"{prefix}{processes.CONFIGURED}")
+    found = rows.values_list("id", "body").order_by("id")
     return [{"name": key.removeprefix(prefix), **orjson.loads(body)} for key, body in found]
+
+
+def profiles_of(cluster: Cluster) -> list[str]:
+    """The schedulers that pods may name."""
+    return configuration.read(scheduler_configuration.text_of(cluster)).names
 
 
 def queues(cluster: Cluster) -> dict[str, list[tuple[int, str]]]:

@@ -6,11 +6,11 @@ nodes the one that hurts least wins. The pod isn't bound now: it is *nominated* 
 its victims have stopped.
 
 Mirrors:  kubernetes/pkg/scheduler/framework/plugins/defaultpreemption; framework/preemption (preemption.go)
-Left out: sampling of candidates in large clusters; extenders; plugins that look beyond one node while trying;
+Left out: extenders; plugins that look beyond one node while trying;
           taking back the nomination of less important pods.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from cluster.objects import Manifest, labels, meta
@@ -37,14 +37,24 @@ class Candidate(NamedTuple):
 
 
 class DefaultPreemption(Plugin):
-    """`budgets`: the PodDisruptionBudgets now; `current`: a pod as it is now, by key."""
+    """`budgets`: the PodDisruptionBudgets now; `current`: a pod as it is now, by key.
+
+    `args`: in a large cluster not every node is tried: enough candidates are minCandidateNodesPercentage of the nodes,
+    but at least minCandidateNodesAbsolute. Where trying begins is up to chance.
+    """
 
     name = "DefaultPreemption"
 
     def __init__(
-        self, budgets: Callable[[], list[Manifest]], current: Callable[[str], Manifest | None]
+        self,
+        budgets: Callable[[], list[Manifest]],
+        current: Callable[[str], Manifest | None],
+        args: Mapping[str, Any] | None = None,
     ) -> None:
         self._budgets, self._current = budgets, current
+        said = args or {}
+        self._percentage = said.get("minCandidateNodesPercentage", 10)
+        self._absolute = said.get("minCandidateNodesAbsolute", 100)
 
     def postfilter(self, cycle: Cycle) -> Preemption:
         if cycle.denied is not None:
@@ -55,8 +65,11 @@ class DefaultPreemption(Plugin):
         count = len(cycle.snapshot.nodes)
         helpful = [row for row, rejection in sorted(cycle.refusals().items()) if rejection.resolvable]
         reasons = [NOT_HELPFUL] * (count - len(helpful))
-        candidates = []
-        for row in helpful:
+        candidates: list[Candidate] = []
+        enough = max(len(helpful) * self._percentage // 100, self._absolute)
+        for row in self._from_somewhere(cycle, helpful, enough):
+            if len(candidates) >= enough and any(not found.broken_budgets for found in candidates):
+                break
             tried = self._try(cycle, row)
             if isinstance(tried, Candidate):
                 candidates.append(tried)
@@ -70,6 +83,13 @@ class DefaultPreemption(Plugin):
             f"found a potential placement for pod on node {best.node.name}, preempting {len(victims)} victims"
         )
         return Preemption(best.node.name, victims, f"preemption: {found}")
+
+    def _from_somewhere(self, cycle: Cycle, helpful: list[int], enough: int) -> list[int]:
+        """The nodes in the order of trying. If all are tried anyway, the order changes nothing."""
+        if len(helpful) <= enough:
+            return helpful
+        first = cycle.roll(len(helpful))
+        return helpful[first:] + helpful[:first]
 
     def _not_eligible(self, cycle: Cycle) -> str:
         """Why the pod may not preempt at all; empty if it may."""

@@ -7,10 +7,10 @@ liked, and running pods count here, too: who is required to be near pods like th
 A pod whose required affinity nobody meets yet, but that would meet it itself, may go anywhere: it is the first one.
 
 Mirrors:  kubernetes/pkg/scheduler/framework/plugins/interpodaffinity/{filtering,scoring}.go
-Left out: ignorePreferredTermsOfExistingPods.
 Read next: terms.py for who is meant, tallies.py for the counting.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,14 +41,16 @@ class Rules(NamedTuple):
 
 
 class InterPodAffinity(Plugin):
-    """`hard_weight`: the plugin's argument hardPodAffinityWeight."""
+    """`args`: hardPodAffinityWeight, ignorePreferredTermsOfExistingPods."""
 
     name = "InterPodAffinity"
     local = False
     events = frozenset((kind, action) for kind in ("Pod", "Node") for action in ("add", "update", "delete"))
 
-    def __init__(self, hard_weight: int = HARD_WEIGHT) -> None:
-        self._hard_weight = hard_weight
+    def __init__(self, args: Mapping[str, Any] | None = None) -> None:
+        said = args or {}
+        self._hard_weight = said.get("hardPodAffinityWeight", HARD_WEIGHT)
+        self._only_own = bool(said.get("ignorePreferredTermsOfExistingPods"))
 
     # --- required -----------------------------------------------------------------------------------------------
 
@@ -126,6 +128,8 @@ class InterPodAffinity(Plugin):
     def prescore(self, pod: Manifest, snapshot: Snapshot, rows: Any = None) -> Any:
         terms, tallies = terms_of(pod), snapshot.tallies
         points: dict[str, Numbers] = {}
+        if self._only_own and not terms.liked and not terms.disliked:
+            return SKIP
         if terms is not NO_TERMS:
             for part, sign in ((terms.liked, 1), (terms.disliked, -1)):
                 for term in part:

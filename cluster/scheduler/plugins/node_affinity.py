@@ -5,9 +5,9 @@ Terms are alternatives; the expressions inside a term must all hold. A pod whose
 `metadata.name`, as a DaemonSet's pods do, is looked at on these nodes only.
 
 Mirrors:  kubernetes/pkg/scheduler/framework/plugins/nodeaffinity/node_affinity.go
-Left out: addedAffinity of the plugin's arguments.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,9 @@ from cluster.scheduler.framework import SKIP, ClusterEvent, OnlyNodes, Plugin, R
 from cluster.scheduler.matching import requirement, term_matches
 from cluster.scheduler.snapshot import NodeInfo, Numbers, View
 
+ENFORCED = "node(s) didn't match scheduler-enforced node affinity"
+OWN, ADDED = 1, 2
+
 
 class Wanted(NamedTuple):
     """`selector`: labels a node must have. `terms`: one of them must hold; None: any node will do."""
@@ -26,9 +29,19 @@ class Wanted(NamedTuple):
     terms: list[Manifest] | None
 
 
+ANY = Wanted({}, None)
+
+
 class NodeAffinity(Plugin):
     name = "NodeAffinity"
     events = frozenset({("Node", "add"), ("Node", "update")})
+
+    def __init__(self, args: Mapping[str, Any] | None = None) -> None:
+        """`args`: addedAffinity, which holds for every pod of the profile besides its own."""
+        added = (args or {}).get("addedAffinity") or {}
+        required = added.get("requiredDuringSchedulingIgnoredDuringExecution")
+        self._added = Wanted({}, required["nodeSelectorTerms"]) if required else ANY
+        self._preferred: list[Manifest] = added.get("preferredDuringSchedulingIgnoredDuringExecution") or []
 
     def reads(self, pod: Manifest) -> Any:
         spec = pod["spec"]
@@ -38,7 +51,7 @@ class NodeAffinity(Plugin):
     def prefilter(self, pod: Manifest, nodes: Any) -> Any:
         wanted = _wanted(pod)
         if not wanted.selector and wanted.terms is None:
-            return SKIP
+            return SKIP if self._added.terms is None else wanted
         names = _named_nodes(wanted.terms or [])
         if names is None:
             return wanted
@@ -47,16 +60,22 @@ class NodeAffinity(Plugin):
         return OnlyNodes(names, wanted)
 
     def filter(self, ask: Wanted, node: NodeInfo) -> Rejection | None:
-        return None if _matches(ask, node.labels, node.name) else self.rejection(ask, 1)
+        if not _matches(self._added, node.labels, node.name):
+            return self.rejection(ask, ADDED)
+        return None if _matches(ask, node.labels, node.name) else self.rejection(ask, OWN)
 
     def filter_all(self, ask: Wanted, view: View) -> Numbers:
-        return (~_fitting(ask, view)).astype(np.int64)
+        bits = (~_fitting(ask, view)).astype(np.int64)
+        return bits if self._added.terms is None else np.where(_fitting(self._added, view), bits, ADDED)
 
     def rejection(self, ask: Wanted, bits: int) -> Rejection:
+        if bits == ADDED:
+            return Rejection(self.name, (ENFORCED,))
         return Rejection(self.name, ("node(s) didn't match Pod's node affinity/selector",))
 
     def prescore(self, pod: Manifest, nodes: Any) -> Any:
-        return _node_affinity(pod).get("preferredDuringSchedulingIgnoredDuringExecution") or SKIP
+        own = _node_affinity(pod).get("preferredDuringSchedulingIgnoredDuringExecution") or []
+        return (own + self._preferred if self._preferred else own) or SKIP
 
     def score(self, ask: list[Manifest], node: NodeInfo) -> int:
         """The summed weight of the preferences that the node meets."""
@@ -73,10 +92,13 @@ class NodeAffinity(Plugin):
 
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
         """A node came that matches, or one matches since its labels changed."""
-        wanted = _wanted(pod)
-        if event.new is None or not _matches(wanted, meta.labels(event.new), meta.name(event.new)):
+        if event.new is None or not self._fits(pod, event.new):
             return False
-        return event.old is None or not _matches(wanted, meta.labels(event.old), meta.name(event.old))
+        return event.old is None or not self._fits(pod, event.old)
+
+    def _fits(self, pod: Manifest, node: Manifest) -> bool:
+        found, name = meta.labels(node), meta.name(node)
+        return _matches(self._added, found, name) and _matches(_wanted(pod), found, name)
 
 
 def matching(pod: Manifest, view: View) -> NDArray[np.bool_] | None:

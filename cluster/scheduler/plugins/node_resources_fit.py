@@ -9,9 +9,11 @@ than what is left can. That is the difference between "Preemption is not helpful
 found".
 
 Mirrors:  kubernetes/pkg/scheduler/framework/plugins/noderesources (fit.go, least_allocated.go)
-Left out: the strategies MostAllocated and RequestedToCapacityRatio; ignoredResources; dynamic resources.
+Left out: dynamic resources.
+Read next: resource_scores.py for the other strategies.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ import numpy as np
 from cluster.objects import Manifest
 from cluster.scheduler import resources
 from cluster.scheduler.framework import MAX_NODE_SCORE, ClusterEvent, Plugin, Rejection
+from cluster.scheduler.plugins.resource_scores import strategy_of
 from cluster.scheduler.resources import BASIC, Requests
 from cluster.scheduler.snapshot import NodeInfo, Numbers, View
 
@@ -41,14 +44,25 @@ class NodeResourcesFit(Plugin):
     reads = staticmethod(resources.reads)
     events = frozenset({("Pod", "delete"), ("Node", "add"), ("Node", "update"), ("Pod", "self")})
 
+    def __init__(self, args: Mapping[str, Any] | None = None) -> None:
+        """`args`: ignoredResources, ignoredResourceGroups, scoringStrategy; none: LeastAllocated."""
+        said = args or {}
+        self._strategy = strategy_of(said.get("scoringStrategy"))
+        self._ignored = frozenset(said.get("ignoredResources") or ())
+        self._ignored_groups = frozenset(said.get("ignoredResourceGroups") or ())
+
     def prefilter(self, pod: Manifest, nodes: Any) -> Ask:
         requests = resources.requests(pod)
         names = [name for name in BASIC if name in requests.amounts]
-        names += sorted(requests.amounts.keys() - set(BASIC))
+        names += sorted(name for name in requests.amounts.keys() - set(BASIC) if not self._ignores(name))
         wanted = np.array([requests.amounts.get(name, NOT_ASKED) for name in BASIC], np.int64)
         return Ask(requests, names, wanted, np.array([requests.cpu, requests.memory], np.int64))
 
     prescore = prefilter
+
+    def _ignores(self, resource: str) -> bool:
+        """Somebody else sees to this extended resource, a device plugin's extender for example."""
+        return resource in self._ignored or resource.partition("/")[0] in self._ignored_groups
 
     def filter(self, ask: Ask, node: NodeInfo) -> Rejection | None:
         reasons, resolvable = [], True
@@ -85,6 +99,8 @@ class NodeResourcesFit(Plugin):
 
     def score(self, ask: Ask, node: NodeInfo) -> int:
         """LeastAllocated: the mean of the free shares of CPU and memory once the pod is there, in percent."""
+        if self._strategy is not None:
+            return self._strategy.score(ask.requests, node)
         shares = [
             _free_share(node.allocatable.get("cpu", 0), node.cpu + ask.requests.cpu),
             _free_share(node.allocatable.get("memory", 0), node.memory + ask.requests.memory),
@@ -93,6 +109,8 @@ class NodeResourcesFit(Plugin):
         return sum(known) // len(known) if known else 0
 
     def score_all(self, ask: Ask, view: View) -> Numbers:
+        if self._strategy is not None:
+            return self._strategy.score_all(ask.requests, view)
         has = view.has()[:, :2]
         left = np.maximum(has - view.weighed() - ask.weighs, 0) * MAX_NODE_SCORE
         if view.complete:
@@ -110,7 +128,8 @@ class NodeResourcesFit(Plugin):
             return False
         after = resources.amounts((event.new.get("status") or {}).get("allocatable"))
         before = resources.amounts((event.old.get("status") or {}).get("allocatable")) if event.old else {}
-        asked = resources.requests(pod).amounts
+        amounts = resources.requests(pod).amounts
+        asked = {name: count for name, count in amounts.items() if name in BASIC or not self._ignores(name)}
         if any(count > after.get(name, 0) for name, count in asked.items()):
             return False
         return any(after.get(name, 0) > before.get(name, 0) for name in ("pods", *asked))

@@ -12,7 +12,7 @@ Read next: tallies.py, which does the counting.
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 NO_MATCH = "node(s) didn't match pod topology spread constraints"
 NO_LABEL = f"{NO_MATCH} (missing required label)"
 SKEWED, UNLABELLED = 1, 2
+HARD, SOFT = "DoNotSchedule", "ScheduleAnyway"
 LEFT_OUT = -1  # The score of a node without the labels.
 FINE = 1 << 20  # Weights are logarithms, kept as whole numbers of 1 / FINE.
 
@@ -62,20 +63,32 @@ class Spread(NamedTuple):
     out: NDArray[np.bool_] | None  # Rows that are left out of the scores.
 
 
+SYSTEM_DEFAULTS = (
+    {"topologyKey": HOSTNAME, "maxSkew": 3, "whenUnsatisfiable": SOFT},
+    {"topologyKey": ZONE, "maxSkew": 5, "whenUnsatisfiable": SOFT},
+)
+
+
 class PodTopologySpread(Plugin):
-    """`owners`: the labels of a pod's Services and of its controller, for the default constraints."""
+    """`owners`: the labels of a pod's Services and of its controller, for the default constraints.
+
+    `args`: with defaultingType List, defaultConstraints stand in place of the cluster's own defaults.
+    """
 
     name = "PodTopologySpread"
     local = False
     events = frozenset((kind, action) for kind in ("Pod", "Node") for action in ("add", "update", "delete"))
 
-    def __init__(self, owners: "Owners", defaults: tuple[tuple[str, int], ...] = ((HOSTNAME, 3), (ZONE, 5))) -> None:
-        self.owners, self._defaults = owners, defaults
+    def __init__(self, owners: "Owners", args: Mapping[str, Any] | None = None) -> None:
+        self.owners, said = owners, args or {}
+        self._listed = said.get("defaultingType") == "List"
+        listed = said.get("defaultConstraints") if self._listed else SYSTEM_DEFAULTS
+        self._defaults = [(each["whenUnsatisfiable"], _default_of(each)) for each in listed or ()]
 
     # --- DoNotSchedule ------------------------------------------------------------------------------------------
 
     def prefilter(self, pod: Manifest, snapshot: Snapshot) -> Any:
-        hard = constraints_of(pod, "DoNotSchedule")
+        hard = self._hard(pod, snapshot)
         if not hard:
             return SKIP
         counts, least = [], []
@@ -136,9 +149,10 @@ class PodTopologySpread(Plugin):
 
     def prescore(self, pod: Manifest, snapshot: Snapshot, rows: Numbers) -> Any:
         own = bool(pod["spec"].get("topologySpreadConstraints"))
-        soft = constraints_of(pod, "ScheduleAnyway") if own else self._default_constraints(pod, snapshot)
+        soft = constraints_of(pod, SOFT) if own else self._default_constraints(pod, snapshot, SOFT)
         if not soft:
             return SKIP
+        own = own or self._listed
         having = _having(snapshot, soft) if own else None
         out = ~having[rows] if having is not None else None
         size = len(rows) - (int(out.sum()) if out is not None else 0)
@@ -155,15 +169,21 @@ class PodTopologySpread(Plugin):
             weights.append(_weight(np.count_nonzero(np.bincount(chosen))))
         return Spread(pod, soft, own, snapshot, tuple(counts), (), tuple(weights), out)
 
-    def _default_constraints(self, pod: Manifest, snapshot: Snapshot) -> tuple[Constraint, ...]:
-        """Those whose label some node has: the others add the same to all nodes."""
+    def _hard(self, pod: Manifest, snapshot: Snapshot | None = None) -> tuple[Constraint, ...]:
+        """What must hold for the pod: its own constraints, or the listed ones."""
+        if self._listed and not pod["spec"].get("topologySpreadConstraints"):
+            return self._default_constraints(pod, snapshot, HARD)
+        return constraints_of(pod, HARD)
+
+    def _default_constraints(self, pod: Manifest, snapshot: Snapshot | None, when: str) -> tuple[Constraint, ...]:
+        """For a pod without constraints of its own. Of the cluster's own defaults, those whose label some node has."""
         query = self.owners(pod)
         if query is None:
             return ()
         return tuple(
-            Constraint(topology, most, query, 1, (True, False), 1)
-            for topology, most in self._defaults
-            if snapshot.label_column(topology)[1]
+            default._replace(query=query)
+            for unless, default in self._defaults
+            if unless == when and (self._listed or snapshot is None or snapshot.label_column(default.topology)[1])
         )
 
     def score(self, ask: Spread, node: NodeInfo) -> int:
@@ -208,7 +228,7 @@ class PodTopologySpread(Plugin):
 
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
         """A pod that counts came, went or changed; or a node of a place that matters did."""
-        hard = constraints_of(pod, "DoNotSchedule")
+        hard = self._hard(pod)
         if event.kind == "Pod":
             return any(_counts(hard, known) for known in (event.old, event.new) if known is not None)
         old, new = (meta.labels(known) if known is not None else None for known in (event.old, event.new))
@@ -249,6 +269,12 @@ def _constraint(said: Manifest, pod: Manifest) -> Constraint:
     return Constraint(said["topologyKey"], said["maxSkew"], query, said.get("minDomains") or 1, honours, int(own))
 
 
+def _default_of(said: Manifest) -> Constraint:
+    """A constraint whose pods are told for each pod anew; it is always among them."""
+    return _constraint({**said, "labelSelector": None}, NOBODY)._replace(self_match=1)
+
+
+NOBODY: Manifest = {"metadata": {"namespace": "", "labels": {}}}
 Mask = NDArray[np.bool_] | None  # Rows; None: all of them.
 
 

@@ -13,12 +13,13 @@ Left out: the score by free capacity, which is off by default; an assume cache: 
 Read next: cluster/scheduler/binding.py, where pods wait.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cluster.engine.client import Client
+from cluster.engine.clock import SECOND
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, labels, meta, quantity
 from cluster.objects.nodeterms import keys_of
@@ -49,6 +50,8 @@ REASONS = {  # In the order in which they are told.
     NO_ROOM: "node(s) did not have enough free storage",
     VOLUME_GONE: "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
 }
+
+BIND_TIMEOUT = 600  # Seconds that a pod waits for its volumes.
 
 Plan = dict[str, list[list[str]]]  # {"bind": [[claim key, volume]], "provision": [[claim key]]}: plain data.
 
@@ -83,9 +86,15 @@ class VolumeBinding(Plugin):
         }
     )
 
-    def __init__(self, informers: Informers, client: Callable[[], Client] | None = None) -> None:
-        """`client`: for the writes of PreBind; a scheduler that only thinks needs none."""
+    def __init__(
+        self,
+        informers: Informers,
+        client: Callable[[], Client] | None = None,
+        args: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`client`: for the writes of PreBind; a scheduler that only thinks needs none. `args`: bindTimeoutSeconds."""
         self._informers, self._client = informers, client
+        self.timeout = (args or {}).get("bindTimeoutSeconds", BIND_TIMEOUT) * SECOND
         informers.add_index("PersistentVolume", "class", lambda volume: [class_of(volume)])
 
     # --- may it go there? ---------------------------------------------------------------------------------------

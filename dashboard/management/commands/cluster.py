@@ -13,7 +13,7 @@ from cluster.models import Cluster, Machine
 from cluster.world import World, replay
 from dashboard import tls
 from dashboard.management import commanding
-from dashboard.management.commanding import Refused, ask, common, row_of
+from dashboard.management.commanding import Refused, ask, common, contents_of, row_of
 
 
 class Command(commanding.Command):
@@ -26,6 +26,7 @@ class Command(commanding.Command):
         create.add_argument("--nodes", type=int, default=3, help="how many machines (default: 3)")
         create.add_argument("--cloud", action="store_true", help="rent its machines from the cloud")
         create.add_argument("--seed", type=int, help="same seed, same cluster (default: a random one)")
+        create.add_argument("--scheduler-config", metavar="FILE", help="a KubeSchedulerConfiguration to begin with")
         common(create, cluster=False)
         common(actions.add_parser("list", help="all clusters"), cluster=False)
         cloud = actions.add_parser("cloud", help="use the cloud or not, and what its API does to us")
@@ -56,7 +57,7 @@ class Command(commanding.Command):
         self.action = options["action"]
         name = options.get("name") or options.get("cluster") or "default"
         actions = {
-            "create": lambda: create(name, options["nodes"], options["seed"], options["cloud"]),
+            "create": lambda: create(name, options["nodes"], options["seed"], options["cloud"], told(options)),
             "cloud": lambda: ask(row_of(name).name, cloud_request(options["op"], options["words"])),
             "list": listing,
             "delete": lambda: ask(row_of(name).name, {"type": "delete"}),
@@ -119,9 +120,15 @@ def cloud_request(operation: str, words: list[str]) -> dict[str, Any]:
     return {"type": "cloud", "op": operation, **given}
 
 
-def create(name: str, nodes: int, seed: int | None, cloud: bool = False) -> dict[str, Any]:
-    """Have cluster `name` made. Errors: Refused."""
+def told(options: dict[str, Any]) -> str:
+    """The KubeSchedulerConfiguration to begin with; empty: none. Errors: Refused."""
+    return contents_of(options["scheduler_config"]) if options["scheduler_config"] else ""
+
+
+def create(name: str, nodes: int, seed: int | None, cloud: bool = False, told: str = "") -> dict[str, Any]:
+    """Have cluster `name` made. `told`: kube-scheduler's configuration. Errors: Refused."""
     options: dict[str, Any] = {"nodes": nodes, **({"cloud": True} if cloud else {})}
+    options |= {"schedulerConfiguration": told} if told else {}
     request = {"options": options, "seed": secrets.randbits(31) if seed is None else seed}
     if problem := lifecycle.problem_of(name, request):
         raise Refused(problem)

@@ -1,11 +1,15 @@
-"""`manage.py component list | stop | start | restart NAME | replicas PROCESS N`: the control plane's processes."""
+"""`manage.py component …`: the control plane's processes.
+
+list | stop NAME | start NAME | restart NAME | replicas PROCESS N | configure kube-scheduler [-f FILE | --default]
+"""
 
 from argparse import ArgumentParser
 from typing import Any
 
+from cluster.scheduler.profile import SCHEDULER_NAME
 from dashboard.management import commanding
-from dashboard.management.commanding import ask, common, row_of
-from dashboard.panels import control_plane
+from dashboard.management.commanding import ask, common, contents_of, row_of
+from dashboard.panels import control_plane, scheduler_configuration
 
 
 class Command(commanding.Command):
@@ -26,6 +30,11 @@ class Command(commanding.Command):
         replicas.add_argument("process")
         replicas.add_argument("count", type=int)
         common(replicas)
+        configure = actions.add_parser("configure", help="print its configuration, or start it with another one")
+        configure.add_argument("process", choices=("kube-scheduler",))
+        configure.add_argument("-f", "--file", help="a KubeSchedulerConfiguration, YAML; - for standard input")
+        configure.add_argument("--default", action="store_true", help="without a configuration")
+        common(configure)
 
     def act(self, options: dict[str, Any]) -> Any:
         self.action, cluster = options["action"], options["cluster"]
@@ -33,6 +42,11 @@ class Command(commanding.Command):
             return control_plane.look(row_of(cluster))["processes"]
         if self.action == "replicas":
             return ask(cluster, {"type": "replicas", "process": options["process"], "count": options["count"]})
+        if self.action == "configure":
+            if not options["file"] and not options["default"]:
+                return {"configuration": scheduler_configuration.text_of(row_of(cluster))}
+            text = "" if options["default"] else contents_of(options["file"])
+            return ask(cluster, {"type": "scheduler-configure", "configuration": text})
         return ask(cluster, {"type": f"component-{self.action}", "component": options["name"]})
 
     def say(self, answer: Any) -> str:
@@ -40,6 +54,10 @@ class Command(commanding.Command):
             return "\n".join([f"{'NAME':<44} {'STATE':<9} {'WAITING':>7}  NEXT", *_lines(answer)])
         if self.action == "replicas":
             return f"{answer['process']}: {', '.join(answer['replicas'])}"
+        if self.action == "configure":
+            if "configuration" in answer:
+                return answer["configuration"] or f"# none: one profile, {SCHEDULER_NAME}"
+            return f"{answer['process']} starts anew; profiles: {', '.join(answer['profiles'])}"
         return f"component/{answer['component']} {'runs' if answer['running'] else 'stopped'}"
 
 

@@ -6,19 +6,17 @@ The reference that the fast one is compared with. It uses only the plain half of
 from typing import Any
 
 from cluster.objects import Manifest
-from cluster.scheduler.framework import SKIP, OnlyNodes, Rejection, nodes_to_find
+from cluster.scheduler.framework import SKIP, OnlyNodes, Profile, Rejection, nodes_to_find
 from cluster.scheduler.snapshot import NodeInfo
 from tests.cluster.scheduler import plain_pods
 
 
 def schedule(
-    profile: list[Any], pod: Manifest, nodes: list[NodeInfo], start: int, roll: Any, owned: Manifest | None = None
+    profile: Profile, pod: Manifest, nodes: list[NodeInfo], start: int, roll: Any, owned: Manifest | None = None
 ) -> dict[str, Any]:
     """{node, refused: {node: Rejection}, scores: {node: total}, evaluated}. `owned`: its owner's selector."""
     looked_at, asks = nodes, []
-    for entry in profile:
-        if not hasattr(entry.plugin, "filter"):
-            continue
+    for entry in profile.at("filter"):
         if entry.plugin.name in VOLUMES:  # Their tests are elsewhere: these pods have no volumes.
             continue
         if not entry.plugin.local:
@@ -33,7 +31,7 @@ def schedule(
         if ask is not SKIP:
             asks.append((entry.plugin, ask))
     fitting, refused, evaluated = [], {}, 0
-    wanted = nodes_to_find(len(looked_at))
+    wanted = nodes_to_find(len(looked_at), profile.percentage)
     for step in range(len(looked_at)):
         node = looked_at[step if looked_at is not nodes else (start + step) % len(nodes)]
         rejection = next(
@@ -75,12 +73,10 @@ def wide_scores(
 
 
 def score(
-    profile: list[Any], pod: Manifest, nodes: list[NodeInfo], fitting: list[NodeInfo], owned: Manifest | None
+    profile: Profile, pod: Manifest, nodes: list[NodeInfo], fitting: list[NodeInfo], owned: Manifest | None
 ) -> dict[str, int]:
     totals = dict.fromkeys((node.name for node in fitting), 0)
-    for entry in profile:
-        if not hasattr(entry.plugin, "score"):
-            continue
+    for entry in profile.at("score"):
         if not entry.plugin.local:
             wide = wide_scores(entry.plugin.name, pod, nodes, fitting, owned)
             for node, points in zip(fitting, wide or (), strict=wide is not None):

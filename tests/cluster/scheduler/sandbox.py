@@ -18,6 +18,7 @@ from cluster.engine.dice import Dice
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta
 from cluster.objects.users import ADMIN
+from cluster.scheduler.configuration import DEFAULT, Configuration
 from cluster.scheduler.scheduler import Scheduler
 from tests.builders import EPOCH
 
@@ -35,8 +36,8 @@ class Sandbox:
         self.around = Surroundings(self.clock, self.dice, self.agenda, self.informers, self.server)
         self.agenda.actor = "test"
 
-    def started(self) -> "Sandbox":
-        self.scheduler = Scheduler(self.around, self.cells["verdicts"])
+    def started(self, told: Configuration = DEFAULT) -> "Sandbox":
+        self.scheduler = Scheduler(self.around, self.cells["verdicts"], told)
         self.scheduler.start()
         self.create({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "default"}})
         self.create(
@@ -60,7 +61,7 @@ class Sandbox:
                 place = resource.storage_key(meta.namespace(obj), meta.name(obj))
                 other.store.head[place] = self.store.head[place]
                 other.informers.load(kind, key, orjson.loads(orjson.dumps(obj)), ranks[key])
-        other.scheduler = Scheduler(other.around, other.cells["verdicts"])
+        other.scheduler = Scheduler(other.around, other.cells["verdicts"], self.scheduler.configuration)
         return other
 
     # --- acting ---------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The fast scheduler places every pod exactly where the plain one would."""
 
+import json
 import random
 
 from hypothesis import given, settings
@@ -7,8 +8,8 @@ from hypothesis import strategies as st
 
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta
+from cluster.scheduler import configuration
 from cluster.scheduler.framework import Framework
-from cluster.scheduler.profile import default_profile
 from cluster.scheduler.snapshot import Snapshot
 from tests.cluster.scheduler import plain, plain_pods
 
@@ -55,6 +56,7 @@ def some_images(chance: random.Random) -> list[Manifest]:
     return [{"names": [name], "sizeBytes": size} for name, size in images.items() if chance.random() < 0.3]
 
 
+RESOURCES = ["cpu", "memory", "ephemeral-storage", "example.com/gpu"]
 TOPOLOGIES = ["kubernetes.io/hostname", "zone", "topology.kubernetes.io/zone", "disk"]
 
 
@@ -180,7 +182,41 @@ def some_labels(chance: random.Random) -> dict[str, str]:
     return {"app": chance.choice("abc")} | ({"tier": chance.choice("xy")} if chance.random() < 0.5 else {})
 
 
-def run(seed: int, nodes: int, pods: int) -> None:
+def a_configuration(chance: random.Random) -> configuration.Configuration:
+    """Plugins in another order and with other weights, some of them off, some of them told something."""
+    weighed = [{"name": name, "weight": chance.randint(1, 5)} for name in RESOURCES if chance.random() < 0.6]
+    strategy: Manifest = {"type": chance.choice(["LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"])}
+    if weighed:
+        strategy["resources"] = weighed
+    if strategy["type"] == "RequestedToCapacityRatio":
+        turns = sorted(chance.sample(range(101), chance.randint(1, 4)))
+        shape = [{"utilization": turn, "score": chance.randint(0, 10)} for turn in turns]
+        strategy["requestedToCapacityRatio"] = {"shape": shape}
+    config = [{"name": "NodeResourcesFit", "args": {"scoringStrategy": strategy}}]
+    if chance.random() < 0.5:
+        names = [name for name in RESOURCES if chance.random() < 0.6] or ["cpu"]
+        balanced = [{"name": name, "weight": 1} for name in names]
+        config.append({"name": "NodeResourcesBalancedAllocation", "args": {"resources": balanced}})
+    if chance.random() < 0.3:
+        expression = {"key": "zone", "operator": chance.choice(["In", "NotIn"]), "values": ["z0", "z1"]}
+        preferred = [{"weight": chance.randint(1, 100), "preference": {"matchExpressions": [expression]}}]
+        added: Manifest = {"preferredDuringSchedulingIgnoredDuringExecution": preferred}
+        if chance.random() < 0.5:
+            required = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+            added["requiredDuringSchedulingIgnoredDuringExecution"] = required
+        config.append({"name": "NodeAffinity", "args": {"addedAffinity": added}})
+    local = ["TaintToleration", "NodeAffinity", "NodeResourcesFit", "NodeResourcesBalancedAllocation"]
+    chosen = chance.sample(local, chance.randint(0, 4))
+    scores = {"enabled": [{"name": name, "weight": chance.randint(1, 9)} for name in chosen]}
+    off = [{"name": name} for name in (*local, "InterPodAffinity", "ImageLocality") if chance.random() < 0.2]
+    off = [each for each in off if each["name"] not in chosen]
+    plugins: Manifest = {"score": {**scores, "disabled": off}, "preScore": {"disabled": off}}
+    profile = {"plugins": plugins, "pluginConfig": config, "percentageOfNodesToScore": chance.choice([0, 10, 70, 100])}
+    head = {"apiVersion": configuration.VERSION, "kind": configuration.KIND}
+    return configuration.read(json.dumps({**head, "profiles": [profile]}))
+
+
+def run(seed: int, nodes: int, pods: int, configured: bool = False) -> None:
     """Schedule `pods` pods of a few shapes, while nodes change and pods leave; compare every decision."""
     chance = random.Random(seed)
     known = {f"n-{index}": a_node(chance, index) for index in range(nodes)}
@@ -188,7 +224,8 @@ def run(seed: int, nodes: int, pods: int) -> None:
     for node in known.values():
         snapshot.set_node(node)
     informers = Informers()
-    framework = Framework(default_profile(informers))
+    told = a_configuration(chance) if configured else configuration.DEFAULT
+    framework = Framework(told.build(informers)["default-scheduler"])
     service = {"metadata": {"name": "s", "namespace": "default"}, "spec": {"selector": {"app": "a"}}}
     if chance.random() < 0.5:
         informers.load("Service", "default/s", service, 1)
@@ -246,3 +283,9 @@ def test_in_small_clusters_every_pod_goes_where_the_plain_algorithm_puts_it(seed
 @given(seed=st.integers(0, 2**32), nodes=st.integers(100, 400))
 def test_in_large_clusters_the_search_stops_at_the_same_node(seed, nodes):
     run(seed, nodes, pods=40)
+
+
+@settings(max_examples=400, deadline=None)
+@given(seed=st.integers(0, 2**32), nodes=st.integers(1, 130))
+def test_whatever_a_profile_is_told_all_nodes_at_once_say_the_same_as_one_by_one(seed, nodes):
+    run(seed, nodes, pods=15, configured=True)

@@ -21,9 +21,10 @@ here: a wrong file changes nothing.
 
 Mirrors:  kubernetes/pkg/scheduler/apis/config (v1/defaults.go, v1/default_plugins.go, validation/validation.go,
           scheme); framework/runtime/framework.go (NewFramework, expandMultiPointPlugins)
-Left out: extenders; plugins that are not in the tree; another Lease or other durations of leader election; PreFilter
-          without Filter of a plugin, or PreScore without Score, and the other way round. They are refused.
-          `parallelism`, `clientConnection` and profiling are read and mean nothing here.
+Left out: extenders; plugins that are not in the tree; another Lease or other durations of leader election; a plugin's
+          Filter without its PreFilter, Score without PreScore. They are refused. PreFilter without Filter is read and
+          does nothing (the real one's PreFilter could still refuse a pod); `parallelism`, `clientConnection` and
+          profiling mean nothing here.
 Read next: profile.py, which builds what is said here.
 """
 
@@ -344,7 +345,7 @@ def _profile(said: Manifest, percentage: int) -> Said:
     if sum(weight for _, weight in points["score"]) * 100 > MOST_SCORE:
         raise errors.BadRequest("total score of Score plugins could overflow")
     for before, after in TWINS:
-        _must_match(name, before, after, points)
+        _must_be_prepared(name, before, after, points)
     args = {each["name"]: each["args"] for each in said.get("pluginConfig") or ()}
     return Said(name, points, args, said.get("percentageOfNodesToScore", percentage))
 
@@ -410,12 +411,10 @@ def _words(point: str) -> str:
     return f"{point[0].upper()}{point[1:]}Plugin"
 
 
-def _must_match(profile: str, before: str, after: str, points: Points) -> None:
-    """A plugin that prepares must also act, and the other way round: what it prepares is needed."""
-    first, second = ({name for name, _ in points[point]} for point in (before, after))
-    both = {name for name, listed in PLUGINS.items() if before in listed.points and after in listed.points}
-    for name in PLUGINS:
-        if name in both and (name in first) != (name in second):
-            there, missing = (before, after) if name in first else (after, before)
-            what = f'profile "{profile}": plugin "{name}" is enabled at {there} and not at {missing}'
-            raise errors.BadRequest(f"{what}; in Orrery they go together")
+def _must_be_prepared(profile: str, before: str, after: str, points: Points) -> None:
+    """Who acts must have prepared; the real one fails with every single pod otherwise."""
+    prepared = {name for name, _ in points[before]}
+    for name, _ in points[after]:
+        if before in PLUGINS[name].points and name not in prepared:
+            what = f'profile "{profile}": plugin "{name}" is enabled at {after} and not at {before}'
+            raise errors.BadRequest(f"{what}, where it prepares what it needs")

@@ -64,7 +64,7 @@ SAMPLES = (
     ),
     Sample(
         "zones",
-        _("Never two in a zone"),
+        _("Zones filled evenly"),
         HEAD
         + """profiles:
 - pluginConfig:

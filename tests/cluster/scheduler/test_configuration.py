@@ -52,7 +52,7 @@ def test_a_single_profile_without_a_name_is_the_default_scheduler():
 
 
 def test_what_is_disabled_at_one_point_stays_on_at_the_others():
-    plugins = {"score": {"disabled": [{"name": "NodeAffinity"}]}, "preScore": {"disabled": [{"name": "NodeAffinity"}]}}
+    plugins = {"score": {"disabled": [{"name": "NodeAffinity"}]}}
     assert "NodeAffinity" not in names("score", **plugins)
     assert "NodeAffinity" in names("filter", **plugins)
 
@@ -168,8 +168,8 @@ def test_json_is_read_as_well():
         ),
         (
             {"profiles": [{"plugins": {"preFilter": {"disabled": [{"name": "NodePorts"}]}}}]},
-            'profile "default-scheduler": plugin "NodePorts" is enabled at filter and not at preFilter;'
-            " in Orrery they go together",
+            'profile "default-scheduler": plugin "NodePorts" is enabled at filter and not at preFilter,'
+            " where it prepares what it needs",
         ),
         (
             {"profiles": [{"pluginConfig": [{"name": "NodeAffinity", "args": {"kind": "InterPodAffinityArgs"}}]}]},

@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import api, click, idle, latency, rollout, scheduler, start
+from bench import api, click, death, growth, idle, latency, rollout, scheduler, start
 
 BENCHES = {
     "start": start.main,
@@ -12,6 +12,8 @@ BENCHES = {
     "idle": idle.main,
     "click": click.main,
     "scheduler": scheduler.main,
+    "death": death.main,
+    "growth": growth.main,
 }
 
 

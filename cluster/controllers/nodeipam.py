@@ -13,7 +13,16 @@ from cluster.engine.controller import Controller
 from cluster.objects import Manifest, meta
 
 CLUSTER_RANGE = "10.244.0.0/14"  # 1,024 nodes: the usual /16 would end at the 256th.
+LARGE_RANGE = "10.224.0.0/11"  # 8,192 nodes: of clusters that begin with more than the other has room for.
 NODE_BITS = 24
+
+
+def range_of(options: dict[str, object]) -> IPv4Network:
+    """The cluster's addresses for pods: those it was told, or enough for the nodes it begins with (--cluster-cidr)."""
+    nodes, usual = options.get("nodes", 0), IPv4Network(CLUSTER_RANGE)
+    begins_with = len(nodes) if isinstance(nodes, list) else nodes if isinstance(nodes, int) else 0
+    fits = begins_with <= 1 << (NODE_BITS - usual.prefixlen)
+    return IPv4Network(str(options.get("pod_range") or (CLUSTER_RANGE if fits else LARGE_RANGE)))
 
 
 class NodeIpamController(Controller):
@@ -24,7 +33,7 @@ class NodeIpamController(Controller):
     kind = "Node"
 
     def watch(self) -> None:
-        self.network = IPv4Network(str(self.options.get("pod_range", CLUSTER_RANGE)))
+        self.network = range_of(self.options)
         self.taken: dict[str, None] = {}  # Derived: ranges in use.
         self.without: dict[str, None] = {}  # Derived: nodes that have none.
         for node in self.informers.list("Node"):

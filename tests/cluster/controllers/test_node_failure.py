@@ -1,5 +1,8 @@
 """A machine goes dark: what the cluster notices, when, and what it then does with the pods."""
 
+import pytest
+
+from cluster.controllers import nodeipam
 from cluster.engine.clock import SECOND
 from cluster.objects import conditions, meta, nodes, times
 from tests.builders import EPOCH, TestCluster, a_cluster, a_deployment, a_pod
@@ -254,6 +257,13 @@ def test_a_thousand_nodes_all_get_a_range_of_their_own_and_become_ready():
     assert len(set(ranges)) == 300
     assert ranges[:2] == ["10.244.0.0/24", "10.244.1.0/24"]
     assert all(nodes.is_ready(node) for node in cluster.objects("Node"))
+
+
+@pytest.mark.parametrize(("nodes", "first"), [(1_024, "10.244.0.0/24"), (1_025, "10.224.0.0/24")])
+def test_a_cluster_that_begins_with_more_nodes_has_more_addresses(nodes, first):
+    network = nodeipam.range_of({"nodes": nodes})
+    assert f"{network.network_address}/24" == first
+    assert 1 << (24 - network.prefixlen) >= nodes
 
 
 def test_nodes_without_a_range_wait_for_one_to_become_free():

@@ -14,6 +14,7 @@ from cluster.controllers.disruption import DisruptionController
 from cluster.controllers.endpoints import EndpointsController
 from cluster.controllers.endpointslice import EndpointSliceController
 from cluster.controllers.endpointslicemirroring import EndpointSliceMirroringController
+from cluster.controllers.ephemeralvolume import EphemeralVolumeController
 from cluster.controllers.garbagecollector import GarbageCollector
 from cluster.controllers.horizontalpodautoscaler import HorizontalPodAutoscalerController
 from cluster.controllers.job import JobController
@@ -66,4 +67,5 @@ CONTROLLERS = (
     EndpointSliceMirroringController,
     ApprovingController,
     CleaningController,
+    EphemeralVolumeController,
 )

@@ -6,13 +6,14 @@ A pod that is lost comes back under its own name, and only when the old one is r
 one name. An update goes from the highest number down to the partition.
 
 Mirrors:  kubernetes/pkg/controller/statefulset/{stateful_set_control,stateful_set_utils,stateful_pod_control}.go
-Read next: revisions.py for the templates that were.
+Read next: revisions.py for the templates that were, claimretention.py for the disks.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.controllers import claimretention
 from cluster.controllers.revisions import HASH, SET_HASH, History
 from cluster.controllers.rounding import scaled
 from cluster.engine.clock import SECOND
@@ -55,6 +56,16 @@ class StatefulSetController(Controller):
     def watch(self) -> None:
         super().watch()
         self.informers.add_index("Pod", "orphans", lambda pod: [] if meta.controller_of(pod) else [meta.namespace(pod)])
+        self.informers.subscribe("PersistentVolumeClaim", self._claim_changed, self.name)
+
+    def _claim_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        """A claim that went with its pod is gone: a new pod of that name may come."""
+        if new is not None or old is None:
+            return
+        for owner in meta.owners(old):
+            match = _NUMBERED.fullmatch(owner["name"]) if owner["kind"] == "Pod" else None
+            if match and self.informers.get(self.kind, meta.namespace(old), match[1]) is not None:
+                self.enqueue_owner(match[1], meta.namespace(old))
 
     def _owned_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         super()._owned_changed(old, new)
@@ -144,6 +155,8 @@ class StatefulSetController(Controller):
                 return False
         unhealthy = self._first_unhealthy(plan)
         for pod in plan.condemned:
+            self._keep_claims(plan.stateful, pod, number_of(pod, plan.stateful) or 0, beyond=True)
+        for pod in plan.condemned:
             if meta.is_deleting(pod):
                 if plan.in_order:
                     return False
@@ -158,6 +171,8 @@ class StatefulSetController(Controller):
     def _serve(self, plan: Plan, place: int, pod: Manifest | None) -> bool:
         """One place of the set. True if its pod is as it should be."""
         stateful = plan.stateful
+        if pod is None and self._is_stale(plan, plan.first + place):
+            return False
         if pod is None:
             plan.replicas[place] = self._create(plan, plan.first + place)
             return False
@@ -168,7 +183,58 @@ class StatefulSetController(Controller):
             return False
         if pods.phase(pod) == "Pending":
             self._make_claims(stateful, pod, plan.first + place)
+        if not meta.is_deleting(pod):
+            self._mend(stateful, pod, plan.first + place)
         return not meta.is_deleting(pod) and self._is_available(stateful, pod)
+
+    def _is_stale(self, plan: Plan, number: int) -> bool:
+        """Does a claim of the pod to be made still belong to the one before it?"""
+        stateful = plan.stateful
+        known = (self._known(claim) for claim in claims_for(stateful, number))
+        name = f"{meta.name(stateful)}-{number}"
+        return any(claim is not None and claimretention.is_stale(claim, stateful, name) for claim in known)
+
+    def _known(self, claim: Manifest) -> Manifest | None:
+        return self.informers.get("PersistentVolumeClaim", meta.namespace(claim), meta.name(claim))
+
+    def _mend(self, stateful: Manifest, pod: Manifest, number: int) -> None:
+        """A pod that does not look like its number, or whose claims have the wrong owners, is put right."""
+        labels_wanted = {POD_NAME: meta.name(pod), POD_INDEX: str(number)}
+        patch: Manifest = {}
+        if any(meta.labels(pod).get(key) != value for key, value in labels_wanted.items()):
+            patch["metadata"] = {"labels": labels_wanted}
+        volumes = volumes_with_claims(stateful, pod["spec"].get("volumes") or [], meta.name(pod))
+        if volumes is not None:
+            patch["spec"] = {"volumes": volumes}
+            self._make_claims(stateful, pod, number)
+        changed = self._keep_claims(stateful, pod, number, beyond=False)
+        if not patch and not changed:
+            return
+        what = f"Pod {meta.name(pod)} in StatefulSet {meta.name(stateful)}"
+        try:
+            if patch:
+                self.client.patch("Pod", meta.namespace(pod), meta.name(pod), patch)
+        except ApiError as error:
+            self.recorder.event(stateful, "Warning", "FailedUpdate", f"Update {what} failed error: {error.message}")
+            raise
+        self.recorder.event(stateful, "Normal", "SuccessfulUpdate", f"Update {what} successful")
+
+    def _keep_claims(self, stateful: Manifest, pod: Manifest, number: int, beyond: bool) -> bool:
+        """Give the pod's claims the owners that the retention policy asks for. True if some had others."""
+        changed = False
+        for template in claims_for(stateful, number):
+            claim = self._known(template)
+            owners = claimretention.owners_for(claim, stateful, pod, beyond) if claim is not None else None
+            if claim is None or owners is None:
+                continue
+            if claimretention.has_foreign_controller(claim, stateful, pod):
+                said = "has a conflicting OwnerReference that acts as a managing controller"
+                message = f"PersistentVolumeClaim {meta.name(claim)} {said}, the retention policy is ignored for this"
+                self.recorder.event(stateful, "Warning", "ConflictingController", f"{message} claim")
+            patch = {"metadata": {"ownerReferences": owners or None}}
+            self.client.patch("PersistentVolumeClaim", meta.namespace(claim), meta.name(claim), patch)
+            changed = True
+        return changed
 
     def _tell_of_end(self, stateful: Manifest, pod: Manifest) -> None:
         where, name = meta.key(stateful), meta.name(pod)
@@ -210,21 +276,25 @@ class StatefulSetController(Controller):
         rolling = stateful["spec"]["updateStrategy"].get("type") == "RollingUpdate"
         revision = plan.current if rolling and number - plan.first < plan.partition else plan.update
         pod = pod_for(stateful, revision, number)
-        self._make_claims(stateful, pod, number)
         try:
+            self._make_claims(stateful, pod, number)
             made = self.client.create(pod)
         except ApiError as error:
             message = f"Create Pod {meta.name(pod)} in StatefulSet {meta.name(stateful)} failed error: {error.message}"
             self.recorder.event(stateful, "Warning", "FailedCreate", message)
             raise
+        self._keep_claims(stateful, made, number, beyond=False)
         message = f"Create Pod {meta.name(pod)} in StatefulSet {meta.name(stateful)} successful"
         self.recorder.event(stateful, "Normal", "SuccessfulCreate", message)
         return made
 
     def _make_claims(self, stateful: Manifest, pod: Manifest, number: int) -> None:
         for claim in claims_for(stateful, number):
-            if self.informers.get("PersistentVolumeClaim", meta.namespace(claim), meta.name(claim)) is not None:
+            known = self._known(claim)
+            if known is not None and not meta.is_deleting(known):
                 continue
+            if known is not None:
+                raise ApiError(f"pvc {meta.name(claim)} is to be deleted")
             what = f"Claim {meta.name(claim)} Pod {meta.name(pod)} in StatefulSet {meta.name(stateful)}"
             try:
                 self.client.create(claim)
@@ -324,11 +394,18 @@ def pod_for(stateful: Manifest, revision: Manifest, number: int) -> Manifest:
     spec = {**spec, "hostname": name}
     if stateful["spec"].get("serviceName"):
         spec["subdomain"] = stateful["spec"]["serviceName"]
-    claims = [
-        (claim.get("metadata") or {}).get("name", "") for claim in stateful["spec"].get("volumeClaimTemplates") or ()
-    ]
-    if claims:
-        kept = [volume for volume in spec.get("volumes") or () if volume["name"] not in claims]
-        made = [{"name": claim, "persistentVolumeClaim": {"claimName": f"{claim}-{name}"}} for claim in claims]
-        spec["volumes"] = [*made, *kept]
+    volumes = volumes_with_claims(stateful, spec.get("volumes") or [], name)
+    if volumes is not None:
+        spec["volumes"] = volumes
     return {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": spec}
+
+
+def volumes_with_claims(stateful: Manifest, volumes: list[Manifest], pod: str) -> list[Manifest] | None:
+    """A pod's volumes with those of its claims; None: they are there already."""
+    templates = stateful["spec"].get("volumeClaimTemplates") or ()
+    claims = [(template.get("metadata") or {}).get("name", "") for template in templates]
+    made = [{"name": claim, "persistentVolumeClaim": {"claimName": f"{claim}-{pod}"}} for claim in claims]
+    named = {volume["name"]: (volume.get("persistentVolumeClaim") or {}).get("claimName") for volume in volumes}
+    if all(named.get(claim) == f"{claim}-{pod}" for claim in claims):
+        return None
+    return [*made, *(volume for volume in volumes if volume["name"] not in claims)]

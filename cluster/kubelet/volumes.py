@@ -54,6 +54,8 @@ def _mount(
     readonly = bool(mount.get("readOnly"))
     inside_disk = f"/{subpath.strip('/')}" if subpath else ""
     claim = volume.get("persistentVolumeClaim")
+    if "ephemeral" in volume:
+        claim = {"claimName": f"{meta.name(pod)}-{volume['name']}"}
     if claim is not None:
         known = informers.get("PersistentVolumeClaim", meta.namespace(pod), claim["claimName"])
         disk = f"claim/{meta.uid(known)}" if known is not None else f"{meta.uid(pod)}//{volume['name']}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Request = dict[str, Any]
 SLOWEST = 1_000
-MANAGER = "cloud-controller-manager"
+MANAGER, DRIVER = "cloud-controller-manager", "csi-disk-controller"
 OPTION = "cloud"  # Of a cluster: `true` if it uses the cloud from the beginning.
 
 
@@ -57,12 +57,14 @@ def switch_on(world: "World", request: Request) -> None:
             taints = [*nodes.taints(node), {"key": nodes.UNINITIALIZED, "value": "true", "effect": "NoSchedule"}]
             world.server.merge(users.ADMIN, "Node", "", name, {"spec": {"taints": taints}}, "")
     world.enlist(MANAGER)
+    world.enlist(DRIVER)
 
 
 def switch_off(world: "World", request: Request) -> None:
     """Nobody talks to the cloud any more. What was rented stays rented."""
     world.cloud.change(on=False)
     world.dismiss(MANAGER)
+    world.dismiss(DRIVER)
     for name in world.cells["machines"]:
         machine = world.cells["machines"][name]
         world.cells["machines"][name] = {key: value for key, value in machine.items() if key != "cloud"}

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cluster.cloud import CONTROLLERS as CLOUD_CONTROLLERS
+from cluster.cloud import CSI_CONTROLLERS
 from cluster.controllers import CONTROLLERS
 from cluster.engine.election import again
 from cluster.objects import errors
@@ -45,14 +46,17 @@ PROCESSES = {
         Process("kube-scheduler", "scheduler", "default-scheduler"),
         Process("kube-controller-manager", "controllers", "kube-controller-manager"),
         Process("cloud-controller-manager", "cloud", "cloud-controller-manager"),
+        Process("csi-disk-controller", "cloud", "csi-disk-controller"),
     )
 }
 COMPONENTS: dict[str, tuple[str, ...]] = {
     "kube-scheduler": (Scheduler.name,),
     "kube-controller-manager": tuple(make.name for make in CONTROLLERS),
     "cloud-controller-manager": tuple(make.name for make in CLOUD_CONTROLLERS),
+    "csi-disk-controller": tuple(make.name for make in CSI_CONTROLLERS),
 }
-OPTIONAL = {"cloud-controller-manager": "cloud"}  # Which option of a cluster it takes to have one from the start.
+# Which option of a cluster it takes to have one from the start.
+OPTIONAL = dict.fromkeys(("cloud-controller-manager", "csi-disk-controller"), "cloud")
 
 
 def components(process: str) -> tuple[str, ...]:

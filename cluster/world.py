@@ -27,6 +27,7 @@ from cluster.apiserver.quorum import Etcd
 from cluster.apiserver.requests import Response
 from cluster.apiserver.server import Server
 from cluster.cloud import CONTROLLERS as CLOUD_CONTROLLERS
+from cluster.cloud import CSI_CONTROLLERS
 from cluster.cloud.provider import Cloud
 from cluster.controllers import CONTROLLERS
 from cluster.engine.agenda import Agenda
@@ -75,6 +76,7 @@ class World:
             "kube-scheduler": scheduler,  # type: ignore[dict-item]
             "kube-controller-manager": controllers,  # type: ignore[dict-item]
             clouds.MANAGER: {make.name: partial(make, self.around) for make in CLOUD_CONTROLLERS},
+            clouds.DRIVER: {make.name: partial(make, self.around) for make in CSI_CONTROLLERS},
         }
         self.switches: dict[str, Any] = {}  # What time controls changed this turn: `paused`, `speed`, `asleep`.
         self.checkpoints: list[tuple[int, int, int, bytes]] = []

@@ -3,6 +3,7 @@
 Read replicaset.py first, then nodelifecycle.py, tainteviction.py and deployment.py.
 """
 
+from cluster.controllers.attachdetach import AttachDetachController
 from cluster.controllers.certificateapproval import ApprovingController
 from cluster.controllers.certificatecleaning import CleaningController
 from cluster.controllers.certificatesigning import SigningController
@@ -68,4 +69,5 @@ CONTROLLERS = (
     ApprovingController,
     CleaningController,
     EphemeralVolumeController,
+    AttachDetachController,
 )

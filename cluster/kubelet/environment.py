@@ -151,6 +151,30 @@ def missing_volume(pod: Manifest, informers: Informers) -> str | None:
     return None
 
 
+def unattached_volume(pod: Manifest, node: str, informers: Informers) -> str | None:
+    """The first volume that must be attached to the node first, and is not; None: there is none."""
+    for volume in pod["spec"].get("volumes") or ():
+        if "persistentVolumeClaim" not in volume and "ephemeral" not in volume:
+            continue
+        name = (volume.get("persistentVolumeClaim") or {}).get("claimName") or f"{meta.name(pod)}-{volume['name']}"
+        claim = informers.get("PersistentVolumeClaim", meta.namespace(pod), name)
+        disk = informers.get("PersistentVolume", "", claim["spec"].get("volumeName", "")) if claim is not None else None
+        driver = ((disk or {}).get("spec") or {}).get("csi", {}).get("driver")
+        if disk is None or not driver:
+            continue
+        known = informers.get("CSIDriver", "", driver)
+        if known is not None and not known["spec"].get("attachRequired", True):
+            continue
+        informers.add_index("VolumeAttachment", "node", lambda one: [one["spec"]["nodeName"]])
+        for attachment in informers.by_index("VolumeAttachment", "node", node):
+            mine = attachment["spec"]["source"].get("persistentVolumeName") == meta.name(disk)
+            if mine and not meta.is_deleting(attachment) and (attachment.get("status") or {}).get("attached"):
+                break
+        else:
+            return str(volume["name"])
+    return None
+
+
 def _keys(obj: Manifest) -> set[str]:
     return {*(obj.get("data") or {}), *(obj.get("binaryData") or {})}
 

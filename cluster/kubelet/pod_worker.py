@@ -22,12 +22,13 @@ from cluster.engine.informer import Informers
 from cluster.engine.recorder import Recorder
 from cluster.kubelet import environment, pod_status, scripts
 from cluster.kubelet.containers import Containers, Plan
-from cluster.objects import Manifest, conditions, meta
+from cluster.objects import Manifest, conditions, meta, times
 from cluster.runtime.containers import Record
 from cluster.runtime.cri import Runtime
 from cluster.runtime.network import NoAddressLeft
 
 RETRY = 10 * SECOND  # Until a missing ConfigMap or a full address range is looked at again.
+MOUNT_PATIENCE = 123 * SECOND  # podAttachAndMountTimeout: so long nothing is said of volumes that don't come.
 FORCED_GRACE = 2 * SECOND  # What a pod gets that was deleted by force.
 TERMINAL = ("Succeeded", "Failed")
 
@@ -122,6 +123,10 @@ class PodWorker:
             self.recorder.event(pod, "Warning", "FailedMount", problem)
             plan.retry_at = self.clock.now + (SECOND // 2 if plan.fresh else RETRY)
             return None
+        waiting = environment.unattached_volume(pod, pod["spec"]["nodeName"], self.informers)
+        if waiting is not None:
+            self._wait_for_volume(pod, plan, waiting)
+            return None
         own = not pod["spec"].get("hostNetwork")
         if own and cidr is None:
             plan.retry_at = self.clock.now + RETRY
@@ -136,6 +141,17 @@ class PodWorker:
             self.recorder.event(pod, "Warning", "FailedCreatePodSandBox", sandbox_error(uid, str(error)))
             plan.retry_at = self.clock.now + RETRY
             return None
+
+    def _wait_for_volume(self, pod: Manifest, plan: Plan, volume: str) -> None:
+        """A volume is not attached yet. The kubelet looks often, and complains after two minutes."""
+        started = (pod.get("status") or {}).get("startTime")
+        if started and self.clock.unix() - times.parse(started) >= MOUNT_PATIENCE:
+            where = f"unmounted volumes=[{volume}], unattached volumes=[], failed to process volumes=[]"
+            message = f"Unable to attach or mount volumes: {where}: context deadline exceeded"
+            self.recorder.event(pod, "Warning", "FailedMount", message)
+            plan.retry_at = self.clock.now + RETRY
+        else:
+            plan.retry_at = self.clock.now + SECOND
 
     def _is_over(self, pod: Manifest, plan: Plan) -> bool:
         """Will nothing of this pod run again? Sidecars don't count: they end with the rest."""

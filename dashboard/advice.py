@@ -1,4 +1,4 @@
-"""What would make a pending pod fit, in sentences: the search of cluster/scheduler/whatif.py, on committed rows.
+"""What would make a pod fit, in sentences: the search of cluster/scheduler/whatif.py, on committed rows.
 
 An answer is kept for a moment, since the page asks again whenever something changes.
 """
@@ -19,17 +19,20 @@ from dashboard.panels import scheduler_configuration
 KEPT = 64  # Answers kept.
 FRESH = 3.0  # Seconds.
 MOST_NODES = 1_000  # In larger clusters the search would keep everybody waiting.
-_answers: dict[tuple[int, str], tuple[float, dict[str, Any]]] = {}
+_answers: dict[tuple[int, str, str], tuple[float, dict[str, Any]]] = {}
 
 
-def about(cluster: Cluster, pod: Manifest) -> dict[str, Any]:
-    """{advice: [{changes: [{text, line}]}], obstacles: {node: [reasons]}} for a pod without a node."""
-    key, now = (cluster.pk, meta.uid(pod)), time.monotonic()
+def about(cluster: Cluster, pod: Manifest, node: str = "") -> dict[str, Any]:
+    """{advice: [{changes: [{text, line}]}], obstacles: {node: [reasons]}, left_out: nodes, if there are too many}.
+
+    Of a pod that runs: as if it had to find a node now. `node`: what would make it fit there. Errors: KeyError.
+    """
+    key, now = (cluster.pk, f"{meta.uid(pod)}/{meta.generation(pod)}", node), time.monotonic()
     known = _answers.get(key)
     if known is None or now - known[0] > FRESH:
         if len(_answers) >= KEPT:
             _answers.clear()
-        known = _answers[key] = (now, _search(cluster, pod))
+        known = _answers[key] = (now, _search(cluster, pod, node))
     found = known[1]
     return {
         "advice": [
@@ -37,19 +40,24 @@ def about(cluster: Cluster, pod: Manifest) -> dict[str, Any]:
             for each in found["advice"]
         ],
         "obstacles": found["obstacles"],
+        "left_out": found["left_out"],
     }
 
 
-def _search(cluster: Cluster, pod: Manifest) -> dict[str, Any]:
+def _search(cluster: Cluster, pod: Manifest, node: str) -> dict[str, Any]:
     told = configuration.read(scheduler_configuration.text_of(cluster))
     scene = whatif.Scene(informers_of(cluster), told)
-    if len(scene.nodes) > MOST_NODES:
-        return {"advice": [], "obstacles": {}}
+    if len(scene.nodes) > MOST_NODES and not node:
+        return {"advice": [], "obstacles": {}, "left_out": len(scene.nodes)}
+    runs = bool(pod["spec"].get("nodeName"))
+    if runs:
+        pod = whatif.unbound(scene, pod)
     obstacles = {
-        node: [reason for refused in found for reason in refused.reasons]
-        for node, found in whatif.why_not(scene, pod).items()
+        name: [reason for refused in found for reason in refused.reasons]
+        for name, found in whatif.why_not(scene, pod, node).items()
     }
-    return {"advice": whatif.smallest(scene, pod), "obstacles": obstacles}
+    wanted = node or not runs
+    return {"advice": whatif.smallest(scene, pod, node) if wanted else [], "obstacles": obstacles, "left_out": 0}
 
 
 def informers_of(cluster: Cluster) -> Informers:

@@ -166,13 +166,19 @@ def why_not(scene: Scene, pod: Manifest, name: str = "") -> dict[str, list[Rejec
     return {node: scene.refusals(pod, node) for node in ([name] if name else scene.nodes)}
 
 
-def smallest(scene: Scene, pod: Manifest) -> list[Advice]:
-    """The smallest changes that would make `pod` fit, at most ADVICE; empty: none was found."""
+def unbound(scene: Scene, pod: Manifest) -> Manifest:
+    """A pod that runs, as it would be if it had to find a node now; in the scene it takes no room any more."""
+    scene.snapshot.remove_pod(meta.key(pod))
+    return {**pod, "spec": {field: value for field, value in pod["spec"].items() if field != "nodeName"}}
+
+
+def smallest(scene: Scene, pod: Manifest, name: str = "") -> list[Advice]:
+    """The smallest changes that would make `pod` fit, at most ADVICE; empty: none was found. `name`: on that node."""
     at_once = list(_of_the_pod(scene, pod))
     if at_once:
         return at_once
     found, trials = [], 0
-    for node in _likeliest(scene, pod):
+    for node in [scene.nodes[name]] if name else _likeliest(scene, pod):
         queue = [State(pod, node, frozenset(), ())]
         while queue and trials < TRIALS:
             state, trials = queue.pop(0), trials + 1
@@ -183,7 +189,7 @@ def smallest(scene: Scene, pod: Manifest) -> list[Advice]:
                 continue
             if len(state.changes) < STEPS:
                 queue += [each for fix in FIXES.get(refused[0].plugin, ()) for each in fix(scene, state, refused[0])]
-    return _best([*found, *_another_node(scene, pod)])
+    return _best(found if name else [*found, *_another_node(scene, pod)])
 
 
 def _best(found: list[Advice]) -> list[Advice]:

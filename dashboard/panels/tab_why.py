@@ -8,14 +8,15 @@ from typing import Any
 import orjson
 
 from cluster import why
-from cluster.models import Verdict
-from cluster.objects import Manifest, errors, meta
+from cluster.models import Cluster, Verdict
+from cluster.objects import Manifest, errors, meta, pods
 from cluster.scheduler import explain
-from dashboard import advice, story
+from dashboard import advice, reads, story
 from dashboard.panels.panel import View
 
 TEXTURES = 5
 SHOWN = 50  # Nodes whose obstacles are listed.
+CHOICES = 500  # Nodes that can be chosen from.
 BEST = 6  # Scored nodes that are shown at once; the others unfold.
 
 
@@ -49,21 +50,37 @@ def scheduling(view: View, obj: Manifest | None) -> dict[str, Any]:
     """What the scheduler thought of each node when it last looked at the pod; empty for everything else."""
     if obj is None or obj["kind"] != "Pod":
         return {}
-    return verdict_of(view, obj) | advice_for(view, obj)
+    verdict = verdict_body(view.cluster, obj)
+    rows = verdict_rows(verdict) if verdict is not None else {}
+    if meta.is_deleting(obj) or pods.is_terminal(obj):
+        return rows
+    return rows | (elsewhere(view, obj, verdict) if obj["spec"].get("nodeName") else advice_for(view, obj))
 
 
 def advice_for(view: View, pod: Manifest) -> dict[str, Any]:
     """For a pod that waits: all that stands against each node, and the smallest changes that would help."""
-    if pod["spec"].get("nodeName") or meta.is_deleting(pod):
-        return {}
     found = advice.about(view.cluster, pod)
     obstacles = [{"node": node, "reasons": reasons} for node, reasons in found["obstacles"].items()]
-    return {"advice": found["advice"], "obstacles": obstacles[:SHOWN]}
+    return {"advice": found["advice"], "obstacles": obstacles[:SHOWN], "left_out": found["left_out"]}
 
 
-def verdict_of(view: View, obj: Manifest) -> dict[str, Any]:
-    body = Verdict.objects.filter(pk=f"{view.cluster.pk}:{meta.uid(obj)}").values_list("body", flat=True).first()
-    return {} if body is None else verdict_rows(orjson.loads(bytes(body)))
+def elsewhere(view: View, pod: Manifest, verdict: dict[str, Any] | None) -> dict[str, Any]:
+    """For a pod that runs: why not there? For a node of the reader's choice, then and now, and what would help."""
+    own = pod["spec"]["nodeName"]
+    names = [meta.name(node) for node in reads.listing(view.cluster, "Node") if meta.name(node) != own]
+    chosen = view.wish("node")
+    found: dict[str, Any] = {"others": names[:CHOICES], "node": chosen}
+    if chosen not in names:
+        return found | {"node": ""}
+    told = advice.about(view.cluster, pod, chosen)
+    then = explain.why_not(verdict, chosen).text if verdict is not None else ""
+    return found | {"then": then, "now": told["obstacles"].get(chosen, []), "there": told["advice"]}
+
+
+def verdict_body(cluster: Cluster, pod: Manifest) -> dict[str, Any] | None:
+    """What is kept of the scheduler's decision; None: nothing."""
+    body = Verdict.objects.filter(pk=f"{cluster.pk}:{meta.uid(pod)}").values_list("body", flat=True).first()
+    return None if body is None else orjson.loads(bytes(body))
 
 
 def verdict_rows(verdict: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,21 @@ def test_why_tells_the_verdict_node_by_node_and_the_chain(client: Client, cluste
     assert f"{meta.name(pod)} was created for ReplicaSet" in page
 
 
+def test_of_a_pod_that_runs_one_can_ask_why_not_on_another_node(client: Client, cluster):
+    pod = cluster.pods_of("web")[0]
+    names = [meta.name(node) for node in cluster.objects("Node")]
+    other = next(name for name in names if name != pod["spec"]["nodeName"])
+    cluster.patch(cluster.get("Node", other, ""), {"spec": {"unschedulable": True}})
+    cluster.run_for(2)
+    asked = f"/view/default/panel/inspector?kind=Pod&key={meta.key(pod)}"
+
+    assert f"<option>{other}</option>" in client.get(asked).content.decode()
+    page = client.get(f"{asked}&node={other}").content.decode()
+    assert "node(s) were unschedulable" in page
+    assert f"kubectl uncordon {other}" in page
+    assert "Why not on" in client.get(f"{asked}&node=nowhere").content.decode()
+
+
 def test_a_pod_that_fits_nowhere_is_told_why_not_for_each_node(client: Client, cluster):
     big = {"requests": {"cpu": "64"}}
     container = {"name": "main", "image": "nginx:1.27", "resources": big}

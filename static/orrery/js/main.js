@@ -133,7 +133,7 @@ function style(mode) {
 
 // --- The inspector -----------------------------------------------------------------------------------------------------
 
-const open = { kind: '', key: '', tab: 'why' };
+const open = { kind: '', key: '', tab: 'why', node: '' }; // `node`: "why not there?" was asked about it.
 
 /** The open object as the map names it. */
 const address = () => (open.kind === 'Pod' ? `Pod/${open.key}` : `${open.kind}//${open.key.replace(/^\//, '')}`);
@@ -142,9 +142,9 @@ const address = () => (open.kind === 'Pod' ? `Pod/${open.key}` : `${open.kind}//
 function inspect(kind, key, tab = open.tab, quietly = false) {
   if (!kind) return;
   const same = open.kind === kind && open.key === key && open.tab === tab;
-  Object.assign(open, { kind, key, tab });
+  Object.assign(open, { kind, key, tab, node: same ? open.node : '' });
   diagram.select(address());
-  const query = new URLSearchParams({ kind, key: key.replace(/^\//, ''), tab });
+  const query = new URLSearchParams({ kind, key: key.replace(/^\//, ''), tab, ...(open.node && { node: open.node }) });
   htmx.ajax('GET', `${boot.panel}inspector?${query}`, { target: '#inspector', swap: same ? 'innerMorph' : 'innerHTML' });
   if (!quietly && innerWidth <= 760) view('insp');
 }
@@ -264,6 +264,10 @@ document.addEventListener('click', (event) => {
   else if ('modeTable' in dataset) { chosen = true; style('table'); table.filter.value = dataset.modeTable; table.draw(); }
   else if (dataset.centre) { centre(dataset.centre, dataset.query ?? ''); target.closest('[popover]')?.hidePopover(); if (innerWidth <= 760) view('map'); }
   else if (dataset.view) { if (dataset.view === 'map') centre('map'); view(dataset.view); }
+});
+
+document.addEventListener('change', ({ target }) => {
+  if (target.matches('[data-elsewhere]')) { open.node = target.value; inspect(open.kind, open.key, open.tab, true); }
 });
 
 $('#sheet').addEventListener('click', ({ target }) => { if (target === $('#sheet')) $('#sheet').close(); });

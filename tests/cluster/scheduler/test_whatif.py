@@ -217,3 +217,22 @@ def test_a_search_leaves_the_scene_as_it_was():
     assert sum(len(info.pods) for info in scene.snapshot.nodes) == sum(
         bool(p["spec"].get("nodeName")) for p in cluster.objects("Pod")
     )
+
+
+def test_a_pod_that_runs_is_asked_about_as_if_it_had_to_find_a_node_now():
+    cluster = a_cluster(nodes=2)
+    cluster.create(a_deployment("web", 1, resources={"requests": {"cpu": "3"}}))
+    cluster.run_for(10)
+    pod = cluster.pods_of("web")[0]
+    own = pod["spec"]["nodeName"]
+    other = next(name for name in ("worker-1", "worker-2") if name != own)
+    cordon(cluster, other)
+    cluster.run_for(5)
+    scene = whatif.Scene(cluster.world.informers)
+    pod = whatif.unbound(scene, pod)
+
+    found = whatif.why_not(scene, pod)
+    assert found[own] == [], "its own room is free for it"
+    assert [each.plugin for each in found[other]] == ["NodeUnschedulable", "TaintToleration"]
+    there = whatif.smallest(scene, pod, other)
+    assert [(each.node, each.changes[0].line) for each in there] == [(other, f"kubectl uncordon {other}")]

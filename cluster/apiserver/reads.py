@@ -277,6 +277,16 @@ class Reader:
         rows = self.rows("SELECT body FROM cluster_member WHERE id = %s", [f"{found.id}:quorum"])
         return not rows or bool(orjson.loads(bytes(rows[0][0]))["writable"])
 
+    def control_plane(self, cluster: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The tables `processes` and `members` of cluster `cluster` (its name); empty if nobody knows it."""
+        found = self.cluster(cluster)
+        tables = [self._cells(table, found.id) if found else {} for table in ("cluster_process", "cluster_member")]
+        return tables[0], tables[1]
+
+    def _cells(self, table: str, cluster: int) -> dict[str, Any]:
+        rows = self.rows(f"SELECT id, body FROM {table} WHERE id >= %s AND id < %s", [f"{cluster}:", f"{cluster};"])
+        return {identity.partition(":")[2]: orjson.loads(bytes(body)) for identity, body in rows}
+
     def machine(self, cluster: int, node: str) -> dict[str, Any] | None:
         rows = self.rows("SELECT body FROM cluster_machine WHERE id = %s", [f"{cluster}:{node}"])
         return orjson.loads(bytes(rows[0][0])) if rows else None

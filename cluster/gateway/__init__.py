@@ -177,7 +177,7 @@ async def _read(request: Request, resource: Resource, target: Target, watching: 
     verbs = resource.subresources[target.subresource].verbs if target.subresource else resource.verbs
     if "get" not in verbs or (watching and "watch" not in verbs):
         raise errors.MethodNotAllowed()
-    if not watching:
+    if not watching and resource.computed is None:
         quorum.demand(request)
     if watching:
         await watch.stream(request, resource, target)

@@ -94,7 +94,8 @@ def get(request: Request, resource: Resource, target: Target) -> Reply:
     """GET of one object, its status or its scale."""
     form = request.form()
     if resource.computed is not None:
-        obj = next((o for o in resource.computed() if o["metadata"]["name"] == target.name), None)
+        made = resource.computed(*pool.reader().control_plane(request.cluster))
+        obj = next((o for o in made if o["metadata"]["name"] == target.name), None)
         if obj is None:
             raise errors.InternalError(f"Component not found: {target.name}")
         return Reply(200, form.media, encode(form, as_asked(request, form, resource.group, resource.kind, obj, 0)))
@@ -145,7 +146,8 @@ def _answer(reader: Reader, cluster: str, resource: Resource, prefix: str, optio
     """The whole answer, made in a thread: a large list takes a while."""
     metadata: Manifest
     if resource.computed is not None:
-        chosen = [obj for obj in resource.computed() if options.selection.matches(obj)]
+        made = resource.computed(*reader.control_plane(cluster))
+        chosen = [obj for obj in made if options.selection.matches(obj)]
         page, metadata = Page(0, 0, [orjson.dumps(obj) for obj in chosen]), {}
     else:
         page = page_of(reader, cluster, resource, prefix, options)

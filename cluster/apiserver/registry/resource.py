@@ -64,7 +64,7 @@ class Resource:
     orphans: bool = False  # Does a deletion that says nothing leave dependents alone? (jobs, replication controllers)
     returns_deleted: bool = False  # Does DELETE answer with the object?
     deprecated: str = ""  # What every answer about this version of the kind warns of.
-    computed: Callable[[], tuple[Manifest, ...]] | None = None  # Objects that are never stored: made when asked for.
+    computed: Callable[..., tuple[Manifest, ...]] | None = None  # Never stored; made of (processes, members).
     stored_as: str = ""  # Kind whose storage this version of the kind shares (events.k8s.io).
     to_stored: Change | None = None
     from_stored: Change | None = None

@@ -29,6 +29,7 @@ Read next: profile.py, which builds what is said here.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import yaml
@@ -54,6 +55,7 @@ from cluster.scheduler.profile import DEFAULT_PLUGINS, PLUGINS, POINTS, SCHEDULE
 from cluster.scheduler.queue import FIRST_BACKOFF, LAST_BACKOFF
 
 LIMIT = 64 << 10  # Characters of a configuration.
+REMEMBERED = 16  # Texts that were read: a page asks again and again, and YAML is slow.
 MOST_PROFILES = 16  # Each looks at all nodes for itself.
 MOST_SCORE = (1 << 63) - 1  # What all weights together may come to.
 GROUP, KIND = "kubescheduler.config.k8s.io", "KubeSchedulerConfiguration"
@@ -132,6 +134,7 @@ class Configuration(NamedTuple):
 DEFAULT = Configuration()
 
 
+@lru_cache(maxsize=REMEMBERED)
 def read(text: str) -> Configuration:
     """The configuration in `text`, YAML or JSON; empty: the default one. Errors: BadRequest: what is wrong with it."""
     if not text.strip():

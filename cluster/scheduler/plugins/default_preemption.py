@@ -6,8 +6,7 @@ nodes the one that hurts least wins. The pod isn't bound now: it is *nominated* 
 its victims have stopped.
 
 Mirrors:  kubernetes/pkg/scheduler/framework/plugins/defaultpreemption; framework/preemption (preemption.go)
-Left out: extenders; plugins that look beyond one node while trying;
-          taking back the nomination of less important pods.
+Left out: extenders; taking back the nomination of less important pods.
 """
 
 from collections.abc import Callable, Mapping

@@ -91,6 +91,8 @@ def played(session: Session) -> Iterator[Step]:
         command = case["cmd"]
         if command.startswith("kubectl label pod solo") and not pods:  # When the recorder noted a pod to delete later.
             pods = sorted(name.removeprefix("pod/") for name in session.names("pods", namespace))
+        if "(no change)" in case["stdout"]:  # kubectl compares the whole object: it must be at rest.
+            session.let_pass(PAUSE)
         if command != "kubectl apply -f misc.yaml":
             yield _step(session, case, namespace, pods)
             continue

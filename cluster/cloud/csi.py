@@ -23,20 +23,22 @@ from cluster.engine.controller import Component
 from cluster.engine.provider import Call
 from cluster.objects import Manifest, meta, quantity
 from cluster.objects.errors import NotFound
+from cluster.objects.nodes import ZONE
 from cluster.objects.storage import (
     DEFAULT_CLASS,
     PROVISIONED_BY,
     PROVISIONERS,
     SELECTED_NODE,
     class_of,
+    node_of,
     phase,
     request,
+    volume_of,
     waits_for_consumer,
 )
 
 DRIVER = "disk.csi.orrery"
 STORAGE_CLASS = "cloud-disk"
-ZONE = "topology.kubernetes.io/zone"
 FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer"
 GIBIBYTE = 1 << 30
 CODES = {  # How the driver tells the cloud's refusals, by their first word.
@@ -107,8 +109,7 @@ class CsiRegistrar(Component):
         mine = {"name": DRIVER, "nodeID": machine, "topologyKeys": [ZONE], "allocatable": {"count": ATTACHED_MOST}}
         known = self.informers.get("CSINode", "", name)
         if known is None:
-            owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": meta.uid(node)}
-            metadata = {"name": name, "ownerReferences": [owner]}
+            metadata = {"name": name, "ownerReferences": [meta.owner_reference(node, controller=False)]}
             body = {"apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": metadata}
             self.client.create({**body, "spec": {"drivers": [mine]}})
             return
@@ -119,7 +120,7 @@ class CsiRegistrar(Component):
 
 
 class CsiProvisioner(Caller):
-    """Queue keys: `claim/<namespace>/<name>`, `volume/<name>`."""
+    """Queue keys: `claim/<namespace>/<name>`, `volume/<name>`, `disk/<name>`: one that is nobody's and has to go."""
 
     name = "csi-provisioner"
     source = f"{DRIVER}_csi-provisioner"
@@ -150,6 +151,8 @@ class CsiProvisioner(Caller):
         what, _, key = item.partition("/")
         if what == "claim":
             self._look_at_claim(item, self.informers.by_key("PersistentVolumeClaim", key))
+        elif what == "disk":
+            self.ask(item, "DeleteDisk", {"name": key})
         else:
             self._look_at_volume(item, self.informers.by_key("PersistentVolume", key))
 
@@ -165,8 +168,11 @@ class CsiProvisioner(Caller):
             return
         node, selected = None, meta.annotations(claim).get(SELECTED_NODE, "")
         if waits_for_consumer(entry):
+            if not selected:
+                return
             node = self.informers.get("Node", "", selected)
             if node is None:
+                self._take_back_choice(claim)
                 return
         message = f'External provisioner is provisioning volume for claim "{meta.key(claim)}"'
         self.recorder.event(claim, "Normal", "Provisioning", message)
@@ -177,12 +183,14 @@ class CsiProvisioner(Caller):
 
     def answered(self, item: str, call: Call, result: Any) -> None:
         what, _, key = item.partition("/")
+        if what == "disk":
+            return
         if what == "volume":
             self._forget_volume(key)
             return
         claim = self.informers.by_key("PersistentVolumeClaim", key)
-        if claim is None or volume_name(claim) != call.arguments["name"]:
-            self.ask(item, "DeleteDisk", {"name": call.arguments["name"]})  # Made for somebody who is gone.
+        if claim is None or volume_name(claim) != call.arguments["name"]:  # Made for somebody who is gone.
+            self.queue.add(f"disk/{call.arguments['name']}")
             return
         entry = self.informers.get("StorageClass", "", class_of(claim)) or {}
         self.client.create(volume_for(claim, entry, result))
@@ -191,22 +199,22 @@ class CsiProvisioner(Caller):
 
     def refused(self, item: str, call: Call, why: str) -> None:
         what, _, key = item.partition("/")
-        if what == "volume":
-            volume = self.informers.by_key("PersistentVolume", key)
-            if volume is not None:
-                self.recorder.event(volume, "Warning", "VolumeFailedDelete", rpc_error(why))
-            self.retry(item)
-            return
-        claim = self.informers.by_key("PersistentVolumeClaim", key)
-        if claim is None or call.operation == "DeleteDisk":
-            return
-        said, name = rpc_error(why), class_of(claim)
-        message = f'failed to provision volume with StorageClass "{name}": {said}'
-        self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
-        if "code = ResourceExhausted" in said and SELECTED_NODE in meta.annotations(claim):
-            patch = {"metadata": {"annotations": {SELECTED_NODE: None}}}
-            self.client.patch("PersistentVolumeClaim", meta.namespace(claim), meta.name(claim), patch)
+        said = rpc_error(why)
+        volume = self.informers.by_key("PersistentVolume", key) if what == "volume" else None
+        claim = self.informers.by_key("PersistentVolumeClaim", key) if what == "claim" else None
+        if volume is not None:
+            self.recorder.event(volume, "Warning", "VolumeFailedDelete", said)
+        if claim is not None:
+            message = f'failed to provision volume with StorageClass "{class_of(claim)}": {said}'
+            self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
+            if "code = ResourceExhausted" in said and SELECTED_NODE in meta.annotations(claim):
+                self._take_back_choice(claim)
         self.retry(item)
+
+    def _take_back_choice(self, claim: Manifest) -> None:
+        """The scheduler has to think of another node."""
+        patch = {"metadata": {"annotations": {SELECTED_NODE: None}}}
+        self.client.patch("PersistentVolumeClaim", meta.namespace(claim), meta.name(claim), patch)
 
     # --- deleting -----------------------------------------------------------------------------------------------
 
@@ -214,9 +222,8 @@ class CsiProvisioner(Caller):
         if volume is None or not _is_to_go(volume):
             return
         for attachment in self.informers.list("VolumeAttachment"):
-            spec = attachment["spec"]
-            if spec["source"].get("persistentVolumeName") == meta.name(volume):
-                said = f"persistentvolume {meta.name(volume)} is still attached to node {spec['nodeName']}"
+            if volume_of(attachment) == meta.name(volume):
+                said = f"persistentvolume {meta.name(volume)} is still attached to node {node_of(attachment)}"
                 self.recorder.event(volume, "Warning", "VolumeFailedDelete", said)
                 self.retry(item)
                 return
@@ -265,17 +272,17 @@ def volume_for(claim: Manifest, entry: Manifest, disk: Manifest) -> Manifest:
     reference["resourceVersion"] = claim["metadata"]["resourceVersion"]
     metadata = {"name": volume_name(claim), "annotations": {PROVISIONED_BY: DRIVER}, "finalizers": [FINALIZER]}
     reach = {"matchExpressions": [{"key": ZONE, "operator": "In", "values": [disk["zone"]]}]}
+    source = {"driver": DRIVER, "fsType": "ext4", "volumeHandle": disk["name"], "volumeAttributes": {"id": disk["id"]}}
     spec: Manifest = {
         "accessModes": claim["spec"].get("accessModes"),
         "capacity": {"storage": f"{disk['gib']}Gi"},
         "claimRef": reference,
-        "csi": {"driver": DRIVER, "fsType": "ext4", "volumeHandle": disk["name"]},
+        "csi": source,
         "nodeAffinity": {"required": {"nodeSelectorTerms": [reach]}},
         "persistentVolumeReclaimPolicy": entry.get("reclaimPolicy", "Delete"),
         "storageClassName": class_of(claim),
         "volumeMode": claim["spec"].get("volumeMode") or "Filesystem",
     }
-    spec["csi"]["volumeAttributes"] = {"id": disk["id"]}
     if entry.get("mountOptions"):
         spec["mountOptions"] = entry["mountOptions"]
     return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": spec}

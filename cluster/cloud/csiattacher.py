@@ -14,6 +14,7 @@ from cluster.engine.calls import Caller
 from cluster.engine.provider import Call
 from cluster.objects import Manifest, meta
 from cluster.objects.errors import NotFound
+from cluster.objects.storage import handle_of, is_attached, node_of, volume_of
 
 FINALIZER = f"external-attacher/{DRIVER.replace('.', '-')}"
 
@@ -43,10 +44,9 @@ class CsiAttacher(Caller):
         attachment = self.informers.get("VolumeAttachment", "", item)
         if attachment is None:
             return
-        name = attachment["spec"]["source"].get("persistentVolumeName", "")
+        name = volume_of(attachment)
         volume = self.informers.get("PersistentVolume", "", name)
-        handle = (volume["spec"].get("csi") or {}).get("volumeHandle", name) if volume is not None else name
-        what = {"name": handle, "node": attachment["spec"]["nodeName"]}
+        what = {"name": handle_of(volume) if volume is not None else name, "node": node_of(attachment)}
         finalizers = attachment["metadata"].get("finalizers") or []
         if meta.is_deleting(attachment):
             if FINALIZER in finalizers:
@@ -54,7 +54,7 @@ class CsiAttacher(Caller):
             return
         if FINALIZER not in finalizers:
             self.client.patch("VolumeAttachment", "", item, {"metadata": {"finalizers": [*finalizers, FINALIZER]}})
-        if not (attachment.get("status") or {}).get("attached"):
+        if not is_attached(attachment):
             self.ask(item, "AttachDisk", what)
 
     def answered(self, item: str, call: Call, result: Any) -> None:

@@ -14,12 +14,21 @@ Read next: cluster/cloud/csiattacher.py, a driver's side.
 """
 
 import hashlib
+from typing import Any
 
 from cluster.engine.clock import MINUTE
 from cluster.engine.controller import Controller
 from cluster.objects import Manifest, meta, nodes, pods
 from cluster.objects.errors import NotFound
-from cluster.objects.storage import claims_of
+from cluster.objects.storage import (
+    claims_of,
+    driver_of,
+    handle_of,
+    is_attached,
+    needs_attaching,
+    node_of,
+    volume_of,
+)
 
 FORCE_AFTER = 6 * MINUTE  # --attach-detach-reconcile-max-wait-unmount-duration
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
@@ -30,7 +39,8 @@ TAKEN = "Volume is already exclusively attached to one node and can't be attache
 class AttachDetachController(Controller):
     """Queue keys: names of volumes, `node/<name>`, `tell/<attachment>`.
 
-    Memory: `since/<attachment>`: when it was last needed; `told/<volume>/<node>`: the pods there know why they wait.
+    Memory: `since/<volume>` {node: when nobody there needed it any more}, `told/<volume>` [uid of a pod that knows why
+    it waits]; nothing of volumes that are where they should be.
     """
 
     name = "persistentvolume-attach-detach-controller"
@@ -40,12 +50,17 @@ class AttachDetachController(Controller):
     def watch(self) -> None:
         super().watch()
         self.informers.add_index("Pod", "claims", claims_of)
-        self.informers.add_index("VolumeAttachment", "volume", lambda one: [volume_of(one)])
-        self.informers.add_index("VolumeAttachment", "node", lambda one: [one["spec"]["nodeName"]])
+        self.informers.add_index("VolumeAttachment", "volume", lambda attachment: [volume_of(attachment)])
+        self.informers.add_index("VolumeAttachment", "node", lambda attachment: [node_of(attachment)])
         self.informers.subscribe("Pod", self._pod_changed, self.name)
         self.informers.subscribe("PersistentVolumeClaim", self._claim_changed, self.name)
         self.informers.subscribe("VolumeAttachment", self._attachment_changed, self.name)
         self.informers.subscribe("Node", self._node_changed, self.name)
+
+    def start(self) -> None:
+        super().start()
+        for attachment in self.informers.list("VolumeAttachment"):  # Also of volumes that went meanwhile.
+            self._attachment_changed(None, attachment)
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         pod = new or old or {}
@@ -64,8 +79,8 @@ class AttachDetachController(Controller):
         self.queue.add(volume_of(attachment))
         if new is not None and old is not None and _news(old) != _news(new):
             self.queue.add(f"tell/{meta.name(new)}")
-        if new is None or old is None or _is_attached(new) != _is_attached(old):
-            self.queue.add(f"node/{attachment['spec']['nodeName']}")
+        if new is None or old is None or is_attached(new) != is_attached(old):
+            self.queue.add(f"node/{node_of(attachment)}")
 
     def _node_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         """A node that is gone, or said to be off, lets go of its volumes; so does one that answers again."""
@@ -85,34 +100,40 @@ class AttachDetachController(Controller):
     # --- one volume ---------------------------------------------------------------------------------------------
 
     def reconcile(self, volume: Manifest) -> None:
-        driver = (volume["spec"].get("csi") or {}).get("driver")
-        if not driver or not self._needs_attaching(driver):
+        driver = driver_of(volume)
+        if not driver or not needs_attaching(self.informers.get("CSIDriver", "", driver)):
             return
         users, there = self._users(volume), self.informers.by_index("VolumeAttachment", "volume", meta.name(volume))
-        for attachment in there:
-            if attachment["spec"]["nodeName"] in users:
-                self.memory.pop(f"since/{meta.name(attachment)}")
-            elif not meta.is_deleting(attachment):
-                self._let_go(volume, attachment)
-        at = {attachment["spec"]["nodeName"] for attachment in there}
+        unneeded = [one for one in there if node_of(one) not in users and not meta.is_deleting(one)]
+        self._let_go(volume, unneeded)
+        at = {node_of(attachment) for attachment in there}
+        alone = not any(mode in SHARED for mode in volume["spec"].get("accessModes") or ())
+        refused: list[Manifest] = []
         for node, wanting in users.items():
             if node in at:
                 continue
-            if at and not any(mode in SHARED for mode in volume["spec"].get("accessModes") or ()):
-                self._refuse(volume, node, wanting, users, at)
+            if at and alone:
+                refused += wanting
                 continue
             at.add(node)
             self._attach(volume, driver, node)
+        self._refuse(volume, refused, [pod for node in sorted(at) for pod in users.get(node, ())])
 
     def gone(self, key: str) -> None:
         """The volume is gone: nothing of it may stay attached."""
         for attachment in self.informers.by_index("VolumeAttachment", "volume", key):
             if not meta.is_deleting(attachment):
                 self._delete(attachment)
+        self._remember(f"since/{key}", {})
+        self._remember(f"told/{key}", [])
 
-    def _needs_attaching(self, driver: str) -> bool:
-        known = self.informers.get("CSIDriver", "", driver)
-        return known is None or bool(known["spec"].get("attachRequired", True))
+    def _remember(self, name: str, what: Any) -> None:
+        """Nothing is kept of what is as it should be."""
+        if what:
+            if self.memory.get(name) != what:
+                self.memory[name] = what
+        else:
+            self.memory.pop(name)
 
     def _users(self, volume: Manifest) -> dict[str, list[Manifest]]:
         """The pods that use the volume, by node, those first that came first."""
@@ -126,40 +147,38 @@ class AttachDetachController(Controller):
         return found
 
     def _attach(self, volume: Manifest, driver: str, node: str) -> None:
-        name = f"csi-{hashlib.sha256(f'{handle(volume)}{driver}{node}'.encode()).hexdigest()}"
+        name = f"csi-{hashlib.sha256(f'{handle_of(volume)}{driver}{node}'.encode()).hexdigest()}"
         spec = {"attacher": driver, "nodeName": node, "source": {"persistentVolumeName": meta.name(volume)}}
         body = {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": name}}
-        self.memory.pop(f"told/{meta.name(volume)}/{node}")
         self.client.create({**body, "spec": spec})
 
-    def _refuse(
-        self, volume: Manifest, node: str, wanting: list[Manifest], users: dict[str, list[Manifest]], at: set[str]
-    ) -> None:
-        """Multi-Attach: told once for each node, to the pods that wait there."""
-        mark = f"told/{meta.name(volume)}/{node}"
-        if mark in self.memory:
-            return
-        self.memory[mark] = True
-        others = [pod for other in sorted(at) for pod in users.get(other, ())]
-        for pod in wanting:
-            local = [meta.name(other) for other in others if meta.namespace(other) == meta.namespace(pod)]
+    def _refuse(self, volume: Manifest, waiting: list[Manifest], having: list[Manifest]) -> None:
+        """Multi-Attach: told once to each pod that waits at a node without the volume. `having`: who has it."""
+        mark = f"told/{meta.name(volume)}"
+        known = self.memory.get(mark, [])
+        for pod in waiting:
+            if meta.uid(pod) in known:
+                continue
+            local = [meta.name(other) for other in having if meta.namespace(other) == meta.namespace(pod)]
             said = f"Volume is already used by pod(s) {', '.join(local)}" if local else TAKEN
             message = f'Multi-Attach error for volume "{meta.name(volume)}" {said}'
             self.recorder.event(pod, "Warning", "FailedAttachVolume", message)
+        self._remember(mark, [meta.uid(pod) for pod in waiting])
 
-    def _let_go(self, volume: Manifest, attachment: Manifest) -> None:
+    def _let_go(self, volume: Manifest, unneeded: list[Manifest]) -> None:
         """Nobody needs it there. A node that does not answer may still have it mounted."""
-        node = self.informers.get("Node", "", attachment["spec"]["nodeName"])
-        mark, now = f"since/{meta.name(attachment)}", self.clock.now
-        since = self.memory.get(mark)
-        if since is None:
-            since = self.memory[mark] = now
-        if _lets_go(node) or now - since >= FORCE_AFTER:
-            self.memory.pop(mark)
-            self._delete(attachment)
-            return
-        note = f"{meta.name(volume)} is taken from {attachment['spec']['nodeName']}, which does not answer"
-        self.queue.add_after(meta.name(volume), since + FORCE_AFTER - now, note)
+        mark, now = f"since/{meta.name(volume)}", self.clock.now
+        before, since = self.memory.get(mark, {}), {}
+        for attachment in unneeded:
+            node = node_of(attachment)
+            began = before.get(node, now)
+            if _lets_go(self.informers.get("Node", "", node)) or now - began >= FORCE_AFTER:
+                self._delete(attachment)
+                continue
+            since[node] = began
+            note = f"{meta.name(volume)} is taken from {node}, which does not answer"
+            self.queue.add_after(meta.name(volume), began + FORCE_AFTER - now, note)
+        self._remember(mark, since)
 
     def _delete(self, attachment: Manifest) -> None:
         try:
@@ -176,8 +195,8 @@ class AttachDetachController(Controller):
         if attachment is None or volume is None:
             return
         error = (attachment.get("status") or {}).get("attachError")
-        for pod in self._users(volume).get(attachment["spec"]["nodeName"], ()):
-            if _is_attached(attachment):
+        for pod in self._users(volume).get(node_of(attachment), ()):
+            if is_attached(attachment):
                 message = f'AttachVolume.Attach succeeded for volume "{meta.name(volume)}" '
                 self.recorder.event(pod, "Normal", "SuccessfulAttachVolume", message)
             elif error is not None:
@@ -192,29 +211,16 @@ class AttachDetachController(Controller):
         found = []
         for attachment in self.informers.by_index("VolumeAttachment", "node", name):
             volume = self.informers.get("PersistentVolume", "", volume_of(attachment))
-            if _is_attached(attachment) and volume is not None:
-                unique = f"kubernetes.io/csi/{attachment['spec']['attacher']}^{handle(volume)}"
+            if is_attached(attachment) and volume is not None:
+                unique = f"kubernetes.io/csi/{attachment['spec']['attacher']}^{handle_of(volume)}"
                 found.append({"name": unique, "devicePath": ""})
         if found != ((node.get("status") or {}).get("volumesAttached") or []):
             self.client.patch("Node", "", name, {"status": {"volumesAttached": found or None}}, "status")
 
 
-def handle(volume: Manifest) -> str:
-    """What the volume is called, to its driver."""
-    return str((volume["spec"].get("csi") or {}).get("volumeHandle", ""))
-
-
-def volume_of(attachment: Manifest) -> str:
-    return str((attachment["spec"].get("source") or {}).get("persistentVolumeName", ""))
-
-
-def _is_attached(attachment: Manifest) -> bool:
-    return bool((attachment.get("status") or {}).get("attached"))
-
-
 def _news(attachment: Manifest) -> tuple[bool, str]:
     error = (attachment.get("status") or {}).get("attachError") or {}
-    return _is_attached(attachment), str(error.get("message", ""))
+    return is_attached(attachment), str(error.get("message", ""))
 
 
 def _uses(pod: Manifest) -> bool:

@@ -10,7 +10,7 @@ Mirrors:  kubernetes/pkg/controller/volume/ephemeral/controller.go; k8s.io/compo
 from cluster.engine.controller import Controller
 from cluster.objects import Manifest, meta
 from cluster.objects.errors import ApiError
-from cluster.objects.storage import claims_of, is_made_for
+from cluster.objects.storage import claim_of, claims_of, is_made_for
 
 
 class EphemeralVolumeController(Controller):
@@ -54,7 +54,7 @@ class EphemeralVolumeController(Controller):
             raise
 
     def _make(self, pod: Manifest, volume: Manifest) -> None:
-        name, namespace = f"{meta.name(pod)}-{volume['name']}", meta.namespace(pod)
+        name, namespace = claim_of(pod, volume) or "", meta.namespace(pod)
         known = self.informers.get("PersistentVolumeClaim", namespace, name)
         if known is not None:
             if not is_made_for(known, pod):

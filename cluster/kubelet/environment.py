@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta, quantity
+from cluster.objects.storage import claim_of, driver_of, is_attached, needs_attaching, volume_of
 
 REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z0-9_.-]+)\)")
 
@@ -154,23 +155,15 @@ def missing_volume(pod: Manifest, informers: Informers) -> str | None:
 def unattached_volume(pod: Manifest, node: str, informers: Informers) -> str | None:
     """The first volume that must be attached to the node first, and is not; None: there is none."""
     for volume in pod["spec"].get("volumes") or ():
-        if "persistentVolumeClaim" not in volume and "ephemeral" not in volume:
-            continue
-        name = (volume.get("persistentVolumeClaim") or {}).get("claimName") or f"{meta.name(pod)}-{volume['name']}"
-        claim = informers.get("PersistentVolumeClaim", meta.namespace(pod), name)
+        name = claim_of(pod, volume)
+        claim = informers.get("PersistentVolumeClaim", meta.namespace(pod), name) if name else None
         disk = informers.get("PersistentVolume", "", claim["spec"].get("volumeName", "")) if claim is not None else None
-        driver = ((disk or {}).get("spec") or {}).get("csi", {}).get("driver")
-        if disk is None or not driver:
+        driver = driver_of(disk) if disk is not None else ""
+        if disk is None or not driver or not needs_attaching(informers.get("CSIDriver", "", driver)):
             continue
-        known = informers.get("CSIDriver", "", driver)
-        if known is not None and not known["spec"].get("attachRequired", True):
-            continue
-        informers.add_index("VolumeAttachment", "node", lambda one: [one["spec"]["nodeName"]])
-        for attachment in informers.by_index("VolumeAttachment", "node", node):
-            mine = attachment["spec"]["source"].get("persistentVolumeName") == meta.name(disk)
-            if mine and not meta.is_deleting(attachment) and (attachment.get("status") or {}).get("attached"):
-                break
-        else:
+        there = informers.by_index("VolumeAttachment", "node", node)
+        mine = (one for one in there if volume_of(one) == meta.name(disk) and not meta.is_deleting(one))
+        if not any(is_attached(one) for one in mine):
             return str(volume["name"])
     return None
 

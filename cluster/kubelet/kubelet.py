@@ -25,6 +25,7 @@ from cluster.kubelet.pod_worker import PodWorker
 from cluster.kubelet.sessions import TIMER, StreamingServer
 from cluster.objects import Manifest, conditions, meta
 from cluster.objects.errors import ApiError, NotFound
+from cluster.objects.storage import node_of
 from cluster.runtime import machines
 from cluster.runtime.cri import Runtime
 from cluster.runtime.sessions import Sessions
@@ -63,6 +64,7 @@ class Kubelet(Component):
     def watch(self) -> None:
         self.informers.add_index("Pod", "node", _node_of)
         self.informers.add_index("Node", "name", _name_of)
+        self.informers.add_index("VolumeAttachment", "node", lambda attachment: [node_of(attachment)])
         self.informers.route("Pod", "node", self.node, self._pod_changed, self.name)
         self.informers.route("Node", "name", self.node, self._node_changed, self.name)
 

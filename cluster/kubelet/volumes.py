@@ -16,6 +16,7 @@ import re
 from cluster.engine.informer import Informers
 from cluster.kubelet import environment
 from cluster.objects import Manifest, meta
+from cluster.objects.storage import claim_of
 from cluster.runtime.live.files import Mount
 
 TOKEN = "token"
@@ -53,13 +54,12 @@ def _mount(
         return Mount(path, data=data, readonly=True, source="tmpfs", kind="tmpfs")
     readonly = bool(mount.get("readOnly"))
     inside_disk = f"/{subpath.strip('/')}" if subpath else ""
-    claim = volume.get("persistentVolumeClaim")
-    if "ephemeral" in volume:
-        claim = {"claimName": f"{meta.name(pod)}-{volume['name']}"}
+    claim = claim_of(pod, volume)
     if claim is not None:
-        known = informers.get("PersistentVolumeClaim", meta.namespace(pod), claim["claimName"])
+        known = informers.get("PersistentVolumeClaim", meta.namespace(pod), claim)
         disk = f"claim/{meta.uid(known)}" if known is not None else f"{meta.uid(pod)}//{volume['name']}"
-        return Mount(path, disk, inside_disk, readonly=readonly or bool(claim.get("readOnly")))
+        readonly = readonly or bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
+        return Mount(path, disk, inside_disk, readonly=readonly)
     if "hostPath" in volume:
         return Mount(path, f"node/{node}", volume["hostPath"]["path"].rstrip("/") + inside_disk, readonly=readonly)
     return Mount(path, f"{meta.uid(pod)}//{volume['name']}", inside_disk, readonly=readonly)

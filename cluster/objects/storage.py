@@ -30,13 +30,19 @@ Labels = dict[str, str]
 # --- pods and their claims --------------------------------------------------------------------------------------
 
 
+def claim_of(pod: Manifest, volume: Manifest) -> str | None:
+    """The name of the claim behind one of the pod's volumes; None: it needs none."""
+    if "persistentVolumeClaim" in volume:
+        return str((volume["persistentVolumeClaim"] or {}).get("claimName", ""))
+    return f"{meta.name(pod)}-{volume['name']}" if "ephemeral" in volume else None
+
+
 def claim_names(pod: Manifest) -> Iterator[tuple[str, bool]]:
     """(name of a claim, was it made for this pod alone?) for each of the pod's volumes that needs one."""
     for volume in pod["spec"].get("volumes") or ():
-        if "persistentVolumeClaim" in volume:
-            yield (volume["persistentVolumeClaim"] or {}).get("claimName", ""), False
-        elif "ephemeral" in volume:
-            yield f"{meta.name(pod)}-{volume['name']}", True
+        name = claim_of(pod, volume)
+        if name is not None:
+            yield name, "persistentVolumeClaim" not in volume
 
 
 def claims_of(pod: Manifest) -> list[str]:
@@ -172,3 +178,34 @@ def pointed_at(volume: Manifest, claim: Manifest) -> Manifest:
     if volume["spec"].get("claimRef") is None:
         metadata = {**metadata, "annotations": {**meta.annotations(volume), BOUND_BY_CONTROLLER: "yes"}}
     return {**volume, "metadata": metadata, "spec": {**volume["spec"], "claimRef": wanted}}
+
+
+# --- where volumes are attached ---------------------------------------------------------------------------------
+
+
+def driver_of(volume: Manifest) -> str:
+    """The CSI driver of a volume; empty: it has none."""
+    return str((volume["spec"].get("csi") or {}).get("driver", ""))
+
+
+def handle_of(volume: Manifest) -> str:
+    """What a volume is called, to its CSI driver."""
+    return str((volume["spec"].get("csi") or {}).get("volumeHandle", ""))
+
+
+def needs_attaching(driver: Manifest | None) -> bool:
+    """Do the volumes of a CSIDriver have to be attached to a node first? None: it says nothing, so they do."""
+    return driver is None or bool(driver["spec"].get("attachRequired", True))
+
+
+def volume_of(attachment: Manifest) -> str:
+    """The name of the volume that a VolumeAttachment is about; empty: it is none of the API's."""
+    return str((attachment["spec"].get("source") or {}).get("persistentVolumeName", ""))
+
+
+def node_of(attachment: Manifest) -> str:
+    return str(attachment["spec"]["nodeName"])
+
+
+def is_attached(attachment: Manifest) -> bool:
+    return bool((attachment.get("status") or {}).get("attached"))

@@ -219,3 +219,68 @@ def test_a_switched_on_cloud_brings_the_driver_and_a_switched_off_one_takes_it_a
     cluster.run_for(5)
     assert "csi-provisioner" not in cluster.world.components
     assert conditions.get(cluster.get("Node", "worker-1", ""), "Ready")["status"] == "True"
+
+
+def calls(cluster: TestCluster, operation: str) -> int:
+    made = cluster.world.cells["cloud"].get("api/calls", {"operations": {}})["operations"]
+    return int(made.get(operation, (0, 0))[0])
+
+
+def an_unclaimed_disk(cluster: TestCluster) -> TestCluster:
+    """A claim that is gone when its disk has been made."""
+    cluster.with_objects(CLAIM, with_data("web"))
+    cluster.run_until(lambda cluster: calls(cluster, "CreateDisk") == 1, 60)
+    cluster.delete(cluster.get("Pod", "web"), gracePeriodSeconds=0)
+    cluster.delete(cluster.get("PersistentVolumeClaim", "data"))
+    return cluster
+
+
+def test_a_disk_that_was_made_for_a_claim_that_is_gone_is_deleted_once():
+    cluster = an_unclaimed_disk(a_cluster(cloud=True)).run_for(120)
+    assert disks(cluster) == []
+    assert calls(cluster, "DeleteDisk") == 1
+
+
+def test_a_disk_for_nobody_is_deleted_even_if_the_cloud_refuses_at_first():
+    cluster = a_cluster(cloud=True)
+    cluster.act("cloud", op="slow", factor=20)
+    an_unclaimed_disk(cluster)
+    cluster.act("cloud", op="fail", percent=100)
+    cluster.run_until(lambda cluster: len(disks(cluster)) == 1 and calls(cluster, "DeleteDisk") == 1, 120)
+    cluster.run_for(60)
+    assert len(disks(cluster)) == 1
+
+    cluster.act("cloud", op="ok")
+    cluster.run_until(lambda cluster: disks(cluster) == [], 600)
+
+
+def test_a_choice_of_a_node_that_is_gone_is_taken_back():
+    cluster = a_cluster(cloud=True).with_objects(CLAIM)
+    cluster.act("component-stop", component="csi-provisioner")
+    cluster.create(with_data("web"))
+    cluster.run_for(10)
+    selected = "volume.kubernetes.io/selected-node"
+    first = meta.annotations(cluster.get("PersistentVolumeClaim", "data"))[selected]
+    cluster.act("cloud-terminate", node=first)
+    cluster.run_until(lambda cluster: cluster.get("Node", first, "") is None, 300)
+    cluster.act("component-start", component="csi-provisioner")
+    cluster.run_until(lambda cluster: running(cluster, "web"), 700)
+    assert cluster.get("Pod", "web")["spec"]["nodeName"] != first
+
+
+def test_nothing_is_left_in_memory_of_pods_that_waited_for_a_disk_in_vain():
+    cluster = a_cluster(nodes=4, cloud=True).with_objects(CLAIM, with_data("web"))
+    cluster.run_until(lambda cluster: running(cluster, "web"), 60)
+    node = cluster.get("Pod", "web")["spec"]["nodeName"]
+    other = next(meta.name(each) for each in cluster.objects("Node") if meta.name(each) != node)
+    for _ in range(2):
+        cluster.create({**with_data("late"), "spec": {**with_data("late")["spec"], "nodeName": other}})
+        cluster.run_for(20)
+        said = [e for e in cluster.events("FailedAttachVolume") if e["involvedObject"]["name"] == "late"]
+        assert said, "each pod is told anew"
+        for event in said:
+            cluster.delete(event)
+        cluster.delete(cluster.get("Pod", "late"), gracePeriodSeconds=0)
+        cluster.run_for(20)
+    memory = "persistentvolume-attach-detach-controller|m|"
+    assert [key for key in cluster.world.cells["agenda"] if key.startswith(memory)] == []

@@ -43,8 +43,11 @@ def problem_of(name: str, request: dict[str, Any]) -> str | None:
         return f"nodes is {nodes!r}; it must be a whole number from 0 to {MOST_NODES}"
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
         return f"seed is {seed!r}; it must be a whole number from 0 to 2^63 - 1"
+    told = request.get("options", {}).get("schedulerConfiguration", "")
+    if not isinstance(told, str):
+        return f"schedulerConfiguration is {told!r}; it must be a text: a KubeSchedulerConfiguration"
     try:
-        configuration.read(str(request.get("options", {}).get("schedulerConfiguration") or ""))
+        configuration.read(told)
     except ApiError as error:
         return error.message
     return None

@@ -211,7 +211,8 @@ def configure(world: "World", request: dict[str, Any]) -> dict[str, Any]:
         world.cells["processes"][CONFIGURED] = {"text": text}
     else:
         world.cells["processes"].pop(CONFIGURED)
-    world.happened("scheduler-configure", process, world.agenda.causes, {"profiles": names})
+    cause = world.happened("scheduler-configure", process, world.agenda.causes, {"profiles": names})
+    world.agenda.causes = (cause, *world.agenda.causes)
     running = [name for name, row in replica_rows(world) if row["process"] == process and row["on"]]
     for name in running:
         restart(world, {"component": name})

@@ -15,7 +15,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from cluster.objects import Manifest, names
+from cluster.scheduler.plugins.default_preemption import ENOUGH_NODES, ENOUGH_PERCENT
+from cluster.scheduler.plugins.inter_pod_affinity import HARD_WEIGHT
 from cluster.scheduler.plugins.pod_topology_spread import HARD, SOFT
+from cluster.scheduler.plugins.volume_binding import BIND_TIMEOUT
+from cluster.scheduler.terms import PREFERRED, REQUIRED
 
 INT, STRING, BOOL, FLOAT, ANYTHING = "int32", "string", "bool", "float32", "anything"
 TYPES: dict[str, Callable[[Any], bool]] = {
@@ -103,13 +107,11 @@ RESOURCES = [{"name": STRING, "weight": INT}]
 SHAPE = [{"utilization": INT, "score": INT}]
 REQUIREMENTS = [{"key": STRING, "operator": STRING, "values": [STRING]}]
 TERM = {"matchExpressions": REQUIREMENTS, "matchFields": REQUIREMENTS}
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 BOTH = [{"name": "cpu", "weight": 1}, {"name": "memory", "weight": 1}]
 
 
 def _weighed(resources: list[Manifest] | None) -> list[Manifest]:
-    return [{"weight": 1, **each} for each in resources or BOTH]
+    return [{"name": "", "weight": 1, **each} for each in resources or BOTH]
 
 
 def _fit_defaults(said: Manifest) -> Manifest:
@@ -173,6 +175,13 @@ def _check_balanced(path: str, said: Manifest) -> Problems:
         seen.add(each.get("name", ""))
         if each["weight"] != 1:
             yield invalid(f"{path}.resources[{at}].weight", each["weight"], "must be 1")
+
+
+def _complete_terms(said: Manifest) -> Manifest:
+    """A preference that says nothing weighs nothing, and no node meets it."""
+    added = said.get("addedAffinity") or {}
+    preferred = [{"weight": 0, "preference": {}, **each} for each in added.get(PREFERRED) or ()]
+    return {"addedAffinity": {**added, PREFERRED: preferred}}
 
 
 def _check_node_affinity(path: str, said: Manifest) -> Problems:
@@ -298,12 +307,12 @@ ARGUMENTS: dict[str, Arguments] = {
                 PREFERRED: [{"weight": INT, "preference": TERM}],
             }
         },
-        lambda said: said,
+        _complete_terms,
         _check_node_affinity,
     ),
     "InterPodAffinity": Arguments(
         {"hardPodAffinityWeight": INT, "ignorePreferredTermsOfExistingPods": BOOL},
-        lambda said: {"hardPodAffinityWeight": 1, **said},
+        lambda said: {"hardPodAffinityWeight": HARD_WEIGHT, **said},
         _check_inter_pod,
     ),
     "PodTopologySpread": Arguments(
@@ -313,12 +322,14 @@ ARGUMENTS: dict[str, Arguments] = {
     ),
     "VolumeBinding": Arguments(
         {"bindTimeoutSeconds": INT, "shape": SHAPE},
-        lambda said: {"bindTimeoutSeconds": 600, **said},
+        lambda said: {"bindTimeoutSeconds": BIND_TIMEOUT, **said},
         _check_volumes,
     ),
     "DefaultPreemption": Arguments(
         {"minCandidateNodesPercentage": INT, "minCandidateNodesAbsolute": INT},
-        lambda said: {"minCandidateNodesPercentage": 10, "minCandidateNodesAbsolute": 100, **said},
+        lambda said: {
+            "minCandidateNodesPercentage": ENOUGH_PERCENT, "minCandidateNodesAbsolute": ENOUGH_NODES, **said
+        },
         _check_preemption,
     ),
     "DynamicResources": Arguments(

@@ -261,21 +261,19 @@ class Framework:
     """A profile at work. `roll(n)`: a number of 0 … n - 1 for this decision, used to break ties."""
 
     def __init__(self, profile: Profile) -> None:
-        self.name, self.profile = profile.name, profile
+        self.profile = profile
         self.filtering, self.scoring = profile.plugins("filter"), profile.at("score")
-        every = {entry.plugin.name: entry.plugin for point in profile.points for entry in profile.at(point)}
-        self.by_name = every
+        self.by_name = {plugin.name: plugin for point in profile.points for plugin in profile.plugins(point)}
         speaking = [*self.filtering, *(entry.plugin for entry in self.scoring)]
         reading = dict.fromkeys(plugin.reads for plugin in speaking if plugin.local)  # Each once, in order.
         self._readers = [read for read in reading if read is not nothing]
         self._filters = list(enumerate(self.filtering))
-        self._scores = self.scoring
         crowded = [i for i, plugin in self._filters if plugin.local and plugin.sees_pods]
         self._first_crowded = min(
             crowded, default=len(self._filters)
         )  # A refusal before it stands when only pods moved.
         self._wide_filters = [(i, plugin) for i, plugin in self._filters if not plugin.local]
-        self._wide_scores = [entry for entry in self._scores if not entry.plugin.local]
+        self._wide_scores = [entry for entry in self.scoring if not entry.plugin.local]
         self.gating, self.post_filtering = profile.plugins("preEnqueue"), profile.plugins("postFilter")
         self.reserving = [plugin for plugin in profile.plugins("reserve") if hasattr(plugin, "reserve")]
         self.permitting = profile.plugins("permit")
@@ -459,7 +457,7 @@ class Framework:
                 plan.only, ask = ask, ask.ask
             if ask is not SKIP:
                 plan.filters.append((i, plugin, ask))
-        for entry in self._scores:
+        for entry in self.scoring:
             if entry.plugin.local:
                 ask = entry.plugin.prescore(pod, snapshot)
                 if ask is not SKIP:

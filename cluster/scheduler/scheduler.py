@@ -305,7 +305,8 @@ class Scheduler(Component):
             return
         self.agenda.causes = tuple(entry["causes"])
         if meta.is_deleting(pod):
-            self._announce(pod, "Warning", "FailedScheduling", "Scheduling", f"skip schedule deleting pod: {key}")
+            said = f"skip schedule deleting pod: {key}"
+            self._recorder_of(pod).announce(pod, "Warning", "FailedScheduling", "Scheduling", said)
             return
         cycle = self._decide(pod, entry["attempts"])
         if cycle.row is None:
@@ -348,24 +349,26 @@ class Scheduler(Component):
         except ApiError as error:
             for plugin in reversed(reserved):
                 plugin.unreserve(pod, node)
-            self._erred(key, entry, pod, f'running Bind plugin "DefaultBinder": {error.message}')
+            self._erred(key, entry, pod, error.message)
             return
         self._say_bound(key, pod, node)
 
     def _say_bound(self, key: str, pod: Manifest, node: str) -> None:
         message = f"Successfully assigned {key} to {node}"
-        self._announce(pod, "Normal", "Scheduled", "Binding", message)
+        self._recorder_of(pod).announce(pod, "Normal", "Scheduled", "Binding", message)
 
     def _write_binding(self, pod: Manifest, node: str) -> None:
-        """The first binder's work is done; others are not asked. Errors: ApiError."""
-        self.framework_of(pod).binding[0].bind(self.client, pod, node)
+        """The first binder does it; others are not asked. Errors: ApiError, which says who could not do it."""
+        binder = self.framework_of(pod).binding[0]
+        try:
+            binder.bind(self.client, pod, node)
+        except ApiError as error:
+            error.message = f'running Bind plugin "{binder.name}": {error.message}'
+            raise
 
-    def _announce(self, pod: Manifest, type_: str, reason: str, action: str, message: str) -> None:
-        """An event in the name of the pod's scheduler."""
-        self._speaker(pod).announce(pod, type_, reason, action, message)
-
-    def _speaker(self, pod: Manifest) -> Recorder:
-        return self.recorders.get(scheduler_of(pod), self.recorder)
+    def _recorder_of(self, pod: Manifest) -> Recorder:
+        """Events bear the name of the pod's profile."""
+        return self.recorders[scheduler_of(pod)]
 
     def _plans(self, pod: Manifest, node: str) -> dict[str, Any]:
         """What plugins have to do, and to wait for, before the pod can be bound."""
@@ -407,7 +410,7 @@ class Scheduler(Component):
         try:
             self._write_binding(pod, node)
         except ApiError as error:
-            self._give_up_binding(key, f'running Bind plugin "DefaultBinder": {error.message}')
+            self._give_up_binding(key, error.message)
             return
         self._say_bound(key, pod, node)
 
@@ -447,7 +450,7 @@ class Scheduler(Component):
         self._set_conditions(victim, condition, {})
         self.client.delete("Pod", meta.namespace(victim), meta.name(victim), uid=meta.uid(victim))
         message = f"Preempted by pod {meta.uid(preemptor)} on node {node}"
-        self._speaker(preemptor).announce(victim, "Normal", "Preempted", "Preempting", message)
+        self._recorder_of(preemptor).announce(victim, "Normal", "Preempted", "Preempting", message)
 
     def _erred(self, key: str, entry: Entry, pod: Manifest, message: str) -> None:
         """Something went wrong that has nothing to do with the nodes: try again after a back-off."""
@@ -459,7 +462,7 @@ class Scheduler(Component):
 
     def _say_why(self, pod: Manifest, message: str, reason: str, nominated: str = "") -> None:
         note = message if len(message) <= NOTE_LIMIT else message[: NOTE_LIMIT - 4] + " ..."
-        self._announce(pod, "Warning", "FailedScheduling", "Scheduling", note)
+        self._recorder_of(pod).announce(pod, "Warning", "FailedScheduling", "Scheduling", note)
         before = (pod.get("status") or {}).get("nominatedNodeName") or ""
         more = {} if nominated == before else {"nominatedNodeName": nominated or None}
         self._set_conditions(pod, self._condition(pod, "PodScheduled", "False", reason, message), more)

@@ -16,6 +16,7 @@ from cluster.objects import Manifest, labels, meta
 from cluster.scheduler.framework import Cycle, Plugin, Rejection, histogram
 from cluster.scheduler.snapshot import NodeInfo, PodInfo
 
+ENOUGH_PERCENT, ENOUGH_NODES = 10, 100  # Candidates that are enough to choose from: the larger of the two.
 NO_VICTIMS = "No preemption victims found for incoming pod"
 DENIED = "not found"  # What is left of a look for preparations that were never made: nobody says it on purpose.
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
@@ -52,8 +53,8 @@ class DefaultPreemption(Plugin):
     ) -> None:
         self._budgets, self._current = budgets, current
         said = args or {}
-        self._percentage = said.get("minCandidateNodesPercentage", 10)
-        self._absolute = said.get("minCandidateNodesAbsolute", 100)
+        self._percentage = said.get("minCandidateNodesPercentage", ENOUGH_PERCENT)
+        self._absolute = said.get("minCandidateNodesAbsolute", ENOUGH_NODES)
 
     def postfilter(self, cycle: Cycle) -> Preemption:
         if cycle.denied is not None:

@@ -10,15 +10,17 @@ every machine computes alike.
 Mirrors: kubernetes/pkg/scheduler/framework/plugins/noderesources/balanced_allocation.go
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cluster.objects import Manifest
 from cluster.scheduler import resources
 from cluster.scheduler.framework import MAX_NODE_SCORE, SKIP, Plugin
-from cluster.scheduler.plugins import resource_scores
+from cluster.scheduler.plugins.resource_scores import columns
 from cluster.scheduler.resources import BASIC
 from cluster.scheduler.snapshot import NodeInfo, Numbers, View
 
@@ -53,7 +55,7 @@ class NodeResourcesBalancedAllocation(Plugin):
 
     def score(self, ask: Ask, node: NodeInfo) -> int:
         if not self._usual:
-            return int(self._of_others(ask, [self._use(ask, node, name) for name in self._counted(ask)])[0])
+            return self._score_others(ask, node)
         fractions = []
         for name, asked in (("cpu", ask.cpu), ("memory", ask.memory)):
             has = node.allocatable.get(name, 0)
@@ -64,8 +66,7 @@ class NodeResourcesBalancedAllocation(Plugin):
 
     def score_all(self, ask: Ask, view: View) -> Numbers:
         if not self._usual:
-            uses = [(view, name) for name in self._counted(ask)]
-            return self._of_others(ask, [_columns(*use, ask.amounts) for use in uses])
+            return self._score_all_others(ask, view)
         has, used = view.has()[:, :2], view.used()[:, :2] + ask.pair
         fractions = np.minimum(used / (has if view.complete else np.maximum(has, 1)), 1.0)
         deviation = np.abs((fractions[:, 0] - fractions[:, 1]) / 2)
@@ -79,20 +80,41 @@ class NodeResourcesBalancedAllocation(Plugin):
         """Extended resources count only for pods that ask for them."""
         return [name for name in self._names if name in BASIC or ask.amounts.get(name)]
 
-    def _use(self, ask: Ask, node: NodeInfo, name: str) -> tuple[Numbers, Numbers]:
-        used = node.requested.get(name, 0) + ask.amounts.get(name, 0)
-        return np.array([node.allocatable.get(name, 0)]), np.array([used])
+    def _score_others(self, ask: Ask, node: NodeInfo) -> int:
+        """Of two, half their distance counts; of more, their standard deviation."""
+        fractions = []
+        for name in self._counted(ask):
+            has = node.allocatable.get(name, 0)
+            if has:
+                fractions.append(min((node.requested.get(name, 0) + ask.amounts.get(name, 0)) / has, 1.0))
+        deviation = 0.0
+        if len(fractions) == 2:
+            deviation = abs((fractions[0] - fractions[1]) / 2)
+        elif fractions:
+            mean = sum(fractions) / len(fractions)
+            deviation = math.sqrt(sum((each - mean) * (each - mean) for each in fractions) / len(fractions))
+        return int((1 - deviation) * MAX_NODE_SCORE)
 
-    def _of_others(self, ask: Ask, uses: list[tuple[Numbers, Numbers]]) -> Numbers:
-        fractions = [np.minimum(used / np.maximum(has, 1), 1.0) for has, used in uses]
-        return resource_scores.evenness(fractions, [(has > 0).astype(np.int64) for has, _ in uses])
+    def _score_all_others(self, ask: Ask, view: View) -> Numbers:
+        names = self._counted(ask)
+        found = [columns(view, name, weighed=False) for name in names]
+        has, used = np.stack([pair[0] for pair in found]), np.stack([pair[1] for pair in found])
+        there = has > 0
+        wanted = np.array([ask.amounts.get(name, 0) for name in names], np.int64)[:, None]
+        fractions = np.where(there, np.minimum((used + wanted) / np.maximum(has, 1), 1.0), 0.0)
+        number = np.maximum(there.sum(axis=0), 1)
+        mean = _added(fractions) / number
+        apart = np.sqrt(_added(np.where(there, (fractions - mean) * (fractions - mean), 0.0)) / number)
+        first, last = there.argmax(axis=0), len(names) - 1 - there[::-1].argmax(axis=0)
+        rows = np.arange(len(view))
+        halved = np.abs((fractions[first, rows] - fractions[last, rows]) / 2)
+        deviation = np.where(number == 2, halved, np.where(number > 2, apart, 0.0))
+        return ((1 - deviation) * MAX_NODE_SCORE).astype(np.int64)
 
 
-def _columns(view: View, name: str, amounts: dict[str, int]) -> tuple[Numbers, Numbers]:
-    """What the nodes have of a resource, and what would be requested."""
-    if name in BASIC:
-        column = BASIC.index(name)
-        has, used = view.has()[:, column], view.used()[:, column]
-    else:
-        has, used = view.extended(name)
-    return has, used + amounts.get(name, 0)
+def _added(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One after the other, as the plain half adds them: floats depend on the order."""
+    total = np.zeros(rows.shape[1])
+    for row in rows:
+        total = total + row
+    return total

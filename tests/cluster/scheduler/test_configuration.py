@@ -3,10 +3,16 @@
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from cluster.engine.informer import Informers
 from cluster.objects.errors import BadRequest
 from cluster.scheduler import configuration
+from cluster.scheduler.arguments import ARGUMENTS
+from cluster.scheduler.framework import Framework
 from cluster.scheduler.profile import DEFAULT_PLUGINS
+from cluster.scheduler.snapshot import Snapshot
 
 HEAD = {"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration"}
 
@@ -266,3 +272,46 @@ def test_wrong_arguments_are_told_with_their_place(plugin, args, message):
 def test_what_is_no_configuration_at_all_is_refused_too(text):
     with pytest.raises(BadRequest):
         configuration.read(text)
+
+
+PIECES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 130) | st.sampled_from(["", "x", "cpu", "In", "zone", "List"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "key", "weight"]), inner),
+    max_leaves=4,
+)
+
+
+@st.composite
+def some_data(draw, shape):
+    """Mostly what the shape allows, with parts left out, and something else here and there."""
+    if draw(st.integers(0, 19)) == 0:
+        return draw(PIECES)
+    if isinstance(shape, dict):
+        return {key: draw(some_data(part)) for key, part in shape.items() if draw(st.booleans())}
+    if isinstance(shape, list):
+        return [draw(some_data(shape[0])) for _ in range(draw(st.integers(0, 2)))]
+    if shape == "int32":
+        return draw(st.integers(-1, 101))
+    words = ["cpu", "memory", "example.com/gpu", "In", "Exists", "Gt", "metadata.name", "zone", "List", "MostAllocated"]
+    return draw(st.booleans() if shape == "bool" else st.sampled_from([*words, "RequestedToCapacityRatio", "n-1", "3"]))
+
+
+@settings(max_examples=1_500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), plugin=st.sampled_from(sorted(ARGUMENTS)))
+def test_whatever_a_plugin_is_told_it_is_refused_or_it_works(data, plugin):
+    args = data.draw(some_data(ARGUMENTS[plugin].shape))
+    text = json.dumps({**HEAD, "profiles": [{"pluginConfig": [{"name": plugin, "args": args}]}]})
+    try:
+        told = configuration.read(text)
+    except BadRequest:
+        return
+    framework = Framework(told.build(Informers())["default-scheduler"])
+    nodes = [{"metadata": {"name": f"n-{at}", "labels": {"zone": f"z{at}"}},
+              "status": {"allocatable": {"cpu": "4", "memory": "8Gi", "pods": "9"}}} for at in range(3)]  # fmt: skip
+    snapshot = Snapshot(lambda: nodes)
+    for node in nodes:
+        snapshot.set_node(node)
+    requests = {"requests": {"cpu": "1", "memory": "1Gi"}}
+    metadata = {"name": "p", "namespace": "default", "uid": "u"}
+    pod = {"metadata": metadata, "spec": {"containers": [{"resources": requests}]}}
+    framework.schedule(pod, snapshot, 0, lambda sides: 0)

@@ -5,6 +5,7 @@ import json
 import orjson
 import pytest
 
+from cluster import lifecycle
 from cluster.scheduler import configuration, whatif
 from cluster.world import World
 from tests.builders import Refused, TestCluster, a_cluster, a_deployment, a_pod
@@ -270,6 +271,11 @@ def test_a_wrong_file_changes_nothing():
     assert "should be an integer value greater than zero" in str(caught.value)
     row = json.loads(before)["cells"]["processes"]
     assert json.loads(cluster.world.checkpoint_body())["cells"]["processes"] == row
+
+
+@pytest.mark.parametrize("option", [{"profiles": []}, ["a"], 7, "parallelism: 0"])
+def test_a_cluster_is_not_made_with_a_file_that_is_none(option):
+    assert lifecycle.problem_of("lab", {"options": {"schedulerConfiguration": option}})
 
 
 def test_the_file_is_no_replica():

@@ -6,6 +6,7 @@ Read next: cluster/models.py for the tables; mirror.py for what is read continuo
 from collections.abc import Iterator
 
 import orjson
+from django.db.models import QuerySet
 
 from cluster.apiserver import registry
 from cluster.models import Cluster, Revision, StoredObject
@@ -23,11 +24,23 @@ def get(cluster: Cluster, kind: str, namespace: str, name: str) -> Manifest | No
     return None if value is None else orjson.loads(bytes(value))
 
 
+def keys(cluster: Cluster, kind: str) -> list[str]:
+    """"namespace/name", or "name", of all living objects of a kind, in order; the objects themselves are not read."""
+    prefix = _prefix(cluster, kind)
+    return [identity.removeprefix(prefix) for identity in _stored(prefix).values_list("pk", flat=True)]
+
+
+def _prefix(cluster: Cluster, kind: str) -> str:
+    return f"{cluster.pk}:{registry.by_kind(kind).storage_prefix()}"
+
+
+def _stored(prefix: str) -> QuerySet[StoredObject]:
+    return StoredObject.objects.filter(pk__gte=prefix, pk__lt=prefix[:-1] + chr(ord(prefix[-1]) + 1)).order_by("pk")
+
+
 def listing(cluster: Cluster, kind: str) -> Iterator[Manifest]:
     """All living objects of a kind, in order of their keys."""
-    prefix = f"{cluster.pk}:{registry.by_kind(kind).storage_prefix()}"
-    keys = StoredObject.objects.filter(pk__gte=prefix, pk__lt=prefix[:-1] + chr(ord(prefix[-1]) + 1)).order_by("pk")
-    wanted = list(keys.values_list("revision", flat=True))
+    wanted = list(_stored(_prefix(cluster, kind)).values_list("revision", flat=True))
     for start in range(0, len(wanted), 500):
         rows = dict(Revision.objects.filter(pk__in=wanted[start : start + 500]).values_list("pk", "value"))
         for identity in wanted[start : start + 500]:

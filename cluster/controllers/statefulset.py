@@ -227,14 +227,19 @@ class StatefulSetController(Controller):
             owners = claimretention.owners_for(claim, stateful, pod, beyond) if claim is not None else None
             if claim is None or owners is None:
                 continue
-            if claimretention.has_foreign_controller(claim, stateful, pod):
-                said = "has a conflicting OwnerReference that acts as a managing controller"
-                message = f"PersistentVolumeClaim {meta.name(claim)} {said}, the retention policy is ignored for this"
-                self.recorder.event(stateful, "Warning", "ConflictingController", f"{message} claim")
             patch = {"metadata": {"ownerReferences": owners or None}}
             self.client.patch("PersistentVolumeClaim", meta.namespace(claim), meta.name(claim), patch)
             changed = True
         return changed
+
+    def _tell_of_conflicts(self, stateful: Manifest, pod: Manifest, number: int) -> None:
+        """Claims that somebody else manages."""
+        for template in claims_for(stateful, number):
+            claim = self._known(template)
+            if claim is not None and claimretention.has_foreign_controller(claim, stateful, pod):
+                said = "has a conflicting OwnerReference that acts as a managing controller"
+                message = f"PersistentVolumeClaim {meta.name(claim)} {said}, the retention policy is ignored for this"
+                self.recorder.event(stateful, "Warning", "ConflictingController", f"{message} claim")
 
     def _tell_of_end(self, stateful: Manifest, pod: Manifest) -> None:
         where, name = meta.key(stateful), meta.name(pod)
@@ -283,6 +288,7 @@ class StatefulSetController(Controller):
             message = f"Create Pod {meta.name(pod)} in StatefulSet {meta.name(stateful)} failed error: {error.message}"
             self.recorder.event(stateful, "Warning", "FailedCreate", message)
             raise
+        self._tell_of_conflicts(stateful, made, number)
         self._keep_claims(stateful, made, number, beyond=False)
         message = f"Create Pod {meta.name(pod)} in StatefulSet {meta.name(stateful)} successful"
         self.recorder.event(stateful, "Normal", "SuccessfulCreate", message)

@@ -16,7 +16,6 @@ from dashboard.panels.panel import View
 
 TEXTURES = 5
 SHOWN = 50  # Nodes whose obstacles are listed.
-CHOICES = 500  # Nodes that can be chosen from.
 BEST = 6  # Scored nodes that are shown at once; the others unfold.
 
 
@@ -66,10 +65,11 @@ def advice_for(view: View, pod: Manifest) -> dict[str, Any]:
 
 def elsewhere(view: View, pod: Manifest, verdict: dict[str, Any] | None) -> dict[str, Any]:
     """For a pod that runs: why not there? For a node of the reader's choice, then and now, and what would help."""
-    own = pod["spec"]["nodeName"]
-    names = [meta.name(node) for node in reads.listing(view.cluster, "Node") if meta.name(node) != own]
+    names = [name for name in reads.keys(view.cluster, "Node") if name != pod["spec"]["nodeName"]]
+    if len(names) >= advice.MOST_NODES:
+        return {"left_out": len(names) + 1}
     chosen = view.wish("node")
-    found: dict[str, Any] = {"others": names[:CHOICES], "node": chosen}
+    found: dict[str, Any] = {"others": names, "node": chosen}
     if chosen not in names:
         return found | {"node": ""}
     told = advice.about(view.cluster, pod, chosen)

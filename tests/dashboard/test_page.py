@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from cluster.objects import meta
-from dashboard import panels
+from dashboard import advice, panels
 from tests.builders import Refused, a_deployment
 from tests.dashboard.saved import a_saved_cluster
 
@@ -180,3 +180,11 @@ def test_the_requests_panel_says_who_refused_a_request_and_why(client: Client, c
 
     assert "this namespace may not be deleted" in page
     assert 'class="no"' in page
+
+
+def test_in_a_very_large_cluster_the_page_says_that_nobody_looks_for_changes(client: Client, cluster, monkeypatch):
+    monkeypatch.setattr(advice, "MOST_NODES", 1)
+    pod = cluster.pods_of("web")[0]
+    page = client.get(f"/view/default/panel/inspector?kind=Pod&key={meta.key(pod)}").content.decode()
+    assert "With 2 nodes no change is looked for" in page
+    assert "data-elsewhere" not in page

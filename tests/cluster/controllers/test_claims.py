@@ -105,6 +105,9 @@ def test_a_claim_that_somebody_else_manages_is_left_alone():
     cluster.run_for(60)
     assert owners(cluster, "data-db-0") == ["ConfigMap/boss"]
     assert owners(cluster, "data-db-1") == ["StatefulSet/db"]
+    said = [event["message"] for event in cluster.events("ConflictingController")]
+    assert len(said) == 1
+    assert said[0].startswith("PersistentVolumeClaim data-db-0 has a conflicting OwnerReference")
 
 
 def test_a_pod_that_lost_its_number_gets_it_back():

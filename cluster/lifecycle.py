@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from cluster import ENGINE_VERSION
+from cluster.addons import ADDONS, installer
 from cluster.apiserver import commits
 from cluster.inbox import Answer, refusal
 from cluster.models import Cluster, DeadInput, FormerCluster
@@ -43,6 +44,8 @@ def problem_of(name: str, request: dict[str, Any]) -> str | None:
         return f"nodes is {nodes!r}; it must be a whole number from 0 to {MOST_NODES}"
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
         return f"seed is {seed!r}; it must be a whole number from 0 to 2^63 - 1"
+    if problem := installer.problem_of(request.get("options", {}).get(installer.OPTION, [])):
+        return problem
     told = request.get("options", {}).get("schedulerConfiguration", "")
     if not isinstance(told, str):
         return f"schedulerConfiguration is {told!r}; it must be a text: a KubeSchedulerConfiguration"
@@ -54,10 +57,15 @@ def problem_of(name: str, request: dict[str, Any]) -> str | None:
 
 
 def installation_options() -> dict[str, Any]:
-    """What all clusters of this installation share: its certificate authority, and whether pods obey lab notes."""
+    """What all clusters of this installation share: its certificate authority, and whether pods obey lab notes.
+
+    A new cluster has all add-ons unless it is told otherwise; one of a lab has none, as the recorded ones had.
+    """
     authority = Path(settings.HOME) / "tls" / "ca.crt"
     options: dict[str, Any] = {"ca": authority.read_text()} if authority.exists() else {}
-    return {**options, "lab": True} if os.environ.get("ORRERY_LAB") == "1" else options
+    if os.environ.get("ORRERY_LAB") == "1":
+        return {**options, "lab": True}
+    return {**options, installer.OPTION: list(ADDONS)}
 
 
 def create(name: str, identity: str, request: dict[str, Any]) -> Answer:

@@ -18,8 +18,11 @@ from typing import Any
 
 import orjson
 
-from cluster import ENGINE_VERSION, clouds, physical, processes, quorum
+from cluster import ENGINE_VERSION, backends, clouds, physical, processes, quorum
+from cluster.addons.installer import Installer
+from cluster.addons.monitoring import metrics_server
 from cluster.apiserver import commits, requests
+from cluster.apiserver.aggregation import RemoteAvailability
 from cluster.apiserver.bootstrap import APIServices, Bootstrap, FlowControl, IdentityLease
 from cluster.apiserver.definitions import Definitions
 from cluster.apiserver.expiry import EventExpiry
@@ -60,6 +63,9 @@ class World:
         self.informers = Informers()
         self.store = commits.new_store(row["revision"])
         self.server = Server(self.store, self.informers, self.agenda, self.clock, self.dice, self.options)
+        site = Site(self)
+        self.server.aggregated[metrics_server.GROUP] = partial(backends.metrics, site)
+        self.server.dial = partial(backends.dial, site)
         self.cloud = Cloud(cells["cloud"], self.clock, self.dice)
         room = (self.clock, self.dice, self.agenda, self.informers, self.server, self.options, self.cloud)
         self.around = Surroundings(*room)
@@ -161,6 +167,8 @@ class World:
         self._add(FlowControl(self.around))
         self._add(Definitions(self.around))
         self._add(APIServices(self.around))
+        self._add(RemoteAvailability(self.around, self.server))
+        self._add(Installer(self.around))
         for process, makers in self._makers.items():
             for name in makers:
                 self.informers.ranks[name] = len(self.informers.ranks)
@@ -481,6 +489,32 @@ class World:
         """Seed, engine version and inputs: all it takes to live this cluster's life again."""
         inputs = self.inputs + self.executed if self.identity is None else commits.inputs(self.identity)
         return commits.export(self.row, self.clock.step, self.clock.now, inputs)
+
+
+class Site:
+    """The world as `backends` asks for it."""
+
+    def __init__(self, world: World) -> None:
+        self._cells, self._clock = world.cells, world.clock
+        self.get, self.list = world.informers.get, world.informers.list
+
+    @property
+    def epoch(self) -> int:
+        return self._clock.epoch
+
+    @property
+    def now(self) -> int:
+        return self._clock.now
+
+    def machine(self, node: str) -> dict[str, Any] | None:
+        return self._cells["machines"].get(node)
+
+    def records(self, uid: str) -> list[dict[str, Any]]:
+        cells = self._cells["containers"]
+        return [cells[key] for key in (cells.get(uid) or {}).get("containers", ())]
+
+    def all_records(self) -> list[dict[str, Any]]:
+        return [record for record in self._cells["containers"].data.values() if "program" in record]
 
 
 def replay(

@@ -182,7 +182,7 @@ def _entries(resource: Resource) -> Iterator[Manifest]:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    is_stored = "get" in resource.verbs and not resource.computed
+    is_stored = "get" in resource.verbs and not (resource.computed or resource.elsewhere)
     yield {**entry, "storageVersionHash": storage_hash(resource)} if is_stored else entry
     for name, sub in _parts(resource):
         where = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}

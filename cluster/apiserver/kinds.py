@@ -1,4 +1,4 @@
-"""The kinds of one cluster: those that are built in, and its custom ones, made from its CustomResourceDefinitions.
+"""The kinds of one cluster: those that are built in, and its own: custom ones, and those of servers behind this one.
 
 The built-in table answers first and costs one look into a dict; the custom kinds are made when somebody asks for a
 kind that is not in it, and made again after a definition changed. Two definitions may use one `kind`, or that of a
@@ -14,32 +14,39 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from cluster.apiserver import registry
-from cluster.apiserver.registry import Resource
+from cluster.apiserver.registry import Resource, aggregated
 from cluster.apiserver.registry.custom import resources_of
 from cluster.objects import Manifest, errors
 
 DEFINITIONS = "CustomResourceDefinition"
-PREFIX = registry.by_kind(DEFINITIONS).storage_prefix()
+SERVICES = "APIService"
+PREFIXES = (registry.by_kind(DEFINITIONS).storage_prefix(), registry.by_kind(SERVICES).storage_prefix())
 _BUILT_IN_VERSIONS = {(r.group, r.version) for r in registry.RESOURCES}
 
 
-class Kinds:
-    """`definitions`: the cluster's CustomResourceDefinitions as they are now; None: there are none, ever."""
+Objects = Callable[[], Iterable[Manifest]]
 
-    def __init__(self, definitions: Callable[[], Iterable[Manifest]] | None = None) -> None:
-        self._definitions = definitions
-        self._custom: _Custom | None = None if definitions else _Custom(())
+
+class Kinds:
+    """`definitions`, `services`: the cluster's CustomResourceDefinitions and APIServices as they are now.
+
+    None: there are none, ever.
+    """
+
+    def __init__(self, definitions: Objects | None = None, services: Objects | None = None) -> None:
+        self._definitions, self._services = definitions, services
+        self._custom: _Custom | None = None if definitions else _Custom((), ())
         self._made: dict[Hashable, Any] = {}
 
     def changed(self, old: Manifest | None = None, new: Manifest | None = None) -> None:
-        """A definition changed: whoever asks next gets the kinds made anew."""
+        """A definition or an APIService changed: whoever asks next gets the kinds made anew."""
         self._custom = None
         self._made.clear()
 
     @property
     def custom(self) -> "_Custom":
         if self._custom is None:
-            self._custom = _Custom(self._definitions() if self._definitions else ())
+            self._custom = _Custom(*(ask() if ask else () for ask in (self._definitions, self._services)))
         return self._custom
 
     # --- one kind -----------------------------------------------------------------------------------------------
@@ -93,12 +100,15 @@ class Kinds:
 
 
 class _Custom:
-    """The custom kinds of some definitions."""
+    """The kinds of some definitions and of some APIServices."""
 
-    def __init__(self, definitions: Iterable[Manifest]) -> None:
+    def __init__(self, definitions: Iterable[Manifest], services: Iterable[Manifest]) -> None:
         ordered = sorted(definitions, key=lambda each: each["metadata"]["name"])
         found = [resource for definition in ordered for resource in resources_of(definition)]
-        self.resources = [r for r in found if (r.group, r.version) not in _BUILT_IN_VERSIONS and "get" in r.verbs]
+        own = [r for r in found if (r.group, r.version) not in _BUILT_IN_VERSIONS and "get" in r.verbs]
+        elsewhere = aggregated.served(services)
+        passed_on = {(r.group, r.version) for r in elsewhere}
+        self.resources = [*(r for r in own if (r.group, r.version) not in passed_on), *elsewhere]
         self.by_path = {(r.group, r.version, r.plural): r for r in self.resources}
         self.by_kind = {(r.kind, r.api_version): r for r in self.resources}
         self.stored = {r.cache: r for r in reversed(found) if (r.group, r.version) not in _BUILT_IN_VERSIONS}

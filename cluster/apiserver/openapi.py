@@ -114,7 +114,7 @@ def _document(group: str, version: str, kinds: Kinds) -> Packed | None:
         return None
     found = [] if resources[0].is_custom else [openapi_paths.of_group_version(group, version)]
     for resource in resources:
-        found += openapi_paths.of_resource(resource, Names(resource.is_custom))
+        found += openapi_paths.of_resource(resource, Names(resource.is_own))
     return pack(_version_three(dict(found), group, version, _custom_types(resources)))
 
 
@@ -163,7 +163,7 @@ def _document_v2(kinds: Kinds) -> Packed:
     found = dict(_plain_path(path) for path in paths(kinds) if path.count("/") < 2 and not path.startswith("api/"))
     found |= dict(openapi_paths.of_group_version(*gv) for gv in discovery.api_versions(kinds))
     for each in kinds.resources:
-        found |= openapi_paths.of_resource(each, Names(each.is_custom))
+        found |= openapi_paths.of_resource(each, Names(each.is_own))
     return pack(version_two(found, {**schema.definitions(), **_discovery_types(), **_custom_types(kinds.resources)}))
 
 

@@ -256,6 +256,10 @@ class Reader:
         rows = self.rows(sql + (" ORDER BY id"), [low, end_of(low)])
         return [orjson.loads(bytes(body)) for _, body in rows]
 
+    def all_containers(self, cluster: int) -> list[dict[str, Any]]:
+        """The records of all containers."""
+        return [record for record in self._cells("cluster_container", cluster).values() if "program" in record]
+
     def session(self, cluster: int, key: str, offset: int) -> tuple[dict[str, Any] | None, list[tuple[int, Any]]]:
         """A session's cell (None: there is none), and what it printed from `offset` on: (offset, chunk)."""
         collate = self._collate()

@@ -31,7 +31,7 @@ from cluster.apiserver.allocators import Allocators
 from cluster.apiserver.authorization import KINDS as RBAC_KINDS
 from cluster.apiserver.authorization import reviews
 from cluster.apiserver.authorization.authorizer import Authorizer
-from cluster.apiserver.kinds import DEFINITIONS, Kinds
+from cluster.apiserver.kinds import DEFINITIONS, SERVICES, Kinds
 from cluster.apiserver.options import Options, of_delete
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.storage import Storage
@@ -61,14 +61,16 @@ class Server:
         options: dict[str, Any],
     ) -> None:
         self.clock, self.dice, self.informers, self.options = clock, dice, informers, options
-        self.kinds = Kinds(lambda: informers.list(DEFINITIONS))
-        informers.subscribe(DEFINITIONS, self.kinds.changed)
+        self.kinds = Kinds(lambda: informers.list(DEFINITIONS), lambda: informers.list(SERVICES))
+        for kind in (DEFINITIONS, SERVICES):
+            informers.subscribe(kind, self.kinds.changed)
         self.authorizer = Authorizer(informers)
         for kind in RBAC_KINDS:
             informers.subscribe(kind, lambda old, new: self.authorizer.forget())
         self.storage = Storage(store, informers, agenda, clock)
         self.allocators = Allocators(informers, dice, self.storage, options)
-        self.aggregated: dict[str, Aggregated] = {}  # API group to who answers for it, behind an APIService.
+        self.aggregated: dict[str, Aggregated] = {}  # API group to who answers for it, behind an APIService …
+        self.dial: Callable[[Manifest, Any], str] = lambda entry, backend: ""  # … and does a pod?
 
     # --- what the client of every component calls ---------------------------------------------------------------
 

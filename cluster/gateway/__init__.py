@@ -7,6 +7,7 @@
     /metrics                   what was asked and how it was answered                      metrics
     who asks, and may they?    before anything else                                        access, identity, policy
     reviews, tokens            answered from committed rows: they change nothing           reviews, openid
+    metrics.k8s.io             what pods and nodes use, while a metrics-server answers     elsewhere
 
 Everything lives under /clusters/<name>/, and a slash at the end makes no difference. Nothing ever redirects: clients
 don't follow.
@@ -29,6 +30,7 @@ from cluster.apiserver.target import Target, parse
 from cluster.gateway import (
     access,
     documents,
+    elsewhere,
     kinds,
     lists,
     metrics,
@@ -140,7 +142,9 @@ async def _serve(request: Request, counting: metrics.Counting) -> None:
         return
     if target.subresource in NOT_SERVED and target.subresource in resource.subresources:
         raise NotServed(f"{resource.plural}/{target.subresource} is not served by this version of Orrery")
-    if reviews.are_answered_here(resource, target):
+    if resource.elsewhere:
+        await request.reply(await elsewhere.answer(request, resource, target, watching))
+    elif reviews.are_answered_here(resource, target):
         await request.reply(await reviews.answer(request, resource, target))
     elif request.method in WRITES:
         await request.reply(await writes.answer(request, resource))

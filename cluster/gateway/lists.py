@@ -159,10 +159,16 @@ def _answer(reader: Reader, cluster: str, resource: Resource, prefix: str, optio
     if form == Format() and resource.from_stored is None:
         return Reply(200, JSON, joined(resource, metadata, page.items))
     objects = [registry.present(resource, orjson.loads(value)) for value in page.items]
+    return listed(resource, objects, page.now, metadata, options.include, form)
+
+
+def listed(
+    resource: Resource, objects: list[Manifest], now: int, metadata: Manifest, include: str, form: Format
+) -> Reply:
+    """Objects as a list of the form that was asked for. `now`: microseconds since 1970, for ages in Tables."""
     if form.transform == "Table":
-        include, printer = options.include, resource.printer
         named = (resource.group, resource.kind)
-        content = table.table(*named, objects, page.now, metadata, include, form.version, printer)
+        content = table.table(*named, objects, now, metadata, include, form.version, resource.printer)
     elif form.transform:
         content = table.partial_list(objects, metadata, form.version)
     else:

@@ -5,7 +5,7 @@ Programs are pure functions of time, so nobody has to ask a running kubelet: who
 records, the cluster's epoch and the horizon up to which the world was committed, can compute any log and
 any measurement.
 
-Mirrors:  kubernetes/pkg/kubelet/server (containerLogs, stats/summary)
+Mirrors:  kubernetes/pkg/kubelet/server (containerLogs, stats/summary, metrics/resource)
 Read next: runtime/logs.py, runtime/usage.py.
 """
 
@@ -16,6 +16,7 @@ from cluster.runtime import logs, usage
 
 Record = dict[str, Any]
 MEBIBYTE = 1 << 20
+SAMPLES = 4  # Parts of a window: CPU is looked at between them.
 
 
 class Printed(NamedTuple):
@@ -47,3 +48,22 @@ def used(records: Iterable[Record], moment: int, epoch: int) -> tuple[int, int]:
     """(CPU in millicores, memory in MiB) of all these containers together at `moment`."""
     total = usage.total(containers(records), moment, epoch)
     return total.cpu_millicores, total.memory_bytes // MEBIBYTE
+
+
+
+# --- /metrics/resource ------------------------------------------------------------------------------------------
+
+
+def measured(record: Record, start: int, end: int, epoch: int) -> tuple[int, int]:
+    """What a container used from `start` to `end`: mean CPU in billionths of a core, memory at last in bytes."""
+    moments = [start + (end - start) * part // SAMPLES for part in range(1, SAMPLES)]
+    cpu = sum(usage.at(record, moment, epoch).cpu_millicores for moment in moments)
+    return cpu * 1_000_000 // len(moments), usage.at(record, end, epoch).memory_bytes
+
+
+def measured_machine(node: str, records: Iterable[Record], start: int, end: int, epoch: int) -> tuple[int, int]:
+    """Likewise the whole machine: its containers, and what kubelet, runtime and kernel take."""
+    parts = [measured(record, start, end, epoch) for record in containers(records)]
+    system = usage.of_system(node, end)
+    cpu = sum(part[0] for part in parts) + system.cpu_millicores * 1_000_000
+    return cpu, sum(part[1] for part in parts) + system.memory_bytes

@@ -45,6 +45,7 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/orrery/crasher": Known("crasher", 4 * MB, ("crasher",)),
     "docker.io/orrery/leaker": Known("leaker", 4 * MB, ("leaker",)),
     "registry.k8s.io/pause": Known("pause", 320_368, ("/pause",)),
+    "registry.k8s.io/metrics-server/metrics-server": Known("metrics-server", 22 * MB, ("/metrics-server",)),
     "registry.k8s.io/e2e-test-images/agnhost": Known("generic", 54 * MB, ("/agnhost", "pause")),
 }
 

@@ -1,9 +1,13 @@
 """What containers use, from their records: CPU and memory at any moment, and as a series for a chart."""
 
+from hashlib import blake2b
+
+from cluster.runtime import noise
 from cluster.runtime.containers import Record, program_of
-from cluster.runtime.programs.program import Usage
+from cluster.runtime.programs.program import MIB, SECOND, Usage
 
 NOTHING = Usage(0, 0)
+SYSTEM = Usage(38, 412 * MIB)  # kubelet, runtime, kernel and journal of a quiet machine.
 
 
 def at(record: Record, moment: int, epoch: int, requests_per_second: float = 0.0) -> Usage:
@@ -24,3 +28,11 @@ def total(records: list[Record], moment: int, epoch: int) -> Usage:
     """The sum over containers: a pod's or a node's."""
     used = [at(record, moment, epoch) for record in records]
     return Usage(sum(usage.cpu_millicores for usage in used), sum(usage.memory_bytes for usage in used))
+
+
+def of_system(node: str, moment: int) -> Usage:
+    """What a machine takes for itself while it is on."""
+    seed = int.from_bytes(blake2b(node.encode(), digest_size=8).digest(), "big")
+    cpu = SYSTEM.cpu_millicores * (1 + 0.25 * noise.smooth(moment, 20 * SECOND, seed))
+    memory = SYSTEM.memory_bytes * (1 + 0.03 * noise.smooth(moment, 120 * SECOND, seed + 1))
+    return Usage(round(cpu), int(memory))

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -164,3 +165,26 @@ def test_a_proxy_passes_requests_on(kubectl):
     finally:
         proxy.kill()
         proxy.wait()
+
+
+def test_top_shows_what_pods_and_nodes_use_while_a_metrics_server_runs(kubectl):
+    server = ("--namespace", "kube-system", "deployment/metrics-server")
+    kubectl("wait", "--for=condition=Available", "--timeout=50s", *server)
+    kubectl("wait", "--for=condition=Available", "--timeout=50s", "apiservice/v1beta1.metrics.k8s.io")
+    kubectl("create", "deployment", "web", "--image=nginx:1.27")
+    kubectl("wait", "--for=condition=Available", "deployment/web", "--timeout=50s")
+
+    eventually(lambda: "web-" in kubectl.run("top", "pods").stdout)
+    assert "worker-1" in kubectl("top", "nodes") and "CPU(cores)" in kubectl("top", "pods", "--containers")
+
+    kubectl("scale", "--replicas=0", *server)
+    eventually(lambda: "(get pods.metrics.k8s.io)" in kubectl.run("top", "pods").stderr)
+    kubectl("scale", "--replicas=1", *server)
+    eventually(lambda: "web-" in kubectl.run("top", "pods").stdout)
+
+
+def eventually(holds, seconds=50.0):
+    """Wait until a condition holds, which each look costs a kubectl."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline

@@ -65,6 +65,7 @@ class Resource:
     returns_deleted: bool = False  # Does DELETE answer with the object?
     deprecated: str = ""  # What every answer about this version of the kind warns of.
     computed: Callable[..., tuple[Manifest, ...]] | None = None  # Never stored; made of (processes, members).
+    elsewhere: bool = False  # Never stored; a server behind this one answers for it.
     stored_as: str = ""  # Kind whose storage this version of the kind shares (events.k8s.io).
     to_stored: Change | None = None
     from_stored: Change | None = None
@@ -89,6 +90,11 @@ class Resource:
     @property
     def is_custom(self) -> bool:
         return "." in self.cache
+
+    @property
+    def is_own(self) -> bool:
+        """Is it a kind that only some clusters have?"""
+        return self.is_custom or self.elsewhere
 
     @property
     def api_version(self) -> str:

@@ -4,6 +4,7 @@ A connection is a text of bytes that came and a function that says what goes bac
 answer with their program's own words; a port that a pod declares and nobody knows gets a page that says what it is.
 
     nginx    files of /usr/share/nginx/html on port 80, 404 pages, HEAD and keep-alive
+    metrics-server    ok to who asks how it is
     redis    PING, ECHO, SET, GET, DEL, INCR, KEYS, EXISTS, INFO, QUIT on 6379; its keys live as long as the container
     others   a page of the generic server on every declared port
 
@@ -25,6 +26,7 @@ TYPES = {
     "json": "application/json", "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg", "xml": "text/xml",
 }  # fmt: skip
 REASONS = {200: "OK", 301: "Moved Permanently", 400: "Bad Request", 404: "Not Found", 405: "Not Allowed"}
+REASONS[401] = "Unauthorized"
 REASONS[413] = "Request Entity Too Large"
 
 
@@ -61,7 +63,7 @@ def is_listening(server: Server, port: int) -> bool:
         return port == 80
     if server.program == "redis":
         return port == 6379
-    return server.program == "generic" and port in server.declared
+    return server.program in ("generic", "metrics-server") and port in server.declared
 
 
 def answer(server: Server, port: int, given: str, memory: dict[str, Any], client: str = "127.0.0.1") -> Answer:
@@ -110,6 +112,8 @@ def _http(server: Server, port: int, given: str, client: str) -> Answer | None:
         return _page(server, client, lines[0], agent, 400, close=True)._replace(taken=taken)
     close = headers.get("connection", "").lower() == "close" or words[2] == "HTTP/1.0"
     made = _nginx(server, words[0], words[1], lines[0], agent, client, close) if server.program == "nginx" else None
+    if server.program == "metrics-server":
+        made = _checks(server, words[0], words[1], close)
     made = made or _generic(server, port, words[0], words[1], close)
     return made._replace(taken=taken)
 
@@ -155,6 +159,13 @@ def _generic(server: Server, port: int, method: str, target: str, close: bool) -
         f" server stands in for it.\nIt was asked: {method} {target}\n"
     )
     return Answer(_message(200, "text/plain", body, {"Server": "orrery"}, {}, server.now, close, method), 0, close)
+
+
+def _checks(server: Server, method: str, target: str, close: bool) -> Answer:
+    """What an API server's health endpoints say; everything else wants a certificate."""
+    well = target.partition("?")[0] in ("/livez", "/readyz", "/healthz")
+    body = "ok" if well else "Unauthorized"
+    return Answer(_message(200 if well else 401, "text/plain", body, {}, {}, server.now, close, method), 0, close)
 
 
 def _message(

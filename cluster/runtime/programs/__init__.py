@@ -7,6 +7,7 @@ from cluster.runtime.programs.busybox import Busybox
 from cluster.runtime.programs.crasher import Crasher
 from cluster.runtime.programs.generic import Generic
 from cluster.runtime.programs.leaker import Leaker
+from cluster.runtime.programs.metrics_server import MetricsServer
 from cluster.runtime.programs.nginx import Nginx
 from cluster.runtime.programs.pause import Pause
 from cluster.runtime.programs.program import Program
@@ -18,6 +19,7 @@ PROGRAMS: dict[str, type[Program]] = {
     "busybox": Busybox,
     "crasher": Crasher,
     "leaker": Leaker,
+    "metrics-server": MetricsServer,
     "pause": Pause,
     "generic": Generic,
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import inbox, lifecycle
+from cluster.addons import ADDONS
 from cluster.apiserver import commits
 from cluster.models import Cluster, Machine
 from cluster.world import World, replay
@@ -26,6 +27,7 @@ class Command(commanding.Command):
         create.add_argument("--nodes", type=int, default=3, help="how many machines (default: 3)")
         create.add_argument("--cloud", action="store_true", help="rent its machines from the cloud")
         create.add_argument("--seed", type=int, help="same seed, same cluster (default: a random one)")
+        create.add_argument("--addons", help=f"comma-separated, or none (default: {','.join(ADDONS)})")
         create.add_argument("--scheduler-config", metavar="FILE", help="a KubeSchedulerConfiguration to begin with")
         common(create, cluster=False)
         common(actions.add_parser("list", help="all clusters"), cluster=False)
@@ -57,7 +59,7 @@ class Command(commanding.Command):
         self.action = options["action"]
         name = options.get("name") or options.get("cluster") or "default"
         actions = {
-            "create": lambda: create(name, options["nodes"], options["seed"], options["cloud"], told(options)),
+            "create": lambda: create(name, options["nodes"], options["seed"], wishes(options)),
             "cloud": lambda: ask(row_of(name).name, cloud_request(options["op"], options["words"])),
             "list": listing,
             "delete": lambda: ask(row_of(name).name, {"type": "delete"}),
@@ -120,15 +122,20 @@ def cloud_request(operation: str, words: list[str]) -> dict[str, Any]:
     return {"type": "cloud", "op": operation, **given}
 
 
-def told(options: dict[str, Any]) -> str:
-    """The KubeSchedulerConfiguration to begin with; empty: none. Errors: Refused."""
-    return contents_of(options["scheduler_config"]) if options["scheduler_config"] else ""
+def wishes(options: dict[str, Any]) -> dict[str, Any]:
+    """What a new cluster is made of beside its nodes. Errors: Refused: a file can't be read."""
+    found: dict[str, Any] = {"cloud": True} if options["cloud"] else {}
+    if options["scheduler_config"]:
+        found["schedulerConfiguration"] = contents_of(options["scheduler_config"])
+    if options["addons"] is not None:
+        names = options["addons"].split(",")
+        found["addons"] = [] if names == ["none"] else [name.strip() for name in names]
+    return found
 
 
-def create(name: str, nodes: int, seed: int | None, cloud: bool = False, told: str = "") -> dict[str, Any]:
-    """Have cluster `name` made. `told`: kube-scheduler's configuration. Errors: Refused."""
-    options: dict[str, Any] = {"nodes": nodes, **({"cloud": True} if cloud else {})}
-    options |= {"schedulerConfiguration": told} if told else {}
+def create(name: str, nodes: int, seed: int | None, wishes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Have cluster `name` made. `wishes`: more of its options. Errors: Refused."""
+    options: dict[str, Any] = {"nodes": nodes, **(wishes or {})}
     request = {"options": options, "seed": secrets.randbits(31) if seed is None else seed}
     if problem := lifecycle.problem_of(name, request):
         raise Refused(problem)

@@ -1,0 +1,159 @@
+"""Servers behind the API server: who answers for an aggregated API, and what it answers.
+
+    metrics.k8s.io     a ready pod behind the Service that the APIService names, in whose image metrics-server is
+
+The world asks in memory (an autoscaler wants to know), the gateway asks committed rows (kubectl top): both through a
+`Site`, so both get the same answer, and nobody enters the world to read.
+
+Read next: apiserver/aggregation.py, addons/monitoring/metrics_server.py.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from cluster.addons.monitoring import metrics_server
+from cluster.addons.monitoring.metrics_server import Window
+from cluster.apiserver import aggregation
+from cluster.apiserver.aggregation import Backend, ServiceUnavailable, Unavailable
+from cluster.apiserver.registry import aggregated
+from cluster.kubelet import committed
+from cluster.objects import Manifest, conditions, errors, meta
+
+Record = dict[str, Any]
+PROGRAMS = {(metrics_server.GROUP, metrics_server.VERSION): metrics_server.PROGRAM}
+
+
+class Site(aggregation.Objects, Protocol):
+    """A cluster as it is now, in memory or in committed rows. Times: microseconds."""
+
+    @property
+    def epoch(self) -> int: ...
+
+    @property
+    def now(self) -> int: ...
+
+    def machine(self, node: str) -> dict[str, Any] | None: ...
+
+    def records(self, uid: str) -> list[Record]:
+        """The containers of a pod."""
+
+    def all_records(self) -> Iterable[Record]:
+        """Those of all pods."""
+
+
+def reach(site: Site, entry: Manifest, backend: Backend) -> Record:
+    """The container that answers for an APIService in a pod. Errors: Unavailable, with `{url}` for what was asked."""
+    pod = site.get("Pod", backend.namespace, backend.pod)
+    machine = site.machine(pod["spec"].get("nodeName", "")) if pod is not None else None
+    if pod is None or machine is None or not machine["power"]:
+        raise Unavailable("", f'Get "{{url}}": dial tcp {backend.address}: connect: no route to host')
+    running = [each for each in site.records(meta.uid(pod)) if each["started"] is not None and each["ended"] is None]
+    if not any(each["started"] <= site.now for each in running):
+        raise Unavailable("", f'Get "{{url}}": dial tcp {backend.address}: connect: connection refused')
+    spec = entry["spec"]
+    wanted = PROGRAMS.get((spec.get("group", ""), spec["version"]))
+    found = next((each for each in running if each["program"] == wanted), None)
+    if found is None:
+        raise Unavailable("", "bad status from {url}: 404")
+    return found
+
+
+def dial(site: Site, entry: Manifest, backend: Backend) -> str:
+    """Why a pod does not answer; empty: it does. For aggregation.Dial."""
+    try:
+        reach(site, entry, backend)
+    except Unavailable as found:
+        return found.message
+    return ""
+
+
+def answering(site: Site, group: str, version: str, plural: str) -> Record:
+    """The container that is asked. Errors: NotFound (no APIService), ServiceUnavailable."""
+    entry = site.get("APIService", "", f"{version}.{group}")
+    if entry is None or not aggregated.is_remote(entry):
+        message = f"the server could not find the requested resource (get {plural}.{group})"
+        raise errors.NotFound(group, plural, "", message)
+    if not conditions.is_true(entry, "Available"):
+        raise ServiceUnavailable("service unavailable", plural, group)
+    problem = "no endpoints available"
+    try:
+        for backend in aggregation.backends(entry, site):
+            try:
+                return reach(site, entry, backend)
+            except Unavailable as found:
+                problem = found.message.rpartition('": ')[2]
+    except Unavailable as found:
+        problem = found.message
+    raise ServiceUnavailable(f"error trying to reach service: {problem}", plural, group)
+
+
+# --- metrics.k8s.io ---------------------------------------------------------------------------------------------
+
+
+def metrics(site: Site, plural: str, namespace: str = "", name: str = "") -> list[Manifest]:
+    """PodMetrics or NodeMetrics, of one object if it has a `name`. Errors: NotFound, ServiceUnavailable."""
+    server = answering(site, metrics_server.GROUP, metrics_server.VERSION, plural)
+    window = metrics_server.last_window(server, site.now)
+    found = [] if window is None else _LISTS[plural](site, window, namespace, name)
+    if name and not found:
+        kind, shown = f"{plural.rstrip('s')}metrics", f"{namespace}/{name}" if namespace else name
+        raise errors.NotFound(metrics_server.GROUP, kind, shown)
+    return found
+
+
+def _pods(site: Site, window: Window, namespace: str, name: str) -> list[Manifest]:
+    if name:
+        pod = site.get("Pod", namespace, name)
+        pods, records = [pod] if pod else [], site.records(meta.uid(pod)) if pod else []
+    else:
+        pods, records = site.list("Pod", namespace or None), list(site.all_records())
+    answers, by_pod = _Answers(site, window), _grouped(records, "uid")
+    found = []
+    for pod in pods:
+        mine = by_pod.get(meta.uid(pod), ())
+        if mine and answers.of(pod["spec"].get("nodeName", "")):
+            shown = metrics_server.pod_metrics(pod, mine, window, site.epoch, site.now, answers.measure)
+            if shown is not None:
+                found.append(shown)
+    return found
+
+
+def _nodes(site: Site, window: Window, namespace: str, name: str) -> list[Manifest]:
+    node = site.get("Node", "", name) if name else None
+    nodes = ([node] if node else []) if name else site.list("Node")
+    answers, by_node = _Answers(site, window), _grouped(site.all_records(), "node")
+    found = []
+    for each in nodes:
+        node_name = meta.name(each)
+        if answers.of(node_name):
+            used = committed.measured_machine(node_name, by_node.get(node_name, ()), *window, site.epoch)
+            found.append(metrics_server.node_metrics(each, used, window, site.epoch, site.now))
+    return found
+
+
+_LISTS: dict[str, Callable[[Site, Window, str, str], list[Manifest]]] = {"pods": _pods, "nodes": _nodes}
+
+
+class _Answers:
+    """Whose kubelets answered, both times."""
+
+    def __init__(self, site: Site, window: Window) -> None:
+        self._site, self._window, self._known = site, window, dict[str, bool]()
+
+    def of(self, node: str) -> bool:
+        if node not in self._known:
+            machine = self._site.machine(node) or {}
+            since = machine.get("off_since")
+            self._known[node] = bool(machine) and (machine["power"] or (since or 0) > self._window.end)
+        return self._known[node]
+
+    def measure(self, record: metrics_server.Record, start: int, end: int) -> metrics_server.Usage:
+        return committed.measured(dict(record), start, end, self._site.epoch)
+
+
+def _grouped(records: Iterable[Record], field: str) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in committed.containers(records):
+        found[record[field]].append(record)
+    return found

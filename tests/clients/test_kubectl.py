@@ -175,7 +175,8 @@ def test_top_shows_what_pods_and_nodes_use_while_a_metrics_server_runs(kubectl):
     kubectl("wait", "--for=condition=Available", "deployment/web", "--timeout=50s")
 
     eventually(lambda: "web-" in kubectl.run("top", "pods").stdout)
-    assert "worker-1" in kubectl("top", "nodes") and "CPU(cores)" in kubectl("top", "pods", "--containers")
+    assert "worker-1" in kubectl("top", "nodes")
+    assert "CPU(cores)" in kubectl("top", "pods", "--containers")
 
     kubectl("scale", "--replicas=0", *server)
     eventually(lambda: "(get pods.metrics.k8s.io)" in kubectl.run("top", "pods").stderr)

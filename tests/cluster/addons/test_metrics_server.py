@@ -40,7 +40,7 @@ def test_the_api_is_there_once_a_pod_of_the_server_is_ready():
     cluster = TestCluster(world).run_for(10)
     told = 'endpointslices for service/metrics-server in "kube-system" have no addresses with port name "https"'
     assert available(cluster) == ("False", "MissingEndpoints", told)
-    with pytest.raises(errors.ApiError, match="currently unable to handle the request .get pods.metrics.k8s.io."):
+    with pytest.raises(errors.ApiError, match="currently unable to handle the request"):
         measured(cluster)
 
     cluster.run_for(60)
@@ -58,7 +58,8 @@ def test_a_pod_is_measured_from_the_first_look_that_is_ten_seconds_after_its_sta
 
     (container,) = measured(cluster)["web"]["containers"]
     assert container["name"] == "app"
-    assert container["usage"]["cpu"].endswith("n") and container["usage"]["memory"].endswith("Ki")
+    assert container["usage"]["cpu"].endswith("n")
+    assert container["usage"]["memory"].endswith("Ki")
 
 
 def test_a_node_without_power_is_not_measured_at_the_next_look(cluster):
@@ -152,7 +153,7 @@ def test_the_api_goes_with_its_api_service(cluster):
     cluster.request("DELETE", f"/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.{GROUP}")
 
     assert cluster.world.server.kinds.by_path(GROUP, "v1beta1", "pods") is None
-    with pytest.raises(errors.NotFound, match="could not find the requested resource .get pods.metrics.k8s.io."):
+    with pytest.raises(errors.NotFound, match="could not find the requested resource"):
         measured(cluster)
 
 

@@ -30,7 +30,8 @@ def test_pods_and_nodes_are_measured(measured):
     pods = fetch(PODS).json()
     assert (pods["kind"], pods["apiVersion"]) == ("PodMetricsList", "metrics.k8s.io/v1beta1")
     (web,) = pods["items"]
-    assert web["metadata"]["labels"] == {"app": "web"} and web["window"] == "15s"
+    assert web["metadata"]["labels"] == {"app": "web"}
+    assert web["window"] == "15s"
     assert fetch(f"{PODS}/web").json()["kind"] == "PodMetrics"
     assert fetch(f"{BASE}/nodes/worker-1").json()["usage"]["cpu"].endswith("n")
     everywhere = [item["metadata"]["namespace"] for item in fetch(f"{BASE}/pods").json()["items"]]
@@ -52,7 +53,9 @@ def test_labels_select_and_tables_are_printed(measured):
     table = fetch(PODS, accept=TABLE).json()
     assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "cpu", "memory", "Window"]
     name, cpu, memory, window = table["rows"][0]["cells"]
-    assert (name, window) == ("web", "15s") and cpu.endswith("m") and memory.endswith("Ki")
+    assert (name, window) == ("web", "15s")
+    assert cpu.endswith("m")
+    assert memory.endswith("Ki")
 
 
 def test_who_is_not_measured_is_not_found(measured):
@@ -81,7 +84,8 @@ def test_without_a_pod_of_the_server_it_is_503_in_plain_text(measured):
 def test_its_kinds_stand_in_discovery_and_openapi_while_there_is_an_api_service(measured):
     assert fetch("/apis/metrics.k8s.io").json()["preferredVersion"]["version"] == "v1beta1"
     resources = {each["name"]: each for each in fetch(BASE).json()["resources"]}
-    assert resources["pods"]["kind"] == "PodMetrics" and resources["nodes"]["verbs"] == ["get", "list"]
+    assert resources["pods"]["kind"] == "PodMetrics"
+    assert resources["nodes"]["verbs"] == ["get", "list"]
     schemas = fetch(f"/openapi/v3{BASE}").json()["components"]["schemas"]
     assert "io.k8s.metrics.v1beta1.PodMetrics" in schemas
 

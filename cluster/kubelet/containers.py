@@ -21,7 +21,8 @@ from typing import Any
 from cluster.engine.clock import SECOND, Clock
 from cluster.engine.informer import Informers
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import environment, restarts, scripts
+from cluster.kubelet import environment, hooks, probes, restarts, scripts
+from cluster.kubelet.probes import Asked, Prober
 from cluster.kubelet.sessions import extra_of
 from cluster.objects import Manifest, meta
 from cluster.runtime import images
@@ -42,7 +43,8 @@ class Plan:
 
     steps: dict[str, Step] = field(default_factory=dict)  # By container.
     waiting: dict[str, list[str]] = field(default_factory=dict)  # By container: [reason, message].
-    ready: dict[str, int] = field(default_factory=dict)  # When a running container becomes ready.
+    ready: dict[str, int] = field(default_factory=dict)  # In a laboratory: when a running container becomes ready.
+    probes: dict[str, Any] = field(default_factory=dict)  # By running container: see probes.py.
     restarts: dict[str, list[int]] = field(default_factory=dict)  # Back-offs.
     pulls: dict[str, list[int]] = field(default_factory=dict)
     ends: dict[str, list[Any]] = field(default_factory=dict)  # How stopped containers will end.
@@ -61,6 +63,8 @@ class Plan:
         plan = cls(fresh=False)
         for name, value in saved.items():
             setattr(plan, name, dict(value) if isinstance(value, dict) else value)
+        for name, kinds in plan.probes.items():
+            plan.probes[name] = {kind: dict(state) for kind, state in kinds.items()}
         return plan
 
     def save(self) -> dict[str, Any] | None:
@@ -69,6 +73,7 @@ class Plan:
             "steps": self.steps,
             "waiting": self.waiting,
             "ready": self.ready,
+            "probes": self.probes,
             "restarts": self.restarts,
             "pulls": self.pulls,
             "ends": self.ends,
@@ -82,7 +87,7 @@ class Plan:
         return {name: value for name, value in kept.items() if value is not False} or None
 
     def clear(self) -> None:
-        self.steps, self.waiting, self.ready, self.ends = {}, {}, {}, {}
+        self.steps, self.waiting, self.ready, self.ends, self.probes = {}, {}, {}, {}, {}
         self.restarts, self.pulls = {}, {}
         self.deadline, self.gone_at, self.retry_at, self.failed = 0, None, None, False
 
@@ -92,6 +97,8 @@ class Plan:
             return self.gone_at
         times = [step[1] for step in self.steps.values()]
         times += [at for at in self.ready.values() if at > now]
+        if self.probes and (probe := probes.next_due(self.probes)) is not None:
+            times.append(probe)
         if self.retry_at is not None:
             times.append(self.retry_at)
         return min(times, default=None)
@@ -105,8 +112,13 @@ class Containers:
     ) -> None:
         self.clock, self.informers, self.recorder, self.runtime = clock, informers, recorder, runtime
         self.host, self.lab = host, lab
+        self.prober: Prober | None = None  # None: every probe succeeds.
         self.on_pulled: Callable[[], None] = lambda: None  # The list of images on the node has grown.
         self.on_started: Callable[[Record], None] = lambda record: None
+
+    def probe_with(self, asked: Asked) -> None:
+        """Who asks containers from now on."""
+        self.prober = Prober(self.clock, asked)
 
     # --- looking --------------------------------------------------------------------------------------------
 
@@ -130,6 +142,8 @@ class Containers:
             del plan.ready[name]
             plan.changed = True
         self._notice_exits(plan, uid)
+        if plan.probes:
+            self._probe(pod, plan)
         spec = pod["spec"]
         for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
             step = plan.steps.get(container["name"])
@@ -174,6 +188,7 @@ class Containers:
                 continue
             if record["ended"] is None:
                 self._expect_end(plan, record)
+                self._begin_probes(plan, container, record)
             elif not (self._is_init(pod, container) and record["code"] == 0):
                 plan.changed = True
                 self._after_end(pod, plan, container, record)
@@ -189,7 +204,8 @@ class Containers:
                 return None
             if record is None:
                 return None if self._is_held(pod, container) else container
-            done = record["started"] is not None if _is_sidecar(container) else record["code"] == 0
+            up = record["started"] is not None and probes.is_up(plan.probes.get(name))
+            done = up if _is_sidecar(container) else record["code"] == 0
             if not done:
                 return None
         for container in pod["spec"]["containers"]:
@@ -221,6 +237,7 @@ class Containers:
             record = self.latest(meta.uid(pod))[name]
             plan.changed = True
             plan.ready.pop(name, None)
+            plan.probes.pop(name, None)
             self._after_end(
                 pod, plan, container, self.runtime.finish_container(record, Exit(step[1], *step[2:]))
             )
@@ -319,10 +336,66 @@ class Containers:
             return
         self._say(pod, container, "Normal", "Started", "Container started")
         self.on_started(record)
+        if not self._post_start(pod, plan, container, record):
+            return
         self._expect_end(plan, record)
-        delay = _readiness_delay(container)
-        if delay:
-            plan.ready[name] = self.clock.now + delay
+        self._begin_probes(plan, container, record)
+
+    def _post_start(self, pod: Manifest, plan: Plan, container: Manifest, record: Record) -> bool:
+        """Run the hook. If it fails, the container is killed: False."""
+        if self.prober is None or hooks.run(self.prober.asked, pod, container, record, "postStart"):
+            return True
+        self._say(pod, container, "Warning", "FailedPostStartHook", "PostStartHook failed")
+        self._say(pod, container, "Normal", "Killing", "FailedPostStartHook")
+        grace = int(pod["spec"].get("terminationGracePeriodSeconds", 30)) * SECOND
+        end = self._stop(pod, container, self.latest(meta.uid(pod))[container["name"]], grace)
+        plan.steps[container["name"]] = ["end", max(end.at, self.clock.now), *end[1:]]
+        return False
+
+    def _stop(self, pod: Manifest | None, container: Manifest | None, record: Record, grace: int) -> Exit:
+        """preStop, SIGTERM, and SIGKILL after `grace` microseconds: how it will end."""
+        stopping = record["stopped"] is not None
+        if self.prober is not None and pod is not None and container is not None and grace and not stopping:
+            if not hooks.run(self.prober.asked, pod, container, record, "preStop"):
+                self._say(pod, container, "Warning", "FailedPreStopHook", "PreStopHook failed")
+            record = self.latest(record["uid"])[record["name"]]  # The hook may have left something in it.
+        return self.runtime.stop_container(record, grace, min(hooks.pre_stop_time(container), grace))
+
+    def _begin_probes(self, plan: Plan, container: Manifest, record: Record) -> None:
+        if self.lab or self.prober is None:  # KWOK tries none; it only waits as long as they would wait.
+            if delay := _readiness_delay(container):
+                plan.ready[container["name"]] = self.clock.now + delay
+        elif states := probes.begin(container, record):
+            plan.probes[container["name"]] = states
+
+    def _probe(self, pod: Manifest, plan: Plan) -> None:
+        """Try the probes that are due; kill what does not live."""
+        if self.prober is None:
+            return
+        records = self.latest(meta.uid(pod))
+        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
+            states, record = plan.probes.get(container["name"]), records.get(container["name"])
+            if not states or record is None or record["ended"] is not None:
+                continue
+            tried = self.prober.try_due(pod, container, record, states)
+            for kind, outcome in tried.said:
+                self._say(pod, container, "Warning", "Unhealthy", probes.message(kind, outcome))
+            plan.changed = plan.changed or tried.changed
+            if tried.failed:
+                self._condemn(pod, plan, container, record, tried.failed)
+
+    def _condemn(self, pod: Manifest, plan: Plan, container: Manifest, record: Record, kind: str) -> None:
+        """A liveness or startup probe failed: SIGTERM, and SIGKILL after the grace period."""
+        name, policy = container["name"], pod["spec"].get("restartPolicy", "Always")
+        again = ", will be restarted" if policy != "Never" or _is_sidecar(container) else ""
+        self._say(pod, container, "Normal", "Killing", f"Container {name} failed {kind} probe{again}")
+        seconds = container[f"{kind}Probe"].get("terminationGracePeriodSeconds")
+        if seconds is None:
+            seconds = pod["spec"].get("terminationGracePeriodSeconds", 30)
+        grace = int(seconds) * SECOND
+        end = self._stop(pod, container, record, grace)
+        del plan.probes[name]
+        plan.steps[name] = ["end", max(end.at, self.clock.now), *end[1:]]
 
     def _expect_end(self, plan: Plan, record: Record) -> None:
         end = self.runtime.expected_end(record)
@@ -389,8 +462,7 @@ class Containers:
                 continue
             if pod is not None and name not in plan.ends:
                 self._say(pod, specs[name], "Normal", "Killing", f"Stopping container {name}")
-            hook = min(_pre_stop(specs.get(name)), grace)
-            end = self.runtime.stop_container(record, grace, hook)
+            end = self._stop(pod, specs.get(name), record, grace)
             if name in plan.ends and plan.ends[name][0] <= end.at:
                 continue
             plan.ends[name] = [max(end.at, now), *end[1:]]
@@ -428,16 +500,6 @@ def _readiness_delay(container: Manifest) -> int:
         for probe in ("startupProbe", "readinessProbe")
     ]
     return int(sum(delays)) * SECOND
-
-
-def _pre_stop(container: Manifest | None) -> int:
-    """How long the preStop hook takes, as far as it says so: a sleep."""
-    hook = ((container or {}).get("lifecycle") or {}).get("preStop") or {}
-    if "sleep" in hook:
-        return int(hook["sleep"]["seconds"]) * SECOND
-    words = " ".join((hook.get("exec") or {}).get("command") or ()).split()
-    seconds = words[words.index("sleep") + 1] if "sleep" in words[:-1] else "0"
-    return int(seconds) * SECOND if seconds.isdigit() else 0
 
 
 def pulled_message(reference: str, pulled: list[int] | None) -> str:

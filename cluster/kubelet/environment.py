@@ -52,6 +52,12 @@ def memory_limit(container: Manifest) -> int | None:
     return None if limit is None else quantity.value(limit)
 
 
+def cpu_limit(container: Manifest) -> int | None:
+    """Millicores; None: no limit."""
+    limit = ((container.get("resources") or {}).get("limits") or {}).get("cpu")
+    return None if limit is None else quantity.milli(limit)
+
+
 def _value(
     pod: Manifest, container: Manifest, entry: Manifest, informers: Informers, addresses: dict[str, str]
 ) -> str | None:

@@ -4,6 +4,7 @@
     lease      renew kube-node-lease/<node> every 10 s: the heartbeat that node lifecycle awaits
     node       the node's status: when something changed, else every 5 minutes
     <ns>/<name>/<uid>   a pod of this node: see pod_worker.py
+    wake|<ns>/<name>/<uid>   a file was written in it: its probes may find something else
     exec|<session>      a process that somebody started by kubectl exec wants to go on: see sessions.py
 
 Renewals fall on whole seconds, a tenth of the nodes on each: so a thousand idle nodes cost ten turns in ten
@@ -19,10 +20,10 @@ from cluster.engine.cells import Cells
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import node_status
+from cluster.kubelet import node_status, probes
 from cluster.kubelet.containers import Plan
 from cluster.kubelet.pod_worker import PodWorker
-from cluster.kubelet.sessions import TIMER, StreamingServer
+from cluster.kubelet.sessions import TIMER, WAKE, StreamingServer
 from cluster.objects import Manifest, conditions, meta
 from cluster.objects.errors import ApiError, NotFound
 from cluster.objects.storage import node_of
@@ -56,6 +57,7 @@ class Kubelet(Component):
         self.pods.containers.on_pulled = self.image_pulled
         self.streams = StreamingServer(node, host, self.informers, self.clock, self.queue, sessions)
         self.pods.containers.on_started = self.streams.started
+        self.pods.containers.probe_with(self.streams)
         self.phase = self.dice.roll("phase", node) % (REPORT_EVERY // SECOND) * SECOND
 
     # --- starting, listening
@@ -108,6 +110,8 @@ class Kubelet(Component):
             self.report_node()
         elif key == "register":
             self.register()
+        elif key.startswith(WAKE):
+            self.sync_pod(key.removeprefix(WAKE), woken=True)
         else:
             self.sync_pod(key)
 
@@ -116,12 +120,14 @@ class Kubelet(Component):
         if not isinstance(error, NotFound):
             super().failed(key, error)
 
-    def sync_pod(self, key: str) -> None:
-        """Bring one pod forward, and wake up again when the next thing is due."""
+    def sync_pod(self, key: str, woken: bool = False) -> None:
+        """Bring one pod forward, and wake up again when the next thing is due. `woken`: something in it changed."""
         namespace, name, uid = key.split("/")
         pod = self.informers.get("Pod", namespace, name) if name else None
         saved = self.memory.get(uid)
         plan = Plan.load(saved)
+        if woken and pod is not None and plan.probes:
+            probes.wake(plan.probes, pod, self.pods.containers.latest(uid), self.clock.now)
         try:
             if pod is None or meta.uid(pod) != uid or _node_of(pod) != [self.node]:
                 self.pods.vanish(uid, plan)
@@ -272,6 +278,8 @@ def _note(key: str, plan: Plan, due: int) -> str | None:
     if plan.gone_at is not None:
         return f"{pod} has terminated" if name else None
     what = next((plan.steps[c][0] for c in sorted(plan.steps) if plan.steps[c][1] == due), None)
+    if what is None and plan.probes and probes.next_due(plan.probes) == due:
+        return f"{pod} is probed" if probes.is_awaited(plan.probes, due) else None
     return NOTES[what].format(pod=pod) if what else f"{pod} is ready"
 
 

@@ -35,7 +35,8 @@ class View:
     address: str | None = None  # The pod's, once it has a sandbox.
     records: dict[str, list[Record]] = field(default_factory=dict)  # By container, oldest first.
     waiting: Mapping[str, Reason] = field(default_factory=dict)
-    unready: frozenset[str] = frozenset()  # Running, but their readiness is still awaited.
+    unready: frozenset[str] = frozenset()  # Running, but not ready, as their probes say …
+    unstarted: frozenset[str] = frozenset()  # … or not even up.
     runtime: str = "containerd"
     ending: bool = False  # The pod is over: it was deleted.
 
@@ -102,7 +103,7 @@ def _container(container: Manifest, view: View, has_inits: bool, is_init: bool) 
         return status
     status["image"], status["imageID"] = _image(latest["image"])
     status["containerID"] = f"{view.runtime}://{latest['id']}"
-    status["started"] = running
+    status["started"] = running and name not in view.unstarted
     resources = container.get("resources")
     if running and resources:
         if resources.get("requests"):

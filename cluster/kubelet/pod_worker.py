@@ -20,7 +20,7 @@ from cluster.engine.client import Client
 from cluster.engine.clock import SECOND, Clock
 from cluster.engine.informer import Informers
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import environment, pod_status, scripts
+from cluster.kubelet import environment, pod_status, probes, scripts
 from cluster.kubelet.containers import Containers, Plan
 from cluster.objects import Manifest, conditions, meta, times
 from cluster.runtime.containers import Record
@@ -184,7 +184,11 @@ class PodWorker:
             address=sandbox["ip"] if sandbox is not None and ready else None,
             records=self.containers.by_name(uid),
             waiting=plan.waiting,
-            unready=frozenset(name for name, at in plan.ready.items() if at > self.clock.now),
+            unready=frozenset(
+                [name for name, at in plan.ready.items() if at > self.clock.now]
+                + [name for name, states in plan.probes.items() if not probes.is_ready(states)]
+            ),
+            unstarted=frozenset(name for name, states in plan.probes.items() if not probes.is_up(states)),
             runtime=self.runtime.name,
             ending=ending,
         )

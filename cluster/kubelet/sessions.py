@@ -15,7 +15,8 @@ from typing import Any
 from cluster.engine.agenda import WorkQueue
 from cluster.engine.clock import MINUTE, Clock
 from cluster.engine.informer import Informers
-from cluster.kubelet import volumes
+from cluster.kubelet import probes, volumes
+from cluster.kubelet.environment import cpu_limit
 from cluster.objects import Manifest, errors, meta
 from cluster.runtime import noise
 from cluster.runtime.containers import Record, key_of
@@ -23,7 +24,7 @@ from cluster.runtime.live import answers
 from cluster.runtime.live.files import Mount
 from cluster.runtime.sessions import MAIN, ExecError, Full, Sessions
 
-TIMER = "exec|"
+TIMER, WAKE = "exec|", "wake|"
 KEPT = 10 * MINUTE  # How long an ended session waits for a reader that does not come.
 Server = answers.Server
 
@@ -172,11 +173,57 @@ class StreamingServer:
         if record["program"] != "terminal":
             return
         try:
-            argv = [_bytes(word) for word in record["argv"]]
-            key = self.sessions.begin(record, MAIN, argv, bool(record.get("tty")), True, self._mounts(record))
+            argv, typed = [_bytes(word) for word in record["argv"]], bool(record.get("stdin"))
+            key = self.sessions.begin(record, MAIN, argv, bool(record.get("tty")), typed, self._mounts(record))
         except (ExecError, Full):
             return
         self.go_on(key)
+
+    # --- what probes ask ------------------------------------------------------------------------------------
+
+    def ask_port(self, pod: Manifest, container: Manifest, record: Record, port: int, request: str) -> str | None:
+        """What a port of this container answers; an empty request only knocks. None: nobody listens."""
+        declared = [int(one["containerPort"]) for one in container.get("ports") or ()]
+        server = self.sessions.server(record, declared, self._mounts(record))
+        if not answers.is_listening(server, port):
+            return None
+        return self.sessions.ask(record, server, port, request, client=self.host).data if request else ""
+
+    def next_change(self, record: Record) -> int | None:
+        """When the container's program will answer differently by itself; None: never."""
+        return self.sessions.next_change(record)
+
+    def run_command(
+        self, record: Record, argv: list[str], identity: str, left_alone: bool = False
+    ) -> tuple[str, int | None, str]:
+        """(session, exit code or None: it still runs, what it printed). Errors: ValueError, in containerd's words."""
+        try:
+            key = self.sessions.begin(
+                record, identity, [_bytes(word) for word in argv], False, False, self._mounts(record)
+            )
+        except (ExecError, Full) as error:
+            number = noise.hexadecimal(64, record["seed"], self.clock.now)
+            text = f'rpc error: code = Unknown desc = failed to exec in container: failed to start exec "{number}": '
+            raise ValueError(f"{text}{error}") from None
+        self.go_on(key)
+        code, printed = self.command_result(key)
+        if left_alone and key in self.sessions.cells:
+            if code is None:
+                self.sessions.leave(key)
+            else:
+                self.end_command(key)
+        return key, code, printed
+
+    def command_result(self, session: str) -> tuple[int | None, str]:
+        cell = self.sessions.cells.get(session)
+        if cell is None:  # The container died, and everything in it.
+            return 137, ""
+        return cell["code"], self.sessions.printed(session)
+
+    def end_command(self, session: str) -> None:
+        self.queue.cancel(TIMER + session)
+        if session in self.sessions.cells:
+            self.sessions.drop(session)
 
     def process(self, key: str) -> None:
         """A timer: somebody slept long enough, or nobody came for what was left."""
@@ -209,6 +256,8 @@ class StreamingServer:
             return
         had = record.get("exit")
         wake = self.sessions.run(key, record, self._mounts(record))
+        if self.sessions.wrote:
+            self._wake_probes(record)
         self.queue.cancel(TIMER + key)
         record, end = self.containers[base], self.sessions.exit_of(key)
         if end is not None and not record.get("exit"):
@@ -221,6 +270,12 @@ class StreamingServer:
             self.sessions.drop(key)
         elif self.sessions.cells[key]["ended"] is not None:
             self.queue.add_after(TIMER + key, KEPT)
+
+    def _wake_probes(self, record: Record) -> None:
+        """Files of the container changed: whoever asks it might hear something else now."""
+        pod = self._pod(record["uid"])
+        if pod is not None and any(probes.defined(each) for each in probes.containers(pod)):
+            self.queue.add(f"{WAKE}{record['namespace']}/{record['pod']}/{record['uid']}")
 
     # --- what belongs to a container ------------------------------------------------------------------------
 
@@ -244,7 +299,11 @@ class StreamingServer:
 
 def extra_of(pod: Manifest, container: Manifest) -> dict[str, Any]:
     """What a container's record says besides: whether it can be typed into, and where it works."""
-    found = {name: True for name in ("stdin", "tty") if container.get(name)}
+    found: dict[str, Any] = {name: True for name in ("stdin", "tty") if container.get(name)}
+    if probes.has_command(container):
+        found["live"] = True  # Its files have to be real: a command will look at them.
+    if (limit := cpu_limit(container)) is not None:
+        found["cpu"] = limit
     if container.get("workingDir"):
         found["cwd"] = container["workingDir"]
     return found

@@ -9,7 +9,8 @@
     created started stopped ended             microseconds since t = 0; None: not yet; stopped: by SIGTERM
     code reason message                       how it ended
 
-Some have more: tty and stdin (as the pod asks, if it does); traffic, lines of an access log as [at, line]; of a process
+Some have more: tty and stdin (as the pod asks, if it does); cpu, its limit in millicores; live, if commands will look
+at its files; traffic, lines of an access log as [at, line]; of a process
 that can be typed into: printed, as [at, channel, text]; exit, how it will end or has ended, as [at, code, reason].
 
 A sandbox record has id, uid, namespace, pod, node, ip, created, ended, containers (their keys, oldest first)
@@ -52,7 +53,8 @@ def argv_of(image: Image, command: Sequence[str] | None, args: Sequence[str] | N
     if command:
         return (*command, *(args or ()))
     if args:
-        return (*image.command[:1], *args) if args[0].startswith("-") else tuple(args)
+        behind = image.entrypoint or args[0].startswith("-")
+        return (*image.command[:1], *args) if behind else tuple(args)
     return image.command
 
 

@@ -243,7 +243,7 @@ class Runtime:
             }
             self.containers[key] = {**record, **failed}
             raise
-        if program == "busybox" and record.get("stdin") and not record["script"]:
+        if program == "busybox" and (record.get("stdin") or record.get("live")) and not record["script"]:
             program = "terminal"
         self.containers[key] = record = {**record, "program": program, "started": self.clock.now}
         return record

@@ -23,16 +23,20 @@ MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A catalogue entry. `size`: compressed bytes. `command`: what runs when the pod names nothing."""
+    """A catalogue entry. `size`: compressed bytes. `command`: what runs when the pod names nothing.
+
+    `entrypoint`: the image has one, so what a pod gives as `args` comes behind the first word of `command`.
+    """
 
     program: str
     size: int
     command: tuple[str, ...] = ()
+    entrypoint: bool = False
 
 
 CATALOGUE: dict[str, Known] = {
     "docker.io/library/nginx": Known("nginx", 72 * MB, ("nginx", "-g", "daemon off;")),
-    "docker.io/library/httpd": Known("nginx", 58 * MB, ("httpd-foreground",)),
+    "docker.io/library/httpd": Known("httpd", 58 * MB, ("httpd-foreground",)),
     "docker.io/library/redis": Known("redis", 45 * MB, ("redis-server",)),
     "docker.io/library/busybox": Known("busybox", 2_156_519, ("sh",)),
     "docker.io/library/alpine": Known("busybox", 3_800_000, ("/bin/sh",)),
@@ -44,9 +48,27 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/library/memcached": Known("generic", 34 * MB, ("memcached",)),
     "docker.io/orrery/crasher": Known("crasher", 4 * MB, ("crasher",)),
     "docker.io/orrery/leaker": Known("leaker", 4 * MB, ("leaker",)),
+    "docker.io/orrery/slow-starter": Known("slow-starter", 4 * MB, ("slow-starter",)),
+    "docker.io/orrery/flaky": Known("flaky", 4 * MB, ("flaky",)),
+    "docker.io/orrery/cpu-burner": Known("cpu-burner", 4 * MB, ("cpu-burner",)),
+    "docker.io/polinux/stress": Known("stress", 4 * MB, ("stress",)),
+    "docker.io/progrium/stress": Known("stress", 58 * MB, ("stress",), True),
+    "docker.io/vish/stress": Known("stress", 2 * MB, ("/stress",), True),
+    "docker.io/hashicorp/http-echo": Known("http-echo", 3 * MB, ("/http-echo",), True),
+    "docker.io/traefik/whoami": Known("whoami", 3 * MB, ("/whoami",), True),
+    "docker.io/containous/whoami": Known("whoami", 3 * MB, ("/whoami",), True),
+    "docker.io/kicbase/echo-server": Known("echo", 5 * MB, ("/bin/echo-server",)),
+    "docker.io/ealen/echo-server": Known("echo", 35 * MB, ("node", "webserver")),
+    "registry.k8s.io/echoserver": Known("echo", 47 * MB, ("/usr/sbin/nginx",)),
+    "registry.k8s.io/hpa-example": Known("hpa-example", 176 * MB, ("apache2-foreground",)),
+    "registry.k8s.io/liveness": Known("agnhost", 2 * MB, ("/agnhost", "liveness"), True),
+    "gcr.io/google-samples/kubernetes-bootcamp": Known("bootcamp", 84 * MB, ("node", "server.js")),
+    "docker.io/jocatalin/kubernetes-bootcamp": Known("bootcamp", 84 * MB, ("node", "server.js")),
+    "gcr.io/google-samples/hello-app": Known("hello-app", 5 * MB, ("./hello-app",)),
+    "us-docker.pkg.dev/google-samples/containers/gke/hello-app": Known("hello-app", 5 * MB, ("./hello-app",)),
     "registry.k8s.io/pause": Known("pause", 320_368, ("/pause",)),
-    "registry.k8s.io/metrics-server/metrics-server": Known("metrics-server", 22 * MB, ("/metrics-server",)),
-    "registry.k8s.io/e2e-test-images/agnhost": Known("generic", 54 * MB, ("/agnhost", "pause")),
+    "registry.k8s.io/metrics-server/metrics-server": Known("metrics-server", 22 * MB, ("/metrics-server",), True),
+    "registry.k8s.io/e2e-test-images/agnhost": Known("agnhost", 54 * MB, ("/agnhost", "pause"), True),
 }
 
 PUBLISHED_TAG = re.compile(
@@ -77,6 +99,7 @@ class Image:
     size: int
     program: str
     command: tuple[str, ...]
+    entrypoint: bool = False
 
     @property
     def pinned(self) -> str:
@@ -100,7 +123,7 @@ def resolve(reference: str) -> Image:
     known = CATALOGUE.get(repository) or Known("generic", _guessed_size(repository))
     digest = match["digest"] or f"sha256:{sha256(name.encode()).hexdigest()}"
     identity = f"sha256:{sha256(b'config ' + name.encode()).hexdigest()}"
-    return Image(name, repository, digest, identity, known.size, known.program, known.command)
+    return Image(name, repository, digest, identity, known.size, known.program, known.command, known.entrypoint)
 
 
 def check(image: Image) -> None:

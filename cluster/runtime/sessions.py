@@ -15,6 +15,7 @@ Read next: live/kernel.py; kubelet/sessions.py, which calls this.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -55,6 +56,7 @@ class Sessions:
         self.runtime, self.cells, self.disks = runtime, cells, disks
         self.containers, self.clock = runtime.containers, runtime.clock
         self.to_signal: list[tuple[str, int, int]] = []
+        self.wrote = False  # Did the last run change files?
         runtime.on_end, runtime.on_removed = self.container_ended, self.forget
 
     # --- beginning and ending -------------------------------------------------------------------------------
@@ -206,6 +208,7 @@ class Sessions:
         wake = shell.run()
         if unread and shell.throttled:
             wake = self.clock.now + SECOND
+        self.wrote = bool(container.files.written)
         for disk in container.files.written:
             self.disks[disk] = container.files.disks[disk]
         self._print(key, cell, shell.output, record)
@@ -216,6 +219,12 @@ class Sessions:
             self.cells[key] = {**self.cells[key], "state": {}, "ended": self.clock.now, "code": code}
             wake = None
         return wake
+
+    def printed(self, key: str) -> str:
+        """What a session has printed and nobody has read, both channels together."""
+        chunks = sorted(self.cells.prefixed(key + "/out/"))
+        text = "".join(part[1] for _, chunk in chunks for part in chunk["parts"])
+        return text.encode("latin-1", "replace").decode("utf-8", "replace")
 
     def exit_of(self, key: str) -> Exit | None:
         """How process 1 ended, if this was it."""
@@ -334,11 +343,18 @@ class Sessions:
 
     # --- ports ----------------------------------------------------------------------------------------------
 
+    def next_change(self, record: Record) -> int | None:
+        """When the program will answer differently by itself; None: never."""
+        program, now = program_of(record, self.clock.epoch), self.clock.now
+        opens = program.listens_at()
+        return opens if opens > now else program.next_change(now)
+
     def server(self, record: Record, declared: list[int], mounts: list[Mount]) -> answers.Server:
         files = self.files(record, mounts)
         process = process_of(record, self.clock.epoch)
         program = program_of(record, self.clock.epoch)
-        running = record["started"] is not None and record["ended"] is None and record["started"] <= self.clock.now
+        runs = record["started"] is not None and record["ended"] is None
+        running = runs and program.listens_at() <= self.clock.now
         return answers.Server(
             program=record["program"],
             version=str(getattr(program, "version", "")),
@@ -349,6 +365,8 @@ class Sessions:
             read=files.read,
             is_directory=files.is_directory,
             declared=declared,
+            ports=program.ports(),
+            respond=partial(program.respond, self.clock.now),
             listens=running,
         )
 

@@ -11,11 +11,13 @@ SYSTEM = Usage(38, 412 * MIB)  # kubelet, runtime, kernel and journal of a quiet
 
 
 def at(record: Record, moment: int, epoch: int, requests_per_second: float = 0.0) -> Usage:
-    """What a container takes at `moment`; nothing before its start and after its end."""
+    """What a container takes at `moment`; nothing before its start and after its end. A limit on CPU slows it down."""
     started, ended = record["started"], record["ended"]
     if started is None or moment < started or (ended is not None and moment >= ended):
         return NOTHING
-    return program_of(record, epoch).usage(moment, requests_per_second)
+    used = program_of(record, epoch).usage(moment, requests_per_second)
+    limit = record.get("cpu")
+    return used if limit is None or used.cpu_millicores <= limit else used._replace(cpu_millicores=limit)
 
 
 def series(record: Record, start: int, end: int, step: int, epoch: int) -> list[tuple[int, Usage]]:

@@ -6,6 +6,7 @@ answer with their program's own words; a port that a pod declares and nobody kno
     nginx    files of /usr/share/nginx/html on port 80, 404 pages, HEAD and keep-alive
     metrics-server    ok to who asks how it is
     redis    PING, ECHO, SET, GET, DEL, INCR, KEYS, EXISTS, INFO, QUIT on 6379; its keys live as long as the container
+    web servers of tutorials    what programs/web.py and programs/teaching.py say
     others   a page of the generic server on every declared port
 
 Mirrors:  nginx 1.29 as the official image configures it; redis-server 8
@@ -18,7 +19,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from cluster.runtime.live.files import FileError, normal
+from cluster.runtime.programs.program import Response
 
+DECLARED = ("generic", "metrics-server")  # Listen where their pod says so.
 MAX_HEAD = 32 * 1024
 MAX_BODY = 1024 * 1024
 TYPES = {
@@ -26,6 +29,7 @@ TYPES = {
     "json": "application/json", "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg", "xml": "text/xml",
 }  # fmt: skip
 REASONS = {200: "OK", 301: "Moved Permanently", 400: "Bad Request", 404: "Not Found", 405: "Not Allowed"}
+REASONS[500] = "Internal Server Error"
 REASONS[401] = "Unauthorized"
 REASONS[413] = "Request Entity Too Large"
 
@@ -43,6 +47,8 @@ class Server:
     read: Callable[[str], str]
     is_directory: Callable[[str], bool]
     declared: list[int] = field(default_factory=list)
+    ports: tuple[int, ...] = ()  # Of the program itself.
+    respond: Callable[[str, str], Response | None] = lambda method, target: None  # (method, target) to its own page.
     listens: bool = True
 
 
@@ -63,7 +69,7 @@ def is_listening(server: Server, port: int) -> bool:
         return port == 80
     if server.program == "redis":
         return port == 6379
-    return server.program in ("generic", "metrics-server") and port in server.declared
+    return port in server.ports or (server.program in DECLARED and port in server.declared)
 
 
 def answer(server: Server, port: int, given: str, memory: dict[str, Any], client: str = "127.0.0.1") -> Answer:
@@ -114,6 +120,10 @@ def _http(server: Server, port: int, given: str, client: str) -> Answer | None:
     made = _nginx(server, words[0], words[1], lines[0], agent, client, close) if server.program == "nginx" else None
     if server.program == "metrics-server":
         made = _checks(server, words[0], words[1], close)
+    page = None if made else server.respond(words[0], words[1])
+    if page is not None:
+        text = _message(page.status, page.type, page.body, {}, {}, server.now, close, words[0])
+        made = Answer(text, 0, close)
     made = made or _generic(server, port, words[0], words[1], close)
     return made._replace(taken=taken)
 

@@ -12,6 +12,9 @@ from cluster.runtime.programs.nginx import Nginx
 from cluster.runtime.programs.pause import Pause
 from cluster.runtime.programs.program import Program
 from cluster.runtime.programs.redis import Redis
+from cluster.runtime.programs.stress import Stress
+from cluster.runtime.programs.teaching import Burner, Flaky, SlowStarter
+from cluster.runtime.programs.web import SERVERS, named
 
 PROGRAMS: dict[str, type[Program]] = {
     "nginx": Nginx,
@@ -21,5 +24,10 @@ PROGRAMS: dict[str, type[Program]] = {
     "leaker": Leaker,
     "metrics-server": MetricsServer,
     "pause": Pause,
+    "slow-starter": SlowStarter,
+    "flaky": Flaky,
+    "cpu-burner": Burner,
+    "stress": Stress,
+    **{name: named(name) for name in SERVERS},
     "generic": Generic,
 }

@@ -38,6 +38,14 @@ class Line(NamedTuple):
     text: str
 
 
+class Response(NamedTuple):
+    """What a web server answers."""
+
+    status: int
+    body: str
+    type: str = "text/plain"
+
+
 class Usage(NamedTuple):
     """What it takes at one instant."""
 
@@ -94,6 +102,22 @@ class Program:
     def after_sigterm(self, at: int) -> Exit | None:
         """How it ends when SIGTERM comes at `at`; None: it ignores the signal and waits for SIGKILL."""
         return ended(at + self.stop_time + noise.mix(self.process.seed, 7) % self.stop_time, 0)
+
+    def ports(self) -> tuple[int, ...]:
+        """Where it listens, whatever the pod declares."""
+        return ()
+
+    def respond(self, at: int, method: str, target: str) -> Response | None:
+        """What it answers to a request at `at`; None: whoever plays its port knows better."""
+        return None
+
+    def listens_at(self) -> int:
+        """From when on its ports are open."""
+        return self.process.started
+
+    def next_change(self, at: int) -> int | None:
+        """When, after `at`, it will answer differently by itself; None: never."""
+        return None
 
     def lines(self, start: int, end: int) -> Iterator[Line]:
         """What it prints in [start, end), in order of time."""

@@ -7,7 +7,7 @@ data in the record: `{"do": "exit", "code": 3, "after": 10_000_000}` or `{"do": 
 from collections.abc import Iterator
 from typing import Any
 
-from cluster.runtime.programs.program import Exit, Line, Program, Usage, ended
+from cluster.runtime.programs.program import Exit, Line, Program, Response, Usage, ended
 
 
 class Scripted(Program):
@@ -21,6 +21,18 @@ class Scripted(Program):
         if self.script["do"] != "exit":
             return None
         return ended(self.process.started + self.script["after"], self.script["code"])
+
+    def ports(self) -> tuple[int, ...]:
+        return self.inner.ports()
+
+    def respond(self, at: int, method: str, target: str) -> Response | None:
+        return self.inner.respond(at, method, target)
+
+    def listens_at(self) -> int:
+        return self.inner.listens_at()
+
+    def next_change(self, at: int) -> int | None:
+        return self.inner.next_change(at)
 
     def lines(self, start: int, end: int) -> Iterator[Line]:
         return self.inner.lines(start, end)

@@ -1,0 +1,350 @@
+"""A kubelet asks containers whether they are up, still work and may be sent requests, and acts on what they do."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from cluster.objects import Manifest
+from cluster.world import replay
+from tests.builders import TestCluster
+from tests.cluster.kubelet.cases import (
+    a_bound_pod,
+    a_machine_room,
+    condition,
+    container,
+    phase,
+    reasons,
+    said,
+    seconds_between,
+    writes_of,
+)
+
+HEALTHY = "touch /tmp/healthy; sleep 30; rm -f /tmp/healthy; sleep 600"
+CAT = {"exec": {"command": ["cat", "/tmp/healthy"]}}
+
+
+def a_probed_pod(name: str, image: str, env: dict[str, str] | None = None, **more: Any) -> Manifest:
+    """`more`: probes and other fields of its container; `policy` of the pod."""
+    policy = more.pop("policy", "Always")
+    pod = a_bound_pod(name, image, restartPolicy=policy)
+    pod["spec"]["terminationGracePeriodSeconds"] = more.pop("grace", 30)
+    pod["spec"]["containers"][0] |= more
+    if env:
+        pod["spec"]["containers"][0]["env"] = [{"name": key, "value": value} for key, value in env.items()]
+    return pod
+
+
+def http(port: int = 8080, path: str = "/", **more: Any) -> Manifest:
+    return {"httpGet": {"path": path, "port": port}, **more}
+
+
+def running(cluster: TestCluster, name: str) -> TestCluster:
+    return cluster.run_until(lambda c: "running" in container(c, name)["state"])
+
+
+def unhealthy(cluster: TestCluster, name: str) -> list[str]:
+    return [message for reason, message in said(cluster, name) if reason == "Unhealthy"]
+
+
+# --- exec -------------------------------------------------------------------------------------------------------
+
+
+def test_the_tutorial_s_liveness_command_fails_after_half_a_minute_and_the_container_is_restarted():
+    probe = {**CAT, "initialDelaySeconds": 5, "periodSeconds": 5}
+    pod = a_probed_pod("liveness", "busybox:1.36", command=["sh", "-c", HEALTHY], livenessProbe=probe, grace=3)
+    cluster = running(a_machine_room().with_objects(pod), "liveness")
+
+    cluster.run_for(28)
+    assert unhealthy(cluster, "liveness") == []
+    cluster.run_for(16)
+    told = "Liveness probe failed: cat: can't open '/tmp/healthy': No such file or directory\n"
+    assert unhealthy(cluster, "liveness") == [told]
+    assert said(cluster, "liveness")[-1] == ("Killing", "Container app failed liveness probe, will be restarted")
+
+    cluster.run_for(10)
+    assert container(cluster, "liveness")["restartCount"] == 1
+    assert container(cluster, "liveness")["lastState"]["terminated"]["exitCode"] == 137
+
+
+def test_a_command_that_takes_too_long_has_failed():
+    probe = {"exec": {"command": ["sleep", "9"]}, "timeoutSeconds": 2, "failureThreshold": 1}
+    pod = a_probed_pod("slow", "busybox:1.36", command=["sleep", "3600"], readinessProbe=probe)
+    cluster = running(a_machine_room().with_objects(pod), "slow").run_for(5)
+
+    assert unhealthy(cluster, "slow") == ['Readiness probe failed: command timed out: "sleep 9" timed out after 2s']
+    assert not [key for key in cluster.world.cells["sessions"] if "probe" in key]
+
+
+def test_a_command_that_takes_a_moment_may_take_it():
+    probe = {"exec": {"command": ["sh", "-c", "sleep 1"]}, "timeoutSeconds": 3}
+    pod = a_probed_pod("slow", "busybox:1.36", command=["sleep", "3600"], readinessProbe=probe)
+    cluster = running(a_machine_room().with_objects(pod), "slow").run_for(6)
+
+    assert unhealthy(cluster, "slow") == []
+    assert container(cluster, "slow")["ready"] is True
+
+
+def test_a_command_that_there_is_not_says_nothing_about_the_container():
+    probe = {"exec": {"command": ["/bin/health"]}, "periodSeconds": 1, "failureThreshold": 1}
+    pod = a_probed_pod("web", "nginx:1.27", livenessProbe=probe)
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(20)
+
+    assert container(cluster, "web")["restartCount"] == 0
+    told = unhealthy(cluster, "web")[0]
+    assert told.startswith("Liveness probe errored and resulted in unknown state: rpc error: code = Unknown")
+    assert 'exec: "/bin/health": stat /bin/health: no such file or directory' in told
+
+
+# --- httpGet, tcpSocket, grpc -----------------------------------------------------------------------------------
+
+
+def test_the_tutorial_s_http_server_is_restarted_when_it_answers_500():
+    probe = http(8080, "/healthz", initialDelaySeconds=3, periodSeconds=3)
+    image = "registry.k8s.io/e2e-test-images/agnhost:2.40"
+    pod = a_probed_pod("liveness", image, args=["liveness"], livenessProbe=probe)
+    cluster = running(a_machine_room().with_objects(pod), "liveness").run_for(22)
+
+    assert unhealthy(cluster, "liveness") == ["Liveness probe failed: HTTP probe failed with statuscode: 500"]
+    assert container(cluster, "liveness")["restartCount"] == 1
+
+
+@pytest.mark.parametrize(
+    ("probe", "told"),
+    [
+        (http(81), 'Get "http://{ip}:81/": dial tcp {ip}:81: connect: connection refused'),
+        (http(80, "/missing"), "HTTP probe failed with statuscode: 404"),
+        ({"tcpSocket": {"port": 81}}, "dial tcp {ip}:81: connect: connection refused"),
+        (
+            {"grpc": {"port": 9000}},
+            'timeout: failed to connect service "{ip}:9000" within 1s: context deadline exceeded',
+        ),
+    ],
+)
+def test_a_probe_that_fails_keeps_a_pod_unready_and_says_why(probe, told):
+    cluster = running(
+        a_machine_room().with_objects(a_probed_pod("web", "nginx:1.27", readinessProbe=probe)), "web"
+    ).run_for(35)
+
+    pod = cluster.get("Pod", "web")
+    assert unhealthy(cluster, "web") == [f"Readiness probe failed: {told.format(ip=pod['status']['podIP'])}"]
+    ready = condition(pod, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "ContainersNotReady")
+    assert phase(cluster, "web") == "Running"
+
+
+@pytest.mark.parametrize("probe", [http(80), {"tcpSocket": {"port": 80}}])
+def test_a_server_that_answers_is_ready_a_second_after_its_start(probe):
+    pod = a_probed_pod("web", "nginx:1.27", readinessProbe=probe)
+    cluster = running(a_machine_room().with_objects(pod), "web")
+    assert container(cluster, "web")["ready"] is False
+
+    cluster.run_for(1.5)
+
+    assert container(cluster, "web")["ready"] is True
+    assert unhealthy(cluster, "web") == []
+
+
+def test_a_port_may_be_called_by_its_name():
+    pod = a_probed_pod(
+        "web", "nginx:1.27", ports=[{"name": "http", "containerPort": 80}],
+        readinessProbe={"httpGet": {"port": "http"}},
+    )  # fmt: skip
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(2)
+
+    assert container(cluster, "web")["ready"] is True
+
+
+def test_deleting_the_page_makes_a_web_server_unready_and_writing_it_makes_it_ready_again():
+    probe = http(80, periodSeconds=5, failureThreshold=1)
+    cluster = running(
+        a_machine_room().with_objects(a_probed_pod("web", "nginx:1.27", readinessProbe=probe)), "web"
+    ).run_for(60)
+    page = "/usr/share/nginx/html/index.html"
+
+    cluster.act("exec", namespace="default", pod="web", command=["rm", page])
+    cluster.run_for(6)
+    assert container(cluster, "web")["ready"] is False
+
+    cluster.act("exec", namespace="default", pod="web", command=["sh", "-c", f"echo back > {page}"])
+    cluster.run_for(6)
+    assert container(cluster, "web")["ready"] is True
+
+
+# --- startup, thresholds ----------------------------------------------------------------------------------------
+
+
+def test_a_slow_starter_is_left_in_peace_until_its_startup_probe_succeeds():
+    pod = a_probed_pod(
+        "slow", "orrery/slow-starter", {"START_SECONDS": "25"},
+        startupProbe=http(periodSeconds=10, failureThreshold=5),
+        livenessProbe=http(periodSeconds=2, failureThreshold=1), readinessProbe=http(periodSeconds=2),
+    )  # fmt: skip
+    cluster = running(a_machine_room().with_objects(pod), "slow")
+    began = container(cluster, "slow")["state"]["running"]["startedAt"]
+
+    cluster.run_for(20)
+    assert (container(cluster, "slow")["started"], container(cluster, "slow")["ready"]) == (False, False)
+    cluster.run_for(20)
+
+    assert (container(cluster, "slow")["started"], container(cluster, "slow")["ready"]) == (True, True)
+    assert container(cluster, "slow")["restartCount"] == 0
+    ready = condition(cluster.get("Pod", "slow"), "Ready")["lastTransitionTime"]
+    assert seconds_between(began, ready) == pytest.approx(31, abs=1)
+
+
+def test_without_a_startup_probe_an_impatient_liveness_probe_kills_a_slow_starter_again_and_again():
+    pod = a_probed_pod("slow", "orrery/slow-starter", livenessProbe=http(periodSeconds=3, failureThreshold=2))
+    cluster = running(a_machine_room().with_objects(pod), "slow").run_for(120)
+
+    assert container(cluster, "slow")["restartCount"] >= 3
+    assert "BackOff" in reasons(cluster, "slow")
+
+
+def test_a_startup_probe_that_never_succeeds_kills_the_container():
+    pod = a_probed_pod(
+        "slow", "orrery/slow-starter", {"START_SECONDS": "600"},
+        startupProbe=http(periodSeconds=2, failureThreshold=3),
+    )  # fmt: skip
+    cluster = running(a_machine_room().with_objects(pod), "slow").run_for(8)
+
+    assert ("Killing", "Container app failed startup probe, will be restarted") in said(cluster, "slow")
+
+
+def test_a_flaky_server_leaves_its_service_while_it_is_ill():
+    pod = a_probed_pod(
+        "flaky", "orrery/flaky", {"PERIOD_SECONDS": "60", "FAIL_SECONDS": "20"},
+        readinessProbe=http(periodSeconds=2, failureThreshold=2, successThreshold=2),
+    )  # fmt: skip
+    cluster = running(a_machine_room().with_objects(pod), "flaky").run_for(10)
+    assert container(cluster, "flaky")["ready"] is True
+    cluster.run_for(35)
+    assert container(cluster, "flaky")["ready"] is False
+    cluster.run_for(22)
+    assert container(cluster, "flaky")["ready"] is True
+    assert container(cluster, "flaky")["restartCount"] == 0
+
+
+def test_a_pod_that_is_never_restarted_fails_with_its_liveness_probe():
+    probe = http(periodSeconds=3, failureThreshold=1)
+    pod = a_probed_pod("slow", "orrery/slow-starter", livenessProbe=probe, policy="Never")
+    cluster = running(a_machine_room().with_objects(pod), "slow").run_for(10)
+
+    assert ("Killing", "Container app failed liveness probe") in said(cluster, "slow")
+    assert phase(cluster, "slow") in ("Failed", "Succeeded")
+
+
+def test_a_probe_may_have_a_shorter_grace_period_than_its_pod():
+    probe = {**CAT, "periodSeconds": 1, "failureThreshold": 1, "terminationGracePeriodSeconds": 2}
+    pod = a_probed_pod("app", "busybox:1.36", command=["sh", "-c", "sleep 600"], livenessProbe=probe, grace=60)
+    cluster = running(a_machine_room().with_objects(pod), "app").run_for(6)
+
+    assert container(cluster, "app")["restartCount"] == 1
+
+
+def test_a_sidecar_is_waited_for_until_its_startup_probe_succeeds():
+    pod = a_bound_pod("web")
+    probe = http(periodSeconds=1, failureThreshold=60)
+    env = [{"name": "START_SECONDS", "value": "15"}]
+    sidecar = {"name": "proxy", "image": "orrery/slow-starter", "restartPolicy": "Always", "env": env}
+    pod["spec"]["initContainers"] = [{**sidecar, "startupProbe": probe}]
+    cluster = a_machine_room().with_objects(pod).run_for(12)
+    assert "waiting" in container(cluster, "web")["state"]
+
+    cluster.run_for(15)
+
+    assert "running" in container(cluster, "web")["state"]
+
+
+# --- what it costs, and what it rests on ------------------------------------------------------------------------
+
+
+def test_a_healthy_pod_is_asked_once_and_then_left_alone():
+    pod = a_probed_pod("web", "nginx:1.27", readinessProbe=http(80), livenessProbe=http(80))
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(10)
+    steps = cluster.world.steps_by_component["kubelet/worker-1"]
+
+    cluster.run_for(600)
+
+    kept_alive = 600 // 10 + 600 // 300 + 2  # Its leases and reports.
+    assert cluster.world.steps_by_component["kubelet/worker-1"] - steps <= kept_alive
+    assert writes_of(cluster, "web") == ["create", "update", "update", "update"]
+
+
+def test_a_kubelet_that_comes_back_probes_anew():
+    probe = http(80, "/missing", periodSeconds=5, failureThreshold=2)
+    cluster = running(
+        a_machine_room().with_objects(a_probed_pod("web", "nginx:1.27", livenessProbe=probe)), "web"
+    )
+    cluster.power_off("worker-1")
+    cluster.run_for(5)
+    cluster.power_on("worker-1")
+
+    cluster.run_for(40)
+
+    assert "Killing" in reasons(cluster, "web")
+
+
+def test_a_life_with_probes_is_lived_again_byte_for_byte():
+    pods = [
+        a_probed_pod("live", "busybox:1.36", command=["sh", "-c", HEALTHY], livenessProbe={**CAT, "periodSeconds": 5}),
+        a_probed_pod("flaky", "orrery/flaky", readinessProbe=http(periodSeconds=2)),
+        a_probed_pod("slow", "orrery/slow-starter", startupProbe=http(), livenessProbe=http()),
+    ]
+    cluster = a_machine_room().with_objects(*pods).run_for(150)
+
+    again = replay(orjson.loads(orjson.dumps(cluster.world.export())), slice_steps=7)
+
+    assert again.dump() == cluster.world.dump()
+    assert cluster.world.fork().dump() == cluster.world.dump()
+
+
+# --- lifecycle hooks --------------------------------------------------------------------------------------------
+
+
+def a_hooked_pod(name: str, image: str = "nginx:1.27", **hooks: Manifest) -> Manifest:
+    return a_probed_pod(name, image, lifecycle=hooks)
+
+
+def a_command(text: str) -> Manifest:
+    return {"exec": {"command": ["sh", "-c", text]}}
+
+
+def read(cluster: TestCluster, pod: str, path: str) -> str:
+    """A file of a container, by `cat`."""
+    session = cluster.act("exec", namespace="default", pod=pod, command=["cat", path])["session"]
+    chunks = cluster.world.cells["sessions"].prefixed(session + "/out/")
+    return "".join(part[1] for _, chunk in chunks for part in chunk["parts"])
+
+
+def test_a_post_start_hook_prepares_the_container():
+    page = "/usr/share/nginx/html/index.html"
+    cluster = running(
+        a_machine_room().with_objects(a_hooked_pod("web", postStart=a_command(f"echo hello > {page}"))), "web"
+    )
+
+    assert read(cluster, "web", page) == "hello\n"
+
+
+def test_a_post_start_hook_that_fails_kills_the_container():
+    cluster = a_machine_room().with_objects(a_hooked_pod("web", postStart=a_command("exit 3"))).run_for(20)
+
+    assert ("FailedPostStartHook", "PostStartHook failed") in said(cluster, "web")
+    assert ("Killing", "FailedPostStartHook") in said(cluster, "web")
+    assert container(cluster, "web")["restartCount"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("hook", "fails"),
+    [(a_command("exit 1"), True), (a_command("sleep 3"), False), ({"sleep": {"seconds": 3}}, False)],
+)
+def test_a_pre_stop_hook_is_run_before_the_end(hook, fails):
+    pod = a_hooked_pod("web", preStop=hook)
+    cluster = running(a_machine_room().with_objects(pod), "web")
+    cluster.delete(pod)
+
+    cluster.run_for(2)
+    assert (("FailedPreStopHook", "PreStopHook failed") in said(cluster, "web")) == fails
+    assert (phase(cluster, "web") == "gone") == fails
+    cluster.run_for(3)
+    assert phase(cluster, "web") == "gone"

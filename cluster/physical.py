@@ -5,9 +5,10 @@ That it finds out, when, and how, is the node lifecycle controller's business.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cluster import clouds, processes, quorum, streams
+from cluster import clouds, network, processes, quorum, streams
 from cluster.engine.clock import monotonic
 from cluster.engine.controller import Component
 from cluster.kubelet.kubelet import Kubelet
@@ -33,7 +34,9 @@ def initial_machines(options: dict[str, Any]) -> list[dict[str, Any]]:
 def kubelet_of(world: "World", name: str) -> Component:
     """The kubelet process of machine `name`, with its runtime below it."""
     runtime = Runtime(name, world.cells["machines"], world.cells["containers"], world.clock, world.dice, world.options)
+    runtime.on_program = partial(world.network.program_changed, name)
     sessions = Sessions(runtime, world.cells["sessions"], world.cells["disks"])
+    sessions.door = world.network
     return Kubelet(world.around, name, world.cells["machines"], runtime, sessions)
 
 
@@ -112,6 +115,8 @@ def power_off(world: "World", request: dict[str, Any]) -> dict[str, Any]:
 def _cut(world: "World", name: str, cause: str) -> None:
     died = power_cut(name, world.cells["containers"], world.clock.now, cause)
     lost(world.cells["sessions"], world.cells["disks"], died)
+    machine = world.cells["machines"][name]  # With the power go the rules of its kernel.
+    world.cells["machines"][name] = {key: value for key, value in machine.items() if key != "proxy"}
 
 
 def power_on(world: "World", request: dict[str, Any]) -> dict[str, Any]:
@@ -272,4 +277,5 @@ INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     **clouds.INPUTS,
     **processes.INPUTS,
     **quorum.INPUTS,
+    **network.INPUTS,
 }

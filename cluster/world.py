@@ -12,7 +12,7 @@ Read next: engine/agenda.py for the order of steps, physical.py for what happens
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -40,6 +40,8 @@ from cluster.engine.controller import Component, Surroundings
 from cluster.engine.dice import Dice
 from cluster.engine.election import Elector
 from cluster.engine.informer import Informers
+from cluster.kubeproxy import rules
+from cluster.network import Network, address_index
 from cluster.objects import Manifest, errors, users
 from cluster.scheduler.scheduler import Scheduler
 
@@ -64,6 +66,7 @@ class World:
         self.store = commits.new_store(row["revision"])
         self.server = Server(self.store, self.informers, self.agenda, self.clock, self.dice, self.options)
         site = Site(self)
+        self.network = Network(self, site)
         self.server.aggregated[metrics_server.GROUP] = partial(backends.metrics, site)
         self.server.dial = partial(backends.dial, site)
         self.cloud = Cloud(cells["cloud"], self.clock, self.dice)
@@ -492,11 +495,15 @@ class World:
 
 
 class Site:
-    """The world as `backends` asks for it."""
+    """The world as `backends` and `network` ask for it."""
 
     def __init__(self, world: World) -> None:
-        self._cells, self._clock = world.cells, world.clock
-        self.get, self.list = world.informers.get, world.informers.list
+        self._cells, self._clock, self.options = world.cells, world.clock, world.options
+        self._informers, self.get, self.list = world.informers, world.informers.get, world.informers.list
+        self._table: rules.Table | None = None
+        for kind in ("Service", "EndpointSlice"):
+            world.informers.subscribe(kind, self._forget_table)
+        world.informers.add_index("Pod", "address", address_index)
 
     @property
     def epoch(self) -> int:
@@ -509,12 +516,29 @@ class Site:
     def machine(self, node: str) -> dict[str, Any] | None:
         return self._cells["machines"].get(node)
 
-    def records(self, uid: str) -> list[dict[str, Any]]:
+    def machines(self) -> Iterable[tuple[str, dict[str, Any]]]:
+        return self._cells["machines"].data.items()
+
+    def records(self, uid: str) -> "Records":
         cells = self._cells["containers"]
         return [cells[key] for key in (cells.get(uid) or {}).get("containers", ())]
 
-    def all_records(self) -> list[dict[str, Any]]:
+    def all_records(self) -> "Records":
         return [record for record in self._cells["containers"].data.values() if "program" in record]
+
+    def pod_at(self, address: str) -> Manifest | None:
+        return next(iter(self._informers.by_index("Pod", "address", address)), None)
+
+    def table(self) -> rules.Table:
+        if self._table is None:
+            self._table = rules.compiled(self.list("Service"), self.list("EndpointSlice"))
+        return self._table
+
+    def _forget_table(self, old: Manifest | None, new: Manifest | None) -> None:
+        self._table = None
+
+
+Records = list[dict[str, Any]]
 
 
 def replay(

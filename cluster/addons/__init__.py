@@ -1,5 +1,7 @@
 """Add-ons: what every cluster has beside its control plane, as ordinary pods of kube-system that live and die like any.
 
+    network/      kube-proxy: Services' addresses on every node; NetworkPolicies
+    dns/          CoreDNS: names of Services and pods
     monitoring/   metrics-server: what pods and nodes use, for `kubectl top` and for autoscalers
 
 An add-on is a file of manifests and a line in `ADDONS`. What it *does* is tied to its pods: the program in their image
@@ -11,6 +13,9 @@ Read next: installer.py.
 
 from pathlib import Path
 
+_HERE = Path(__file__).parent
 ADDONS: dict[str, Path] = {
-    "metrics-server": Path(__file__).parent / "monitoring" / "metrics-server.yaml",
+    "kube-proxy": _HERE / "network" / "kube-proxy.yaml",
+    "coredns": _HERE / "dns" / "coredns.yaml",
+    "metrics-server": _HERE / "monitoring" / "metrics-server.yaml",
 }

@@ -256,6 +256,10 @@ class Reader:
         rows = self.rows(sql + (" ORDER BY id"), [low, end_of(low)])
         return [orjson.loads(bytes(body)) for _, body in rows]
 
+    def machines(self, cluster: int) -> dict[str, dict[str, Any]]:
+        """All machines by name."""
+        return self._cells("cluster_machine", cluster)
+
     def all_containers(self, cluster: int) -> list[dict[str, Any]]:
         """The records of all containers."""
         return [record for record in self._cells("cluster_container", cluster).values() if "program" in record]

@@ -4,24 +4,18 @@ Mirrors:  k8s.io/kube-aggregator/pkg/apiserver/handler_proxy.go; kubernetes-sigs
 Left out: passing requests on to programs outside of Orrery; watches, which metrics-server has none of either.
 """
 
-from functools import cached_property
-from typing import Any
-
-import orjson
-
 from cluster import backends
-from cluster.apiserver import registry, table
+from cluster.apiserver import table
 from cluster.apiserver.aggregation import ServiceUnavailable
 from cluster.apiserver.negotiate import Format, encode
-from cluster.apiserver.reads import Reader, Snapshot
+from cluster.apiserver.reads import Reader
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target
 from cluster.gateway import lists, pool
 from cluster.gateway import options as list_options
 from cluster.gateway.http import Reply, Request, plain
-from cluster.objects import Manifest, errors
-
-Records = list[dict[str, Any]]
+from cluster.gateway.site import Site
+from cluster.objects import errors
 
 
 async def answer(request: Request, resource: Resource, target: Target, watching: bool) -> Reply:
@@ -56,35 +50,3 @@ def _answer(
         return Reply(200, form.media, encode(form, asked))
     chosen = [each for each in found if selection.matches(each)]
     return lists.listed(resource, chosen, snapshot.unix, {}, include, form)
-
-
-class Site:
-    """Committed rows as `backends` asks for them."""
-
-    def __init__(self, reader: Reader, cluster: str, snapshot: Snapshot) -> None:
-        self._reader, self._cluster, self._id = reader, cluster, snapshot.id
-        self.epoch, self.now = snapshot.epoch, snapshot.sim_now
-        self._machines: dict[str, dict[str, Any] | None] = {}
-
-    def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
-        found = self._reader.get(self._cluster, registry.by_kind(kind).storage_key(namespace, name))
-        return orjson.loads(found[1]) if found is not None and found[1] is not None else None
-
-    def list(self, kind: str, namespace: str | None = None) -> list[Manifest]:
-        found = self._reader.listing(self._cluster, registry.by_kind(kind).storage_prefix(namespace or ""))
-        return [orjson.loads(stored.value) for stored in found[1]] if found else []
-
-    def machine(self, node: str) -> dict[str, Any] | None:
-        if node not in self._machines:
-            self._machines[node] = self._reader.machine(self._id, node)
-        return self._machines[node]
-
-    def records(self, uid: str) -> Records:
-        return [each for each in self._reader.containers(self._id, uid) if "program" in each]
-
-    @cached_property
-    def _all(self) -> Records:
-        return self._reader.all_containers(self._id)
-
-    def all_records(self) -> Records:
-        return self._all

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from cluster.runtime import logs, usage
+from cluster.runtime.containers import program_of
+from cluster.runtime.live import answers
 
 Record = dict[str, Any]
 MEBIBYTE = 1 << 20
@@ -67,3 +69,15 @@ def measured_machine(node: str, records: Iterable[Record], start: int, end: int,
     system = usage.of_system(node, end)
     cpu = sum(part[0] for part in parts) + system.cpu_millicores * 1_000_000
     return cpu, sum(part[1] for part in parts) + system.memory_bytes
+
+
+# --- ports ------------------------------------------------------------------------------------------------------
+
+
+def listens(record: Record, declared: Iterable[int], port: int, moment: int, epoch: int) -> bool:
+    """Would a connection to `port` of this container be accepted? `declared`: the ports that its pod names."""
+    if record["started"] is None or record["ended"] is not None:
+        return False
+    program = program_of(record, epoch)
+    ports = (*program.ports(), *(declared if record["program"] in answers.DECLARED else ()))
+    return program.listens_at() <= moment and port in ports

@@ -2,7 +2,7 @@
 
 Mirrors:  kubernetes/pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables), pkg/volume (configmap, secret,
           projected)
-Left out: service links ($WEB_SERVICE_HOST), volumes that need a claim (taken as mounted).
+Left out: volumes that need a claim (taken as mounted).
 Read next: volumes.py for what is in them.
 """
 
@@ -14,6 +14,7 @@ from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta, quantity
 from cluster.objects.storage import claim_of, driver_of, is_attached, needs_attaching, volume_of
 
+DOMAIN, CLUSTER_DNS, MACHINE_DNS = "cluster.local", "10.96.0.10", "10.0.0.1"
 REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z0-9_.-]+)\)")
 
 
@@ -25,13 +26,38 @@ def variables(
     pod: Manifest, container: Manifest, informers: Informers, addresses: dict[str, str]
 ) -> dict[str, str]:
     """The container's environment. `addresses`: podIP, hostIP. Errors: ConfigError."""
-    found: dict[str, str] = {}
+    found = service_links(pod, informers)
     for source in container.get("envFrom") or ():
         found |= _all_of(pod, source, informers)
     for entry in container.get("env") or ():
         value = _value(pod, container, entry, informers, addresses)
         if value is not None:
             found[entry["name"]] = expanded(value, found)
+    return found
+
+
+def service_links(pod: Manifest, informers: Informers) -> dict[str, str]:
+    """Of every Service of the namespace, unless the pod wants none, and always of `kubernetes`."""
+    services = [service for service in informers.list("Service", "default") if meta.name(service) == "kubernetes"]
+    if pod["spec"].get("enableServiceLinks") is not False:
+        services += [each for each in informers.list("Service", meta.namespace(pod)) if each not in services]
+    found: dict[str, str] = {}
+    for service in services:
+        address, ports = service["spec"].get("clusterIP"), service["spec"].get("ports") or ()
+        if address in (None, "", "None") or not ports:
+            continue
+        prefix = meta.name(service).upper().replace("-", "_")
+        first = ports[0]
+        found |= {f"{prefix}_SERVICE_HOST": address, f"{prefix}_SERVICE_PORT": str(first["port"])}
+        named = [one for one in ports if one.get("name")]
+        found |= {f"{prefix}_SERVICE_PORT_{one['name'].upper().replace('-', '_')}": str(one["port"]) for one in named}
+        urls = {one["port"]: f"{one.get('protocol', 'TCP').lower()}://{address}:{one['port']}" for one in ports}
+        found[f"{prefix}_PORT"] = urls[first["port"]]
+        for one in ports:
+            protocol = one.get("protocol", "TCP")
+            link = f"{prefix}_PORT_{one['port']}_{protocol}"
+            found |= {link: urls[one["port"]], f"{link}_PROTO": protocol.lower()}
+            found |= {f"{link}_PORT": str(one["port"]), f"{link}_ADDR": address}
     return found
 
 
@@ -56,6 +82,30 @@ def cpu_limit(container: Manifest) -> int | None:
     """Millicores; None: no limit."""
     limit = ((container.get("resources") or {}).get("limits") or {}).get("cpu")
     return None if limit is None else quantity.milli(limit)
+
+
+def resolv_conf(pod: Manifest) -> str | None:
+    """/etc/resolv.conf as the pod's dnsPolicy and dnsConfig say; None: the usual one of the cluster's DNS.
+
+    A pod on its machine's network asks the machine's resolver, unless its policy is ClusterFirstWithHostNet.
+    """
+    spec, namespace = pod["spec"], meta.namespace(pod)
+    wanted, said = spec.get("dnsPolicy", "ClusterFirst"), spec.get("dnsConfig") or {}
+    policy = "Default" if spec.get("hostNetwork") and wanted == "ClusterFirst" else wanted
+    if policy in ("ClusterFirst", "ClusterFirstWithHostNet") and not said:
+        return None
+    servers, search, options = list(said.get("nameservers") or ()), list(said.get("searches") or ()), {}
+    if policy in ("ClusterFirst", "ClusterFirstWithHostNet"):
+        servers = [CLUSTER_DNS, *servers]
+        search = [f"{namespace}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN, *search]
+        options["ndots"] = "5"
+    elif policy == "Default":
+        servers = [MACHINE_DNS, *servers]
+    options |= {one["name"]: str(one.get("value") or "") for one in said.get("options") or ()}
+    lines = [f"search {' '.join(dict.fromkeys(search))}"] if search else []
+    lines += [f"nameserver {server}" for server in dict.fromkeys(servers)]
+    shown = " ".join(f"{name}:{value}" if value else name for name, value in options.items())
+    return "\n".join([*lines, *([f"options {shown}"] if shown else []), ""])
 
 
 def _value(

@@ -15,8 +15,7 @@ from typing import Any
 from cluster.engine.agenda import WorkQueue
 from cluster.engine.clock import MINUTE, Clock
 from cluster.engine.informer import Informers
-from cluster.kubelet import probes, volumes
-from cluster.kubelet.environment import cpu_limit
+from cluster.kubelet import environment, probes, volumes
 from cluster.objects import Manifest, errors, meta
 from cluster.runtime import noise
 from cluster.runtime.containers import Record, key_of
@@ -181,13 +180,18 @@ class StreamingServer:
 
     # --- what probes ask ------------------------------------------------------------------------------------
 
-    def ask_port(self, pod: Manifest, container: Manifest, record: Record, port: int, request: str) -> str | None:
-        """What a port of this container answers; an empty request only knocks. None: nobody listens."""
+    def ask_port(
+        self, pod: Manifest, container: Manifest, record: Record, port: int, request: str, client: str = ""
+    ) -> str | None:
+        """What a port of this container answers; an empty request only knocks. None: nobody listens.
+
+        `client`: whose address stands in its access log; the machine's own if empty.
+        """
         declared = [int(one["containerPort"]) for one in container.get("ports") or ()]
         server = self.sessions.server(record, declared, self._mounts(record))
         if not answers.is_listening(server, port):
             return None
-        return self.sessions.ask(record, server, port, request, client=self.host).data if request else ""
+        return self.sessions.ask(record, server, port, request, client or self.host).data if request else ""
 
     def next_change(self, record: Record) -> int | None:
         """When the container's program will answer differently by itself; None: never."""
@@ -302,8 +306,12 @@ def extra_of(pod: Manifest, container: Manifest) -> dict[str, Any]:
     found: dict[str, Any] = {name: True for name in ("stdin", "tty") if container.get(name)}
     if probes.has_command(container):
         found["live"] = True  # Its files have to be real: a command will look at them.
-    if (limit := cpu_limit(container)) is not None:
+    if (limit := environment.cpu_limit(container)) is not None:
         found["cpu"] = limit
+    if (dns := environment.resolv_conf(pod)) is not None:
+        found["dns"] = dns
+    if aliases := pod["spec"].get("hostAliases"):
+        found["hosts"] = [[one["ip"], *(one.get("hostnames") or ())] for one in aliases]
     if container.get("workingDir"):
         found["cwd"] = container["workingDir"]
     return found

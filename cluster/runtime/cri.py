@@ -12,6 +12,7 @@ Left out: image garbage collection, layers, snapshots. Exec, attach and port-for
 Read next: containers.py for the records.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ START_TIME = (30 * MILLISECOND, 90 * MILLISECOND)
 CLEAN_UP_TIME = (30 * MILLISECOND, 90 * MILLISECOND)
 REGISTRY_TIME = (250 * MILLISECOND, 600 * MILLISECOND)  # Resolving a tag, whether or not anything is fetched.
 BANDWIDTH = (15, 40)  # Bytes per microsecond, that is megabytes a second, fetched and unpacked.
+NETWORKING = re.compile(r"\b(wget|curl|nslookup|dig|nc|ping|redis-cli|getent|telnet)\b")  # Not a function of time.
 KILLED = 137  # 128 + SIGKILL
 CANNOT_START = 128
 
@@ -63,6 +65,7 @@ class Runtime:
         self.clock, self.dice = clock, dice
         self.network: Network = HostLocal(node, machine_cells)
         self.preloaded = bool(options.get("lab"))
+        self.on_program: Callable[[str, bool], None] = lambda program, runs: None  # A program has started or ended.
         self.on_end: Callable[[Record], None] = lambda record: None  # A container has ended …
         self.on_removed: Callable[[str], None] = lambda key: None  # … or was forgotten, or its pod was.
 
@@ -243,9 +246,11 @@ class Runtime:
             }
             self.containers[key] = {**record, **failed}
             raise
-        if program == "busybox" and (record.get("stdin") or record.get("live")) and not record["script"]:
+        lives = record.get("stdin") or record.get("live") or NETWORKING.search(" ".join(record["argv"]))
+        if program == "busybox" and lives and not record["script"]:
             program = "terminal"
         self.containers[key] = record = {**record, "program": program, "started": self.clock.now}
+        self.on_program(program, True)
         return record
 
     def expected_end(self, record: Record) -> Exit | None:
@@ -269,6 +274,7 @@ class Runtime:
         record = {**record, **final}
         self.containers[key_of(record["uid"], record["name"], record["attempt"])] = record
         self.on_end(record)
+        self.on_program(record["program"], False)
         return record
 
     def remove_container(self, record: Record) -> None:

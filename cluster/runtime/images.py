@@ -67,9 +67,20 @@ CATALOGUE: dict[str, Known] = {
     "gcr.io/google-samples/hello-app": Known("hello-app", 5 * MB, ("./hello-app",)),
     "us-docker.pkg.dev/google-samples/containers/gke/hello-app": Known("hello-app", 5 * MB, ("./hello-app",)),
     "registry.k8s.io/pause": Known("pause", 320_368, ("/pause",)),
+    "registry.k8s.io/kube-proxy": Known("kube-proxy", 33 * MB, ("/usr/local/bin/kube-proxy",)),
+    "registry.k8s.io/coredns/coredns": Known("coredns", 21 * MB, ("/coredns",), True),
+    "registry.k8s.io/e2e-test-images/jessie-dnsutils": Known("busybox", 118 * MB, ("sleep", "infinity")),
+    "docker.io/tutum/dnsutils": Known("busybox", 90 * MB, ("bash",)),
+    "docker.io/curlimages/curl": Known("busybox", 9 * MB, ("curl", "--help")),
+    "docker.io/radial/busyboxplus": Known("busybox", 5 * MB, ("sh",)),
+    "docker.io/nicolaka/netshoot": Known("busybox", 200 * MB, ("zsh",)),
     "registry.k8s.io/metrics-server/metrics-server": Known("metrics-server", 22 * MB, ("/metrics-server",), True),
     "registry.k8s.io/e2e-test-images/agnhost": Known("agnhost", 54 * MB, ("/agnhost", "pause"), True),
 }
+
+MIRRORS = ("mirror.gcr.io/library/", "public.ecr.aws/docker/library/", "quay.io/quay/", "gcr.io/google-containers/")
+COPIED = ("busybox", "nginx")  # Of Docker Hub's, which registry.k8s.io has, too.
+CATALOGUE |= {f"registry.k8s.io/{name}": CATALOGUE[f"docker.io/library/{name}"] for name in COPIED}
 
 PUBLISHED_TAG = re.compile(
     r"latest|stable|mainline|edge|alpine|slim|musl|glibc|uclibc|bookworm|trixie|v?[0-9]"
@@ -120,7 +131,7 @@ def resolve(reference: str) -> Image:
     repository = full_repository(match["repository"])
     tag = match["tag"] or ("" if match["digest"] else "latest")
     name = f"{repository}:{tag}" if tag else f"{repository}@{match['digest']}"
-    known = CATALOGUE.get(repository) or Known("generic", _guessed_size(repository))
+    known = CATALOGUE.get(_upstream(repository)) or Known("generic", _guessed_size(repository))
     digest = match["digest"] or f"sha256:{sha256(name.encode()).hexdigest()}"
     identity = f"sha256:{sha256(b'config ' + name.encode()).hexdigest()}"
     return Image(name, repository, digest, identity, known.size, known.program, known.command, known.entrypoint)
@@ -144,6 +155,14 @@ def full_repository(text: str) -> str:
     if "." in first or ":" in first or first == "localhost":
         return text
     return f"docker.io/{text}"
+
+
+def _upstream(repository: str) -> str:
+    """The catalogue's name of an image that several registries have."""
+    for mirror in MIRRORS:
+        if repository.startswith(mirror):
+            return f"docker.io/library/{repository.removeprefix(mirror)}"
+    return repository.replace("k8s.gcr.io/", "registry.k8s.io/", 1)
 
 
 def _guessed_size(repository: str) -> int:

@@ -16,7 +16,7 @@ Read next: live/kernel.py; kubelet/sessions.py, which calls this.
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -31,6 +31,7 @@ from cluster.runtime.live.programs import PROGRAMS
 from cluster.runtime.live.roots import root_of
 from cluster.runtime.programs.program import SECOND, Exit
 
+Answered = kernel.Answered
 MOST = 32
 LEAD = 256 * 1024
 UNREAD = 1024 * 1024
@@ -49,8 +50,23 @@ class Full(Exception):
     """A limit is reached; `str()` names it."""
 
 
+class Door(Protocol):
+    """The way out of a container: see cluster/network.py."""
+
+    def dial(self, record: Record, pid: int, address: str, port: int, protocol: str, data: str) -> tuple[str, str]:
+        """(fate, what came back)."""
+
+    def query(self, record: Record, pid: int, server: str, name: str, type_: str) -> Answered | None:
+        """(code, records, further records) of a name server; None: nobody answers."""
+
+    def view(self, node: str, tool: str) -> str:
+        """What a tool of the kernel shows of a machine's rules."""
+
+
 class Sessions:
     """All sessions of one machine's containers."""
+
+    door: Door | None = None  # None: nothing but the container's own ports can be reached.
 
     def __init__(self, runtime: Runtime, cells: Cells, disks: Cells) -> None:
         self.runtime, self.cells, self.disks = runtime, cells, disks
@@ -283,7 +299,17 @@ class Sessions:
             others=others,
             addresses=[sandbox["ip"]] if sandbox.get("ip") else [],
             answer=lambda port, data: self._ask_locally(record, port, data, files),
+            **self._doors(record),
         )
+
+    def _doors(self, record: Record) -> dict[str, Any]:
+        """What leads out of the container."""
+        if self.door is None:
+            return {}
+        found: dict[str, Any] = {"dial": partial(self.door.dial, record), "query": partial(self.door.query, record)}
+        if record["program"] == "kube-proxy":
+            found["view"] = partial(self.door.view, record["node"])
+        return found
 
     def files(self, record: Record, mounts: list[Mount]) -> Files:
         """The container's file system as it is now."""
@@ -465,8 +491,9 @@ def _etc(record: Record, address: str) -> dict[str, Entry]:
         "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
         f"{address}\t{pod}\n"
     )
+    hosts += "".join("\t".join(words) + "\n" for words in record.get("hosts", ()))
     domains = f"{namespace}.svc.cluster.local svc.cluster.local cluster.local"
-    resolv = f"search {domains}\nnameserver 10.96.0.10\noptions ndots:5\n"
+    resolv = record.get("dns") or f"search {domains}\nnameserver 10.96.0.10\noptions ndots:5\n"
     files = {"/etc/hostname": pod + "\n", "/etc/hosts": hosts, "/etc/resolv.conf": resolv}
     return {path: Entry(FILE, 0o644, record["created"], content) for path, content in files.items()}
 

@@ -63,13 +63,8 @@ class Answer(NamedTuple):
 
 def is_listening(server: Server, port: int) -> bool:
     """Would a connection to `port` be accepted?"""
-    if not server.listens:
-        return False
-    if server.program == "nginx":
-        return port == 80
-    if server.program == "redis":
-        return port == 6379
-    return port in server.ports or (server.program in DECLARED and port in server.declared)
+    ports = (*server.ports, *(server.declared if server.program in DECLARED else ()))
+    return server.listens and port in ports
 
 
 def answer(server: Server, port: int, given: str, memory: dict[str, Any], client: str = "127.0.0.1") -> Answer:

@@ -41,6 +41,7 @@ SIGNALS = {"EXIT": 0, "HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "USR1": 10, "USR
 SHELLS = ("sh", "ash", "bash", "dash")
 PATH = ("/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
+Answered = tuple[str, list[tuple[str, str, str]], list[tuple[str, str, str]]]  # Code, records, further records.
 Proc = dict[str, Any]
 State = dict[str, Any]
 
@@ -72,6 +73,10 @@ class Container:
     addresses: list[str] = field(default_factory=list)
     memory: tuple[int, int] = (8 << 30, 1 << 30)  # Bytes of the machine: all of it, and what is used.
     answer: Callable[[int, str], str | None] = lambda port, data: None  # What a port of the pod answers.
+    dial: Callable[[int, str, int, str, str], tuple[str, str]] = lambda *_: ("no route", "")  # (pid, address, port,
+    # … protocol, data) to (fate, what came back); a name server: (pid, server, name, type) to its answer.
+    query: Callable[[int, str, str, str], Answered | None] = lambda *_: None
+    view: Callable[[str], str] | None = None  # A tool's view of the machine's packet rules, for who may look.
 
 
 class Program(Protocol):

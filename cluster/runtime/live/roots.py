@@ -30,9 +30,9 @@ DIRECTORIES = (
     "var/log",
 )
 DEBIAN_DIRECTORIES = ("boot", "media", "mnt", "opt", "run", "sbin", "srv", "usr/local", "usr/local/bin", "usr/share")
-SMALL = ("docker.io/library/busybox", "docker.io/library/alpine", "docker.io/library/bash")
-NOT_SMALL = ("bash", "dash", "curl")  # What images made of busybox don't have.
-ONLY_IN = {"redis-cli": "redis", "nginx": "nginx"}
+SMALL = ("/busybox", "/alpine", "/library/bash")
+NOT_SMALL = ("bash", "dash", "curl", "dig", "host", "ncat")  # What images made of busybox don't have.
+ONLY_IN = {"redis-cli": "redis", "nginx": "nginx"} | dict.fromkeys(("iptables-save", "ipvsadm", "nft"), "kube-proxy")
 WELCOME = """<!DOCTYPE html>
 <html>
 <head>
@@ -92,7 +92,7 @@ http {
 @lru_cache(maxsize=256)
 def root_of(image: Image) -> Mapping[str, Entry]:
     """Absolute path -> entry."""
-    small = image.repository in SMALL
+    small = image.repository.endswith(SMALL)
     found = {f"/{name}": Entry(DIRECTORY, 0o1777 if name == "tmp" else 0o755, 0) for name in DIRECTORIES}
     files = {
         "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n",

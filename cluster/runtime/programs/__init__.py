@@ -3,6 +3,7 @@
 Read next: program.py (the contract), then nginx.py (a server) and busybox.py (a shell).
 """
 
+from cluster.runtime.programs.addons import CoreDNS, KubeProxy
 from cluster.runtime.programs.busybox import Busybox
 from cluster.runtime.programs.crasher import Crasher
 from cluster.runtime.programs.generic import Generic
@@ -23,6 +24,8 @@ PROGRAMS: dict[str, type[Program]] = {
     "crasher": Crasher,
     "leaker": Leaker,
     "metrics-server": MetricsServer,
+    "coredns": CoreDNS,
+    "kube-proxy": KubeProxy,
     "pause": Pause,
     "slow-starter": SlowStarter,
     "flaky": Flaky,

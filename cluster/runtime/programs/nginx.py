@@ -22,6 +22,9 @@ ENTRYPOINT = (
 class Nginx(Program):
     cpu, memory, stop_time = 1, 9 * MIB, 60 * MILLISECOND
 
+    def ports(self) -> tuple[int, ...]:
+        return (80,)
+
     def at_start(self) -> list[Line]:
         lines = [self.printed((4 + 3 * n) * MILLISECOND, text) for n, text in enumerate(ENTRYPOINT)]
         notices = [

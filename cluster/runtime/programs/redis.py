@@ -20,6 +20,9 @@ STARTING = (
 class Redis(Program):
     cpu, cpu_per_request, memory, stop_time = 3, 0.05, 12 * MIB, 40 * MILLISECOND
 
+    def ports(self) -> tuple[int, ...]:
+        return (6379,)
+
     def at_start(self) -> list[Line]:
         first = self.process.started + 5 * MILLISECOND
         return [self._line(first + 2000 * n, mark, text) for n, (mark, text) in enumerate(STARTING)]

@@ -10,6 +10,7 @@ from tests.builders import TestCluster, a_cluster, a_deployment, a_pod
 from tests.cluster.controllers.test_autoscaling import an_autoscaler, condition, replicas
 
 GROUP = "metrics.k8s.io"
+KNOWN = ", ".join(ADDONS)
 SERVER = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "metrics-server"}}
 
 
@@ -179,9 +180,9 @@ def test_a_cluster_with_add_ons_is_lived_again_byte_for_byte(cluster):
 @pytest.mark.parametrize(
     ("wanted", "problem"),
     [
-        ("metrics-server", "addons is 'metrics-server'; it must be a list of names of: metrics-server"),
-        (["mesh"], "addons: there is no 'mesh'; known: metrics-server"),
-        ([7], "addons is [7]; it must be a list of names of: metrics-server"),
+        ("metrics-server", f"addons is 'metrics-server'; it must be a list of names of: {KNOWN}"),
+        (["mesh"], f"addons: there is no 'mesh'; known: {KNOWN}"),
+        ([7], f"addons is [7]; it must be a list of names of: {KNOWN}"),
     ],
 )
 def test_a_wish_for_an_add_on_that_there_is_not_is_refused(wanted, problem):

@@ -171,7 +171,24 @@ def test_the_environment_knows_the_pod_s_own_fields():
 
     record = cluster.world.cells["containers"][f"{uid(cluster, 'web')}/app/0"]
 
-    assert record["env"] == {"ME": "web", "GREETING": "hello web"}
+    own = {name: value for name, value in record["env"].items() if not name.startswith("KUBERNETES_")}
+    assert own == {"ME": "web", "GREETING": "hello web"}
+    assert record["env"]["KUBERNETES_SERVICE_HOST"] == "10.96.0.1"
+
+
+def test_the_environment_tells_of_the_services_of_the_namespace_unless_the_pod_wants_none():
+    ports = [{"name": "http", "port": 80}]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "my-web"}, "spec": {"ports": ports}}
+    cluster = a_machine_room().with_objects(service)
+    cluster.with_objects(a_bound_pod("web"), a_bound_pod("alone", enableServiceLinks=False)).run_for(10)
+    cells, address = cluster.world.cells["containers"], cluster.get("Service", "my-web")["spec"]["clusterIP"]
+
+    env = cells[f"{uid(cluster, 'web')}/app/0"]["env"]
+
+    assert env["MY_WEB_SERVICE_HOST"] == address
+    assert env["MY_WEB_SERVICE_PORT_HTTP"] == "80"
+    assert env["MY_WEB_PORT_80_TCP"] == f"tcp://{address}:80"
+    assert "MY_WEB_SERVICE_HOST" not in cells[f"{uid(cluster, 'alone')}/app/0"]["env"]
 
 
 def test_a_missing_image_backs_off():

@@ -1,111 +1,126 @@
-"""Commands of the network, as far as a container reaches: its own ports. Others don't answer, and the commands say so.
+"""Commands of the network: nc, ping, telnet, clients of servers, and tools that look at a node's packet rules.
 
-Mirrors:  busybox wget, curl
-Left out: other pods, Services and names; TLS.
+Mirrors:  busybox 1.37, redis-cli, iptables-save, ipvsadm, nft
+Read next: connection.py, fetch.py, names.py.
 """
 
-import re
-
-from cluster.runtime.live.commands.call import Call, UsageError
+from cluster.runtime.live.commands import resolver
+from cluster.runtime.live.commands.call import Call, UsageError, number
+from cluster.runtime.live.commands.connection import (
+    CONNECTED,
+    REFUSED,
+    SECOND,
+    SILENT,
+    SYN_TIME,
+    UNREACHABLE,
+    connect,
+    remembered,
+    seconds_of,
+    waited_for,
+)
+from cluster.runtime.live.commands.fetch import fetch
+from cluster.runtime.live.commands.names import NAMES
 from cluster.runtime.live.kernel import SIGTERM
 from cluster.runtime.programs.nginx import version as nginx_version
 
-OWN = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
-URL = re.compile(r"(?:(?P<scheme>https?)://)?(?P<host>\[[0-9a-fA-F:]+\]|[^/:]+)(?::(?P<port>\d{1,5}))?(?P<path>/.*)?")
-NOT_YET = "orrery: only this container's own ports can be reached from here"
 
-
-def fetch(call: Call) -> int:
-    """curl, wget: GET of a port of this container."""
-    if call.name == "curl":
-        options, words = call.options("sSfILvkGgi", "oXHdmAuw", ("max-time", "silent", "fail", "connect-timeout"))
-    else:
-        options, words = call.options("qSc", "OTtU", ("spider", "quiet", "timeout", "no-check-certificate"))
-    if not words:
-        raise UsageError("no URL specified")
-    match = URL.fullmatch(words[0])
-    host = (match["host"] if match else words[0]).strip("[]")
-    if match is None or host not in (*OWN, *call.kernel.container.addresses):
-        if call.name == "curl":
-            call.err(f"curl: (6) Could not resolve host: {host} ({NOT_YET})\n")
-            return 6
-        call.err(f"wget: bad address '{host}' ({NOT_YET})\n")
-        return 1
-    port = int(match["port"] or (443 if match["scheme"] == "https" else 80))
-    method = "HEAD" if "I" in options or "spider" in options else options.get("X", "POST" if "d" in options else "GET")
-    sent = options.get("d", "")
-    agent = "curl/8.14.1" if call.name == "curl" else "Wget"
-    head = f"{method} {match['path'] or '/'} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: {agent}\r\n"
-    head += "Connection: close\r\n"
-    answer = call.kernel.container.answer(port, f"{head}Content-Length: {len(sent)}\r\n\r\n{sent}")
-    if answer is None:
-        return _refused(call, host, port)
-    return _show(call, answer, options, words[0])
-
-
-def _refused(call: Call, host: str, port: int) -> int:
-    if call.name == "curl":
-        call.err(f"curl: (7) Failed to connect to {host} port {port} after 0 ms: Could not connect to server\n")
-        return 7
-    call.err(
-        f"Connecting to {host}:{port} (127.0.0.1:{port})\nwget: can't connect to remote host: Connection refused\n"
-    )
-    return 1
-
-
-def _show(call: Call, answer: str, options: dict[str, str], url: str) -> int:
-    head, _, body = answer.partition("\r\n\r\n")
-    code = int([*head.split(" "), "0", "0"][1][:3] or 0) if head.startswith("HTTP/") else 0
-    if call.name == "wget":
-        if "q" not in options:
-            call.err(f"Connecting to {url}\n")
-        if code >= 400:
-            call.err(f"wget: server returned error: {head.splitlines()[0]}\n")
-            return 1
-        if "spider" in options:
-            return 0
-        target = options.get("O") or url.rpartition("/")[2] or "index.html"
-        if target == "-":
-            call.out(body)
+def netcat(call: Call) -> int:
+    """nc [-z] [-v] [-u] [-w SECONDS] HOST PORT: knock, or send the input and print what comes back."""
+    options, words = call.options("zvunNlk", "wip")
+    if "l" in options:
+        return call.failed("orrery: listening is left to the images of servers")
+    if len(words) < 2 or not words[1].isdecimal():
+        raise UsageError("HOST and PORT are needed")
+    name, port = words[0], number(words[1])
+    data = "" if "z" in options else call.read_all()
+    reached = remembered(call) or connect(call, name, port, data, "UDP" if "u" in options else "TCP")
+    waited_for(call, reached, seconds_of(options.get("w"), SYN_TIME))
+    where = f"{name} ({reached.address}:{port})"
+    if reached.fate != CONNECTED:
+        why = {REFUSED: "Connection refused", UNREACHABLE: "Host is unreachable", SILENT: "Operation timed out"}
+        if reached.fate in why:
+            call.err(f"nc: {where}: {why[reached.fate]}\n")
         else:
-            call.files.write(call.path(target), body)
-        return 0
-    if "f" in options and code >= 400:
-        call.err(f"curl: (22) The requested URL returned error: {code}\n")
-        return 22
-    if "I" in options or "i" in options:
-        call.out(head + "\r\n\r\n")
-    text = body if "I" not in options else ""
-    if "o" in options:
-        if options["o"] != "/dev/null":
-            call.files.write(call.path(options["o"]), text)
-    else:
-        call.out(text)
-    if "w" in options:
-        call.out(options["w"].replace("%{http_code}", str(code)).replace("\\n", "\n"))
+            call.err(f"nc: bad address '{name}'\n")
+        return 1
+    if "v" in options:
+        call.err(f"{where} open\n")
+    call.out(reached.answer)
     return 0
 
 
-def unreachable(call: Call) -> int:
-    """nslookup, ping, nc, telnet …"""
-    return call.failed(NOT_YET)
+def ping(call: Call) -> int:
+    """ping [-c COUNT] [-W SECONDS] HOST"""
+    options, words = call.options("qn46", "cWwiIs")
+    if not words:
+        raise UsageError("no host")
+    name, count = words[0], number(options.get("c", ""), 0)
+    local = call.local
+    found = resolver.resolve(call, name) if "address" not in local else None
+    if found is not None:
+        if not found.address:
+            if found.silent:
+                call.sleep(resolver.PATIENCE * 2)
+            call.err(f"ping: bad address '{name}'\n")
+            return 1
+        local |= {"address": found.address, "sent": 0, "got": 0, "next": call.now}
+        call.out(f"PING {name} ({found.address}): 56 data bytes\n")
+    address = local["address"]
+    while True:
+        if call.now < local["next"]:
+            local["until"] = local["next"]
+            call.sleep(0)
+        if count and local["sent"] >= count:
+            break
+        reached = connect(call, address, 0, "", "ICMP")
+        if reached.fate == CONNECTED:
+            call.out(f"64 bytes from {address}: seq={local['sent']} ttl=62 time=0.{100 + local['sent'] % 50} ms\n")
+            local["got"] += 1
+        local["sent"] += 1
+        local["next"] = call.now + SECOND
+        local.pop("until", None)
+    lost = 100 * (local["sent"] - local["got"]) // max(local["sent"], 1)
+    call.out(
+        f"\n--- {name} ping statistics ---\n{local['sent']} packets transmitted, {local['got']} packets received,"
+        f" {lost}% packet loss\n"
+    )
+    return 0 if local["got"] else 1
+
+
+def telnet(call: Call) -> int:
+    """telnet HOST [PORT]: does somebody listen?"""
+    _, words = call.options("", "")
+    if not words:
+        raise UsageError("no host")
+    name, port = words[0], number(words[1], 23) if len(words) > 1 else 23
+    reached = remembered(call) or connect(call, name, port, "")
+    waited_for(call, reached, SYN_TIME)
+    if reached.fate != CONNECTED:
+        why = {REFUSED: "Connection refused", UNREACHABLE: "Host is unreachable", SILENT: "Connection timed out"}
+        shown = f"can't connect to remote host ({reached.address}): {why[reached.fate]}" if reached.fate in why else ""
+        return call.failed(shown or f"bad address '{name}'")
+    call.out(f"Connected to {name}\nConnection closed by foreign host\n")
+    return 0
+
+
+# --- clients of servers -----------------------------------------------------------------------------------------
 
 
 def redis_cli(call: Call) -> int:
     """redis-cli: one command, or one a line of the input."""
-    options, words = call.options("", "hpn")
-    port = int(options["p"]) if options.get("p", "").isdecimal() and len(options["p"]) < 6 else 6379
-    host = options.get("h", "127.0.0.1")
+    options, words = call.options("", "hpna")
+    port = number(options.get("p", ""), 6379)
+    name = options.get("h", "127.0.0.1")
     lines = [words] if words else [line.split() for line in call.read_all().split("\n") if line.strip()]
     for line in lines[:1_000]:
         request = f"*{len(line)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in line)
-        known = host in (*OWN, *call.kernel.container.addresses)
-        answer = call.kernel.container.answer(port, request) if known else None
-        if answer is None:
-            why = "Connection refused" if known else NOT_YET
-            call.err(f"Could not connect to Redis at {host}:{port}: {why}\n")
+        reached = remembered(call) or connect(call, name, port, request)
+        waited_for(call, reached, SYN_TIME)
+        if reached.fate != CONNECTED:
+            why = {REFUSED: "Connection refused", UNREACHABLE: "No route to host", SILENT: "Connection timed out"}
+            call.err(f"Could not connect to Redis at {name}:{port}: {why.get(reached.fate, 'Name does not resolve')}\n")
             return 1
-        call.out(_reply_text(answer))
+        call.out(_reply_text(reached.answer))
     return 0
 
 
@@ -135,10 +150,15 @@ def nginx(call: Call) -> int:
     return 0
 
 
+def packet_rules(call: Call) -> int:
+    """iptables-save, ipvsadm, nft: what a kube-proxy wrote; only its own container may look."""
+    if call.kernel.container.view is None:
+        return call.failed("Permission denied (you must be root on the node: look from inside a kube-proxy's pod)", 4)
+    call.out(call.kernel.container.view(call.name))
+    return 0
+
+
 NETWORK = {
-    "redis-cli": redis_cli,
-    "nginx": nginx,
-    "curl": fetch,
-    "wget": fetch,
-    **dict.fromkeys(("nslookup", "ping", "nc", "telnet", "dig", "host"), unreachable),
-}
+    **NAMES, "redis-cli": redis_cli, "nginx": nginx, "curl": fetch, "wget": fetch, "nc": netcat, "ncat": netcat,
+    "ping": ping, "telnet": telnet, **dict.fromkeys(("iptables-save", "ipvsadm", "nft"), packet_rules),
+}  # fmt: skip

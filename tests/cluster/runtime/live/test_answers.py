@@ -30,6 +30,7 @@ def a_server(program: str, *ports: int) -> answers.Server:
         read,
         lambda path: path == "/usr/share/nginx/html",
         list(ports),
+        {"nginx": (80,), "redis": (6379,)}.get(program, ()),
     )
 
 

@@ -1,0 +1,423 @@
+"""A packet's way: from a pod through its node's rules, the policies and the routes to a container's port, or not.
+
+    rules     the node's kube-proxy turns a Service's address into a pod's            refused, or no answer
+    policy    NetworkPolicies of the sender let it out, those of the receiver let it in     no answer
+    route     from the sender's node to the receiver's                                       no answer
+    port      a container of the pod listens                                                 refused
+
+`trace` follows a packet over a `Site`, in memory or in committed rows, without sending anything: the page's X-ray. A
+`Network` sends: it is the door through which commands in containers reach other pods and the cluster's DNS.
+
+Mirrors:  what iptables, a CNI plugin of the bridge sort and Linux's routing do with a SYN
+Left out: connection tracking, MTUs, IPv6, the Internet; time on the way: whoever is reached is reached at once.
+Read next: kubeproxy/rules.py, addons/network/policy.py, addons/dns/zone.py.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import orjson
+
+from cluster import backends
+from cluster.addons.dns import zone
+from cluster.addons.network import policy
+from cluster.addons.network.policy import EGRESS, INGRESS, End
+from cluster.kubelet import committed
+from cluster.kubelet.kubelet import Kubelet
+from cluster.kubelet.node_status import address_of
+from cluster.kubeproxy import rules, views
+from cluster.kubeproxy.rules import Table
+from cluster.objects import Manifest, errors, meta
+
+if TYPE_CHECKING:
+    from cluster.world import World
+
+Record = dict[str, Any]
+CONNECTED, REFUSED, SILENT, UNREACHABLE = "connected", "refused", "no answer", "no route"
+SERVICE_RANGE = "10.96.0.0/12"
+API_SERVER, API_PORT = "10.0.0.1", 6443
+DNS_PORT, COREDNS, KUBE_PROXY = 53, "coredns", "kube-proxy"
+MOST_HOPS = 8  # Times that a packet is handed on from node to node.
+
+
+class Site(backends.Site, Protocol):
+    """A cluster as it is now, as a packet sees it."""
+
+    def pod_at(self, address: str) -> Manifest | None:
+        """The pod that has an address of its own."""
+
+    def machines(self) -> Iterable[tuple[str, dict[str, Any]]]: ...
+
+    def table(self) -> Table:
+        """The rules that a kube-proxy writes now."""
+
+    @property
+    def options(self) -> dict[str, Any]: ...
+
+
+class Source(NamedTuple):
+    """Who sends. `pod`: None for a machine."""
+
+    name: str
+    address: str
+    node: str
+    pod: Manifest | None = None
+
+
+class Hop(NamedTuple):
+    """A station of the way. `sort`: dns, rules, policy, route, node, pod, port. `said`: what happened there."""
+
+    sort: str
+    at: str
+    ok: bool
+    said: str
+
+
+@dataclass
+class Trace:
+    """Where a packet got to. `pod`, `record`: the container that takes it; `address`, `port`: where it is now."""
+
+    address: str
+    port: int
+    protocol: str
+    client: str
+    hops: list[Hop] = field(default_factory=list)
+    fate: str = SILENT
+    node: str = ""
+    pod: Manifest | None = None
+    record: Record | None = None
+
+    def add(self, sort: str, at: str, said: str, ok: bool = True) -> None:
+        self.hops.append(Hop(sort, at, ok, said))
+
+    def end(self, fate: str, sort: str, at: str, said: str) -> "Trace":
+        self.fate = fate
+        self.add(sort, at, said, ok=fate == CONNECTED)
+        return self
+
+
+def rules_of(site: Site, node: str) -> Table | None:
+    """What stands in a node's kernel; None: no kube-proxy was ever there."""
+    proxy = (site.machine(node) or {}).get("proxy")
+    if proxy is None:
+        return None
+    return rules.thawed(proxy["frozen"]) if "frozen" in proxy else site.table()
+
+
+def address_index(pod: Manifest) -> list[str]:
+    """The address that a living pod has for itself."""
+    status = pod.get("status") or {}
+    own = not pod["spec"].get("hostNetwork") and status.get("phase") not in ("Succeeded", "Failed")
+    return [status["podIP"]] if own and status.get("podIP") else []
+
+
+def source_of(pod: Manifest) -> Source:
+    status = pod.get("status") or {}
+    return Source(meta.key(pod), str(status.get("podIP") or ""), str(pod["spec"].get("nodeName") or ""), pod)
+
+
+def trace(
+    site: Site, source: Source, address: str, port: int, protocol: str, roll: Callable[[int, str], int]
+) -> Trace:
+    """Follow a packet from `source` to `address`. `roll(sides, about)`: which endpoint is taken."""
+    way = Trace(address, port, protocol, source.address, node=source.node)
+    for _ in range(MOST_HOPS):
+        machine = site.machine(way.node)
+        if machine is None or not machine["power"]:
+            return way.end(SILENT, "node", way.node, f"{way.node} has no power")
+        if _translate(site, way, machine, roll):
+            return way
+        there = _destination(site, way)
+        if there is None:
+            return way
+        node, pod = there
+        if node != way.node and not _route(site, way, node):
+            return way
+        arrived_at_machine = pod is None and node != way.node
+        way.node = node
+        if arrived_at_machine:
+            way.client = address_of(machine) if source.pod is not None else way.client
+            continue  # A node port: that node's rules decide.
+        return _arrive(site, way, source, pod)
+    return way.end(SILENT, "route", way.node, "the packet goes round in circles")
+
+
+def _translate(site: Site, way: Trace, machine: dict[str, Any], roll: Callable[[int, str], int]) -> bool:
+    """kube-proxy's rules at `way.node`. True: the way ends here."""
+    table = rules_of(site, way.node)
+    rule = rules.find(table or {}, way.address, way.port, way.protocol, (address_of(machine),))
+    stale = " (stale: its kube-proxy does not run)" if "frozen" in (machine.get("proxy") or {}) else ""
+    if rule is None:
+        if _is_service_address(site, way.address):
+            why = "no kube-proxy has written any" if table is None else f"none is for {way.address}:{way.port}{stale}"
+            way.end(SILENT, "rules", way.node, f"the rules of {way.node}: {why}")
+            return True
+        return False
+    choice = rules.choose(rule, way.node, way.client, roll)
+    if choice.endpoint is None:
+        if choice.fate == "drop":
+            way.end(SILENT, "rules", way.node, f"{rule.service} has no endpoint on {way.node}, and its policy is Local")
+        else:
+            way.end(REFUSED, "rules", way.node, f"{rule.service} has no endpoints{stale}")
+        return True
+    number, one = len(choice.candidates), choice.endpoint
+    of = f", one of {number}" if number > 1 else ""
+    way.add("rules", way.node, f"{rule.service}: {way.address}:{way.port} becomes {one.address}:{one.port}{of}{stale}")
+    way.address, way.port = one.address, one.port
+    return False
+
+
+def _is_service_address(site: Site, address: str) -> bool:
+    network = str(site.options.get("service_range") or SERVICE_RANGE)
+    return ip_address(address) in ip_network(network)
+
+
+def _destination(site: Site, way: Trace) -> tuple[str, Manifest | None] | None:
+    """(node, pod or None: the machine itself); None: the way ends here."""
+    if way.address == API_SERVER:
+        if way.port == API_PORT or way.protocol == "ICMP":
+            way.end(CONNECTED, "port", "kube-apiserver", f"kube-apiserver listens on {way.address}:{way.port}")
+        else:
+            way.end(REFUSED, "port", "control-plane", f"nothing listens on port {way.port}")
+        return None
+    pod = site.pod_at(way.address)
+    if pod is not None:
+        return str(pod["spec"]["nodeName"]), pod
+    for name, machine in site.machines():
+        if address_of(machine) == way.address:
+            return name, None
+    for node in site.list("Node"):
+        cidr = node["spec"].get("podCIDR")
+        if cidr and ip_address(way.address) in ip_network(cidr):
+            way.end(UNREACHABLE, "pod", meta.name(node), f"no pod has the address {way.address}")
+            return None
+    way.end(SILENT, "route", way.node, f"{way.address} is outside of the cluster: there is no Internet here")
+    return None
+
+
+def _route(site: Site, way: Trace, node: str) -> bool:
+    """From one machine to the other."""
+    to = site.machine(node)
+    if node in ((site.machine(way.node) or {}).get("unrouted") or ()):
+        way.end(SILENT, "route", way.node, f"{way.node} has no route to the pods of {node}")
+        return False
+    if to is None or not to["power"]:
+        way.end(SILENT, "node", node, f"{node} has no power")
+        return False
+    if way.node in (to.get("unrouted") or ()):
+        way.end(SILENT, "route", node, f"the answer is lost: {node} has no route to the pods of {way.node}")
+        return False
+    way.add("route", way.node, f"{way.node} sends it to {node}")
+    return True
+
+
+def _arrive(site: Site, way: Trace, source: Source, pod: Manifest | None) -> Trace:
+    """Policies of both ends, then the port."""
+    if pod is None:
+        host = [each for each in site.list("Pod") if _is_host_pod(each, way.node)]
+        return _port(site, way, host, way.node)
+    receiver, sender = _end(site, way.address, pod), _end(site, way.client, source.pod)
+    if way.client != source.address:  # A node stands in for the sender.
+        sender = End(way.client)
+    origin = _end(site, source.address, source.pod)
+    for direction, mine, other in ((EGRESS, origin, receiver), (INGRESS, receiver, sender)):
+        if mine.pod is None:
+            continue
+        found = site.list("NetworkPolicy", meta.namespace(mine.pod))
+        ruling = policy.ruling(found, direction, mine, other, way.port, way.protocol)
+        said = f"{direction.lower()} of {meta.name(mine.pod)}: {', '.join(ruling.policies)}"
+        if not ruling.allowed:
+            return way.end(SILENT, "policy", meta.key(mine.pod), f"{said} does not allow it")
+        if ruling.policies:
+            way.add("policy", meta.key(mine.pod), f"{said} allows it")
+    return _port(site, way, [pod], meta.key(pod))
+
+
+def _port(site: Site, way: Trace, pods: list[Manifest], at: str) -> Trace:
+    if way.protocol == "ICMP":
+        return way.end(CONNECTED, "pod", at, f"{way.address} answers")
+    for pod in pods:
+        declared = {
+            each["name"]: [int(one["containerPort"]) for one in each.get("ports") or ()] for each in _containers(pod)
+        }
+        for record in site.records(meta.uid(pod)):
+            if committed.listens(record, declared.get(record["name"], ()), way.port, site.now, site.epoch):
+                way.pod, way.record = pod, record
+                said = f"container {record['name']} of {meta.name(pod)} listens on {way.port}"
+                return way.end(CONNECTED, "port", meta.key(pod), said)
+    return way.end(REFUSED, "port", at, f"nothing listens on port {way.port}")
+
+
+def _containers(pod: Manifest) -> list[Manifest]:
+    return [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]
+
+
+def _is_host_pod(pod: Manifest, node: str) -> bool:
+    return bool(pod["spec"].get("hostNetwork")) and pod["spec"].get("nodeName") == node
+
+
+def _end(site: Site, address: str, pod: Manifest | None) -> End:
+    if pod is None:
+        return End(address)
+    namespace = site.get("Namespace", "", meta.namespace(pod))
+    return End(address, pod, meta.labels(namespace) if namespace is not None else {})
+
+
+# --- DNS --------------------------------------------------------------------------------------------------------
+
+
+def lookup(
+    site: Site, source: Source, server: str, name: str, type_: str, roll: Callable[[int, str], int]
+) -> tuple[Trace, zone.Reply | None]:
+    """Ask a name server. No reply: nobody answered."""
+    way = trace(site, source, server, DNS_PORT, "UDP", roll)
+    if way.fate != CONNECTED or way.record is None or way.record["program"] != COREDNS:
+        return way, None
+    return way, zone.lookup(site, name, type_)
+
+
+def resolved(
+    site: Site, source: Source, host: str, config: "ResolvConf", roll: Callable[[int, str], int]
+) -> tuple[str | None, list[Hop]]:
+    """The address of a name as a pod's resolver finds it, and the hops of finding it."""
+    hops: list[Hop] = []
+    for server in config.servers:
+        for name in config.candidates(host):
+            way, reply = lookup(site, source, server, name, "A", roll)
+            if reply is None:
+                hops += way.hops
+                hops.append(Hop("dns", server, False, f"no name server answers at {server}"))
+                break
+            found = [record.value for record in reply.records if record.type == "A"]
+            if found:
+                where = meta.name(way.pod or {"metadata": {"name": server}})
+                hops.append(Hop("dns", where, True, f"{name} is {found[0]}"))
+                return found[0], hops
+        else:
+            hops.append(Hop("dns", server, False, f"{host}: no such name"))
+            return None, hops
+    return None, hops
+
+
+class ResolvConf(NamedTuple):
+    """/etc/resolv.conf."""
+
+    servers: tuple[str, ...]
+    search: tuple[str, ...]
+    ndots: int = 1
+
+    def candidates(self, host: str) -> list[str]:
+        """What is asked for, in order: names with few dots are first looked for below the search domains."""
+        if host.endswith("."):
+            return [host]
+        longer = [f"{host}.{domain}." for domain in self.search]
+        return [*longer, f"{host}."] if host.count(".") < self.ndots else [f"{host}.", *longer]
+
+
+# --- in the world -----------------------------------------------------------------------------------------------
+
+
+Answered = tuple[str, list[Any], list[Any]]  # Code, records, further records: (name, type, value) each.
+
+
+class Network:
+    """The door between containers, over the world. `site`: the world as a packet sees it."""
+
+    def __init__(self, world: "World", site: Site) -> None:
+        self._world, self._site = world, site
+
+    def _source(self, record: Record) -> Source:
+        pod = self._site.get("Pod", record["namespace"], record["pod"])
+        sandbox = self._world.cells["containers"].get(record["uid"]) or {}
+        address = str(sandbox.get("ip") or "")
+        if pod is not None and pod["spec"].get("hostNetwork"):
+            return Source(record["node"], address, record["node"])
+        return Source(f"{record['namespace']}/{record['pod']}", address, record["node"], pod)
+
+    def _roll(self, record: Record, pid: int) -> Callable[[int, str], int]:
+        now = self._world.clock.now
+
+        def roll(sides: int, about: str) -> int:
+            whom = (about, self._source(record).address) if about else (record["id"], pid, now)
+            return self._world.dice.between(0, sides - 1, "endpoint", *whom)
+
+        return roll
+
+    def dial(self, record: Record, pid: int, address: str, port: int, protocol: str, data: str) -> tuple[str, str]:
+        """Connect from a container, and send `data`, if there is any: (fate, what came back)."""
+        way = trace(self._site, self._source(record), address, port, protocol, self._roll(record, pid))
+        if way.fate != CONNECTED:
+            return way.fate, ""
+        if way.record is None:
+            return CONNECTED, _api_server(data) if protocol == "TCP" else ""
+        kubelet = self._world.components.get(f"kubelet/{way.node}")
+        if not isinstance(kubelet, Kubelet) or way.pod is None:
+            return SILENT, ""
+        spec = next((each for each in _containers(way.pod) if each["name"] == way.record["name"]), None)
+        if spec is None:
+            return REFUSED, ""
+        answer = kubelet.streams.ask_port(way.pod, spec, way.record, way.port, data, way.client)
+        return CONNECTED, answer or ""
+
+    def query(self, record: Record, pid: int, server: str, name: str, type_: str) -> Answered | None:
+        """Ask a name server from a container: (code, records, further ones). None: nobody answers."""
+        reply = lookup(self._site, self._source(record), server, name, type_, self._roll(record, pid))[1]
+        if reply is None:
+            return None
+        return reply.code, list(reply.records), list(reply.extra)
+
+    def view(self, node: str, tool: str) -> str:
+        """A node's rules as `iptables-save`, `ipvsadm` or `nft` show them."""
+        table = rules_of(self._site, node) or {}
+        if tool == "ipvsadm":
+            return views.ipvs(table, node, (address_of(self._site.machine(node) or {"number": 0}),))
+        return views.nftables(table, node) if tool == "nft" else views.iptables(table, node)
+
+    def program_changed(self, node: str, program: str, runs: bool) -> None:
+        """A container has started or ended: a kube-proxy looks after its node's rules, or no longer does."""
+        machine = self._world.cells["machines"].get(node)
+        if program != KUBE_PROXY or machine is None:
+            return
+        left = {} if runs else {"frozen": rules.frozen(self._site.table())}
+        self._world.cells["machines"][node] = {**machine, "proxy": left}
+
+
+def _api_server(data: str) -> str:
+    """What an anonymous client hears that can't speak TLS with us: that it may nothing."""
+    if not data:
+        return ""
+    message = 'forbidden: User "system:anonymous" cannot get path "/"'
+    body = orjson.dumps(errors.Forbidden("", "", "", "").status_object() | {"message": message}).decode()
+    head = f"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}Connection: close\r\n\r\n{body}"
+
+
+# --- inputs -----------------------------------------------------------------------------------------------------
+
+
+def route(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """Take a route away, or put it back: `{"type": "route", "from": A, "to": B, "op": "break" | "mend"}`.
+
+    Errors: NotFound, BadRequest.
+    """
+    names = str(request.get("from", "")), str(request.get("to", ""))
+    for name in names:
+        if name not in world.cells["machines"]:
+            known = ", ".join(world.cells["machines"]) or "none"
+            message = f'nodes "{name}" not found: there is no such machine; machines: {known}'
+            raise errors.NotFound("", "nodes", name, message)
+    if names[0] == names[1]:
+        raise errors.BadRequest(f"{names[0]} needs no route to itself")
+    if request.get("op") not in ("break", "mend"):
+        raise errors.BadRequest(f"a route can't be told {request.get('op')!r}; known: break, mend")
+    machine = world.cells["machines"][names[0]]
+    before = machine.get("unrouted") or []
+    after = [name for name in before if name != names[1]] + ([names[1]] if request["op"] == "break" else [])
+    world.happened(f"route-{request['op']}", names[0], world.agenda.causes, {"to": names[1]})
+    world.cells["machines"][names[0]] = {**machine, "unrouted": after}
+    return {"from": names[0], "to": names[1], "broken": request["op"] == "break"}
+
+
+INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {"route": route}

@@ -1,0 +1,51 @@
+"""CoreDNS and kube-proxy: what they print. What they do is addons/dns's and kubeproxy's business.
+
+Mirrors:  coredns 1.12, kube-proxy 1.37 (their lines at the start and at SIGTERM)
+"""
+
+from cluster.runtime.programs.program import MIB, MILLISECOND, Line, Program
+
+COREDNS = (
+    ".:53",
+    "[INFO] plugin/kubernetes: waiting for Kubernetes API before starting server",
+    "CoreDNS-1.12.3",
+    "linux/amd64, go1.24.5",
+)
+PROXY = (
+    ("server_linux.go:63", '"Using iptables proxy"'),
+    ("server.go:715", '"Successfully retrieved node IP(s)"'),
+    ("conntrack.go:60", '"Setting nf_conntrack_max" nfConntrackMax=131072'),
+    ("shared_informer.go:350", '"Waiting for caches to sync" controller="service config"'),
+    ("shared_informer.go:350", '"Waiting for caches to sync" controller="endpoint slice config"'),
+    ("shared_informer.go:357", '"Caches are synced" controller="service config"'),
+    ("shared_informer.go:357", '"Caches are synced" controller="endpoint slice config"'),
+)
+
+
+class CoreDNS(Program):
+    cpu, cpu_per_request, memory, stop_time = 3, 0.02, 14 * MIB, 5000 * MILLISECOND  # It answers on for five seconds.
+
+    def ports(self) -> tuple[int, ...]:
+        return (53, 8080, 8181, 9153)
+
+    def at_start(self) -> list[Line]:
+        return [self.printed((40 + n) * MILLISECOND, text) for n, text in enumerate(COREDNS)]
+
+    def at_stop(self) -> list[Line]:
+        at = self.process.stopped or 0
+        said = ("SIGTERM: Shutting down servers then terminating", "plugin/health: Going into lameduck mode for 5s")
+        return [Line(at + n * MILLISECOND, "stdout", f"[INFO] {text}") for n, text in enumerate(said)]
+
+
+class KubeProxy(Program):
+    cpu, memory, stop_time = 1, 18 * MIB, 20 * MILLISECOND
+
+    def ports(self) -> tuple[int, ...]:
+        return (10249, 10256)
+
+    def at_start(self) -> list[Line]:
+        first = self.process.started + 60 * MILLISECOND
+        return [self._line(first + 7 * MILLISECOND * n, where, said) for n, (where, said) in enumerate(PROXY)]
+
+    def _line(self, at: int, where: str, said: str) -> Line:
+        return Line(at, "stderr", f"I{self.process.date(at):%m%d %H:%M:%S.%f}       1 {where}] {said}")

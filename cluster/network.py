@@ -25,6 +25,7 @@ from cluster.addons.dns import zone
 from cluster.addons.network import policy
 from cluster.addons.network.policy import EGRESS, INGRESS, End
 from cluster.kubelet import committed
+from cluster.kubelet.environment import CLUSTER_DNS
 from cluster.kubelet.kubelet import Kubelet
 from cluster.kubelet.node_status import address_of
 from cluster.kubeproxy import rules, views
@@ -66,13 +67,45 @@ class Source(NamedTuple):
     pod: Manifest | None = None
 
 
+# What can happen at a station. The page has its own words for each.
+WORDS = {
+    "no-power": "{node} has no power",
+    "circles": "the packet goes round in circles",
+    "stale": "the rules of {node} are stale: no kube-proxy runs there",
+    "no-proxy": "{node} has no rules: no kube-proxy was ever there",
+    "no-rule": "no rule of {node} is for {address}",
+    "local": "{service} has no endpoint on {node}, and its policy is Local",
+    "no-endpoints": "{service} has no endpoints",
+    "rewritten": "{service}: {address} becomes {endpoint}, one of {number}",
+    "api-server": "kube-apiserver listens on {address}",
+    "nobody": "no pod has the address {address}",
+    "outside": "{address} is outside of the cluster: there is no Internet here",
+    "no-route": "{node} has no route to the pods of {to}",
+    "answer-lost": "the answer is lost: {node} has no route to the pods of {to}",
+    "routed": "{node} sends it to {to}",
+    "denied": "{direction} of {pod}: {policies} does not allow it",
+    "allowed": "{direction} of {pod}: {policies} allows it",
+    "answers": "{address} answers",
+    "listens": "container {container} of {pod} listens on port {port}",
+    "closed": "nothing listens on port {port}",
+    "dns-silent": "no name server answers at {server}",
+    "dns-unknown": "{name}: no such name",
+    "dns-found": "{name} is {address}",
+}
+
+
 class Hop(NamedTuple):
-    """A station of the way. `sort`: dns, rules, policy, route, node, pod, port. `said`: what happened there."""
+    """A station of the way. `sort`: dns, rules, policy, route, node, pod, port; `code`: a key of WORDS."""
 
     sort: str
     at: str
     ok: bool
-    said: str
+    code: str
+    facts: dict[str, str]
+
+    @property
+    def said(self) -> str:
+        return WORDS[self.code].format(**self.facts)
 
 
 @dataclass
@@ -89,12 +122,12 @@ class Trace:
     pod: Manifest | None = None
     record: Record | None = None
 
-    def add(self, sort: str, at: str, said: str, ok: bool = True) -> None:
-        self.hops.append(Hop(sort, at, ok, said))
+    def add(self, sort: str, at: str, code: str, ok: bool = True, **facts: str) -> None:
+        self.hops.append(Hop(sort, at, ok, code, facts))
 
-    def end(self, fate: str, sort: str, at: str, said: str) -> "Trace":
+    def end(self, fate: str, sort: str, at: str, code: str, **facts: str) -> "Trace":
         self.fate = fate
-        self.add(sort, at, said, ok=fate == CONNECTED)
+        self.add(sort, at, code, fate == CONNECTED, **facts)
         return self
 
 
@@ -126,7 +159,7 @@ def trace(
     for _ in range(MOST_HOPS):
         machine = site.machine(way.node)
         if machine is None or not machine["power"]:
-            return way.end(SILENT, "node", way.node, f"{way.node} has no power")
+            return way.end(SILENT, "node", way.node, "no-power", node=way.node)
         if _translate(site, way, machine, roll):
             return way
         there = _destination(site, way)
@@ -141,31 +174,31 @@ def trace(
             way.client = address_of(machine) if source.pod is not None else way.client
             continue  # A node port: that node's rules decide.
         return _arrive(site, way, source, pod)
-    return way.end(SILENT, "route", way.node, "the packet goes round in circles")
+    return way.end(SILENT, "route", way.node, "circles")
 
 
 def _translate(site: Site, way: Trace, machine: dict[str, Any], roll: Callable[[int, str], int]) -> bool:
     """kube-proxy's rules at `way.node`. True: the way ends here."""
-    table = rules_of(site, way.node)
+    table, node = rules_of(site, way.node), way.node
     rule = rules.find(table or {}, way.address, way.port, way.protocol, (address_of(machine),))
-    stale = " (stale: its kube-proxy does not run)" if "frozen" in (machine.get("proxy") or {}) else ""
-    if rule is None:
-        if _is_service_address(site, way.address):
-            why = "no kube-proxy has written any" if table is None else f"none is for {way.address}:{way.port}{stale}"
-            way.end(SILENT, "rules", way.node, f"the rules of {way.node}: {why}")
-            return True
+    if rule is None and not _is_service_address(site, way.address):
         return False
-    choice = rules.choose(rule, way.node, way.client, roll)
+    if "frozen" in (machine.get("proxy") or {}):
+        way.add("rules", node, "stale", node=node)
+    before = f"{way.address}:{way.port}"
+    if rule is None:
+        way.end(SILENT, "rules", node, "no-proxy" if table is None else "no-rule", node=node, address=before)
+        return True
+    choice = rules.choose(rule, node, way.client, roll)
     if choice.endpoint is None:
         if choice.fate == "drop":
-            way.end(SILENT, "rules", way.node, f"{rule.service} has no endpoint on {way.node}, and its policy is Local")
+            way.end(SILENT, "rules", node, "local", service=rule.service, node=node)
         else:
-            way.end(REFUSED, "rules", way.node, f"{rule.service} has no endpoints{stale}")
+            way.end(REFUSED, "rules", node, "no-endpoints", service=rule.service)
         return True
-    number, one = len(choice.candidates), choice.endpoint
-    of = f", one of {number}" if number > 1 else ""
-    way.add("rules", way.node, f"{rule.service}: {way.address}:{way.port} becomes {one.address}:{one.port}{of}{stale}")
-    way.address, way.port = one.address, one.port
+    way.address, way.port = choice.endpoint.address, choice.endpoint.port
+    after, number = f"{way.address}:{way.port}", str(len(choice.candidates))
+    way.add("rules", node, "rewritten", service=rule.service, address=before, endpoint=after, number=number)
     return False
 
 
@@ -178,9 +211,9 @@ def _destination(site: Site, way: Trace) -> tuple[str, Manifest | None] | None:
     """(node, pod or None: the machine itself); None: the way ends here."""
     if way.address == API_SERVER:
         if way.port == API_PORT or way.protocol == "ICMP":
-            way.end(CONNECTED, "port", "kube-apiserver", f"kube-apiserver listens on {way.address}:{way.port}")
+            way.end(CONNECTED, "port", "kube-apiserver", "api-server", address=f"{way.address}:{way.port}")
         else:
-            way.end(REFUSED, "port", "control-plane", f"nothing listens on port {way.port}")
+            way.end(REFUSED, "port", "control-plane", "closed", port=str(way.port))
         return None
     pod = site.pod_at(way.address)
     if pod is not None:
@@ -191,9 +224,9 @@ def _destination(site: Site, way: Trace) -> tuple[str, Manifest | None] | None:
     for node in site.list("Node"):
         cidr = node["spec"].get("podCIDR")
         if cidr and ip_address(way.address) in ip_network(cidr):
-            way.end(UNREACHABLE, "pod", meta.name(node), f"no pod has the address {way.address}")
+            way.end(UNREACHABLE, "pod", meta.name(node), "nobody", address=way.address)
             return None
-    way.end(SILENT, "route", way.node, f"{way.address} is outside of the cluster: there is no Internet here")
+    way.end(SILENT, "route", way.node, "outside", address=way.address)
     return None
 
 
@@ -201,15 +234,15 @@ def _route(site: Site, way: Trace, node: str) -> bool:
     """From one machine to the other."""
     to = site.machine(node)
     if node in ((site.machine(way.node) or {}).get("unrouted") or ()):
-        way.end(SILENT, "route", way.node, f"{way.node} has no route to the pods of {node}")
+        way.end(SILENT, "route", way.node, "no-route", node=way.node, to=node)
         return False
     if to is None or not to["power"]:
-        way.end(SILENT, "node", node, f"{node} has no power")
+        way.end(SILENT, "node", node, "no-power", node=node)
         return False
     if way.node in (to.get("unrouted") or ()):
-        way.end(SILENT, "route", node, f"the answer is lost: {node} has no route to the pods of {way.node}")
+        way.end(SILENT, "route", node, "answer-lost", node=node, to=way.node)
         return False
-    way.add("route", way.node, f"{way.node} sends it to {node}")
+    way.add("route", way.node, "routed", node=way.node, to=node)
     return True
 
 
@@ -227,17 +260,17 @@ def _arrive(site: Site, way: Trace, source: Source, pod: Manifest | None) -> Tra
             continue
         found = site.list("NetworkPolicy", meta.namespace(mine.pod))
         ruling = policy.ruling(found, direction, mine, other, way.port, way.protocol)
-        said = f"{direction.lower()} of {meta.name(mine.pod)}: {', '.join(ruling.policies)}"
+        facts = {"direction": direction.lower(), "pod": meta.name(mine.pod), "policies": ", ".join(ruling.policies)}
         if not ruling.allowed:
-            return way.end(SILENT, "policy", meta.key(mine.pod), f"{said} does not allow it")
+            return way.end(SILENT, "policy", meta.key(mine.pod), "denied", **facts)
         if ruling.policies:
-            way.add("policy", meta.key(mine.pod), f"{said} allows it")
+            way.add("policy", meta.key(mine.pod), "allowed", True, **facts)
     return _port(site, way, [pod], meta.key(pod))
 
 
 def _port(site: Site, way: Trace, pods: list[Manifest], at: str) -> Trace:
     if way.protocol == "ICMP":
-        return way.end(CONNECTED, "pod", at, f"{way.address} answers")
+        return way.end(CONNECTED, "pod", at, "answers", address=way.address)
     for pod in pods:
         declared = {
             each["name"]: [int(one["containerPort"]) for one in each.get("ports") or ()] for each in _containers(pod)
@@ -245,9 +278,9 @@ def _port(site: Site, way: Trace, pods: list[Manifest], at: str) -> Trace:
         for record in site.records(meta.uid(pod)):
             if committed.listens(record, declared.get(record["name"], ()), way.port, site.now, site.epoch):
                 way.pod, way.record = pod, record
-                said = f"container {record['name']} of {meta.name(pod)} listens on {way.port}"
-                return way.end(CONNECTED, "port", meta.key(pod), said)
-    return way.end(REFUSED, "port", at, f"nothing listens on port {way.port}")
+                facts = {"container": record["name"], "pod": meta.name(pod), "port": str(way.port)}
+                return way.end(CONNECTED, "port", meta.key(pod), "listens", **facts)
+    return way.end(REFUSED, "port", at, "closed", port=str(way.port))
 
 
 def _containers(pod: Manifest) -> list[Manifest]:
@@ -288,15 +321,15 @@ def resolved(
             way, reply = lookup(site, source, server, name, "A", roll)
             if reply is None:
                 hops += way.hops
-                hops.append(Hop("dns", server, False, f"no name server answers at {server}"))
+                hops.append(Hop("dns", server, False, "dns-silent", {"server": server}))
                 break
             found = [record.value for record in reply.records if record.type == "A"]
             if found:
                 where = meta.name(way.pod or {"metadata": {"name": server}})
-                hops.append(Hop("dns", where, True, f"{name} is {found[0]}"))
+                hops.append(Hop("dns", where, True, "dns-found", {"name": name, "address": found[0]}))
                 return found[0], hops
         else:
-            hops.append(Hop("dns", server, False, f"{host}: no such name"))
+            hops.append(Hop("dns", server, False, "dns-unknown", {"name": host}))
             return None, hops
     return None, hops
 
@@ -316,6 +349,39 @@ class ResolvConf(NamedTuple):
         return [*longer, f"{host}."] if host.count(".") < self.ndots else [f"{host}.", *longer]
 
 
+class XRay(NamedTuple):
+    """A connection, looked through: every hop, and how it ends."""
+
+    fate: str
+    hops: list[Hop]
+
+
+def x_ray(site: Site, pod: Manifest, host: str, port: int, protocol: str = "TCP") -> XRay:
+    """What would happen to a connection from `pod` to a name or an address. Nothing is sent."""
+
+    def first(sides: int, about: str) -> int:
+        return 0
+
+    source, address, hops = source_of(pod), host, list[Hop]()
+    if not _is_address(host):
+        namespace = meta.namespace(pod)
+        search = (f"{namespace}.svc.{zone.DOMAIN}", f"svc.{zone.DOMAIN}", zone.DOMAIN)
+        config = ResolvConf((CLUSTER_DNS,), search, 5)
+        found, hops = resolved(site, source, host, config, first)
+        if found is None:
+            return XRay(SILENT if hops and hops[-1].code == "dns-silent" else UNREACHABLE, hops)
+        address = found
+    way = trace(site, source, address, port, protocol, first)
+    return XRay(way.fate, [*hops, *way.hops])
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
+
+
 # --- in the world -----------------------------------------------------------------------------------------------
 
 
@@ -326,10 +392,10 @@ class Network:
     """The door between containers, over the world. `site`: the world as a packet sees it."""
 
     def __init__(self, world: "World", site: Site) -> None:
-        self._world, self._site = world, site
+        self._world, self.site = world, site
 
     def _source(self, record: Record) -> Source:
-        pod = self._site.get("Pod", record["namespace"], record["pod"])
+        pod = self.site.get("Pod", record["namespace"], record["pod"])
         sandbox = self._world.cells["containers"].get(record["uid"]) or {}
         address = str(sandbox.get("ip") or "")
         if pod is not None and pod["spec"].get("hostNetwork"):
@@ -347,7 +413,7 @@ class Network:
 
     def dial(self, record: Record, pid: int, address: str, port: int, protocol: str, data: str) -> tuple[str, str]:
         """Connect from a container, and send `data`, if there is any: (fate, what came back)."""
-        way = trace(self._site, self._source(record), address, port, protocol, self._roll(record, pid))
+        way = trace(self.site, self._source(record), address, port, protocol, self._roll(record, pid))
         if way.fate != CONNECTED:
             return way.fate, ""
         if way.record is None:
@@ -363,16 +429,16 @@ class Network:
 
     def query(self, record: Record, pid: int, server: str, name: str, type_: str) -> Answered | None:
         """Ask a name server from a container: (code, records, further ones). None: nobody answers."""
-        reply = lookup(self._site, self._source(record), server, name, type_, self._roll(record, pid))[1]
+        reply = lookup(self.site, self._source(record), server, name, type_, self._roll(record, pid))[1]
         if reply is None:
             return None
         return reply.code, list(reply.records), list(reply.extra)
 
     def view(self, node: str, tool: str) -> str:
         """A node's rules as `iptables-save`, `ipvsadm` or `nft` show them."""
-        table = rules_of(self._site, node) or {}
+        table = rules_of(self.site, node) or {}
         if tool == "ipvsadm":
-            return views.ipvs(table, node, (address_of(self._site.machine(node) or {"number": 0}),))
+            return views.ipvs(table, node, (address_of(self.site.machine(node) or {"number": 0}),))
         return views.nftables(table, node) if tool == "nft" else views.iptables(table, node)
 
     def program_changed(self, node: str, program: str, runs: bool) -> None:
@@ -380,7 +446,7 @@ class Network:
         machine = self._world.cells["machines"].get(node)
         if program != KUBE_PROXY or machine is None:
             return
-        left = {} if runs else {"frozen": rules.frozen(self._site.table())}
+        left = {} if runs else {"frozen": rules.frozen(self.site.table())}
         self._world.cells["machines"][node] = {**machine, "proxy": left}
 
 

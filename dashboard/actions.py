@@ -106,6 +106,16 @@ def power_on(view: View, values: Values) -> Outcome:
     return outcome(ask(view.cluster, {"type": "power-on", "node": values.get("node", "")}))
 
 
+def route(view: View, values: Values) -> Outcome:
+    """Break a route between two machines, or mend it."""
+    ends = {name: values.get(name, "") for name in ("from", "to")}
+    result = outcome(ask(view.cluster, {"type": "route", **ends, "op": values.get("op", "")}))
+    if result.ok and values.get("op") == "break":
+        result.text = _("%(from)s no longer reaches the pods of %(to)s.") % ends
+        result.undo = {"act": "route", **ends, "op": "mend", "label": _("Mend")}
+    return result
+
+
 # --- The control plane -------------------------------------------------------------------------------------
 
 
@@ -389,6 +399,7 @@ ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
     "power-off": power_off,
     "replicas": replicas,
     "power-on": power_on,
+    "route": route,
     "scale": scale,
     "scheduler-configure": scheduler_configure,
     "uncordon": uncordon,

@@ -5,12 +5,13 @@ this page, kubectl, a script. A click carries its line in the header `LINE`; for
 and path must do.
 """
 
+import shlex
 from typing import Any
 from urllib.parse import quote
 
 Words = dict[str, Any]
 LINE = "x-orrery-line"
-OF_CLUSTERS = ("cloud", "cloud-terminate")  # Their command names the cluster itself.
+OF_CLUSTERS = ("cloud", "cloud-terminate", "exec", "attach", "port-forward")  # No --cluster: they name it otherwise.
 METHODS = {"POST": "create", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -80,8 +81,24 @@ def _command(kind: str, request: dict[str, Any], cluster: str) -> tuple[str, str
             value = request.get("value", request.get("by", "" if seconds is None else f"{seconds:g}"))
             flag_by = "--by " if operation == "step" else ""
             return f"{manage} clock {operation} {flag_by}{value}".rstrip(), f"{operation} {value}".rstrip()
+        case "route":
+            ends = f"{request.get('from', '')} {request.get('to', '')}"
+            return f"{manage} network {request.get('op', '')} {ends}", f"{request.get('op', '')} route"
+        case "exec" | "attach" | "port-forward":
+            return _stream(kind, request), f"{kind} {request.get('pod', '')}"
         case _:
             return f"# {kind}", kind
+
+
+def _stream(kind: str, request: dict[str, Any]) -> str:
+    """The kubectl line of a session."""
+    namespace = request.get("namespace", "default")
+    words = ["kubectl", kind, *(("-n", namespace) if namespace != "default" else ()), str(request.get("pod", ""))]
+    if kind != "port-forward" and request.get("container"):
+        words += ["-c", str(request["container"])]
+    if kind == "exec":
+        words += ["--", *(shlex.quote(str(word)) for word in request.get("command") or ())]
+    return " ".join(words)
 
 
 def object_path(api_version: str, plural: str, namespace: str, name: str, subresource: str = "") -> str:

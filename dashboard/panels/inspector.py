@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from cluster.objects import Manifest, meta
 from dashboard import reads, rows
-from dashboard.panels import cloud, tab_about, tab_events, tab_logs, tab_metrics, tab_why, tab_yaml
+from dashboard.panels import cloud, tab_about, tab_events, tab_logs, tab_metrics, tab_network, tab_why, tab_yaml
 from dashboard.panels.panel import Panel, View
 
 Tab = Callable[[View, str, str, Manifest | None], dict[str, Any]]
@@ -24,8 +24,12 @@ TABS: dict[str, tuple[Any, Tab]] = {
     "events": (gettext_lazy("Events"), tab_events.context),
     "logs": (gettext_lazy("Logs"), tab_logs.context),
     "metrics": (gettext_lazy("Metrics"), tab_metrics.context),
+    "network": (gettext_lazy("Network"), tab_network.context),
 }
-OF_KIND = {"Pod": ("why", "yaml", "events", "logs", "metrics"), "Node": ("why", "yaml", "events", "metrics")}
+OF_KIND = {
+    "Pod": ("why", "yaml", "events", "logs", "metrics", "network"),
+    "Node": ("why", "yaml", "events", "metrics", "network"),
+}
 SCALABLE = ("Deployment", "ReplicaSet")
 
 

@@ -53,7 +53,7 @@ def test_every_panel_can_be_shown(client: Client, cluster, name, language):
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("tab", ["why", "yaml", "events", "logs", "metrics"])
+@pytest.mark.parametrize("tab", ["why", "yaml", "events", "logs", "metrics", "network"])
 def test_every_tab_of_a_pod_can_be_shown(client: Client, cluster, tab):
     pod = cluster.pods_of("web")[0]
 

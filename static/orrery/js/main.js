@@ -142,9 +142,9 @@ const address = () => (open.kind === 'Pod' ? `Pod/${open.key}` : `${open.kind}//
 function inspect(kind, key, tab = open.tab, quietly = false) {
   if (!kind) return;
   const same = open.kind === kind && open.key === key && open.tab === tab;
-  Object.assign(open, { kind, key, tab, node: same ? open.node : '' });
+  Object.assign(open, { kind, key, tab, wishes: same ? open.wishes ?? {} : {} });
   diagram.select(address());
-  const query = new URLSearchParams({ kind, key: key.replace(/^\//, ''), tab, ...(open.node && { node: open.node }) });
+  const query = new URLSearchParams({ kind, key: key.replace(/^\//, ''), tab, ...open.wishes });
   htmx.ajax('GET', `${boot.panel}inspector?${query}`, { target: '#inspector', swap: same ? 'innerMorph' : 'innerHTML' });
   if (!quietly && innerWidth <= 760) view('insp');
 }
@@ -267,7 +267,7 @@ document.addEventListener('click', (event) => {
 });
 
 document.addEventListener('change', ({ target }) => {
-  if (target.matches('[data-elsewhere]')) { open.node = target.value; inspect(open.kind, open.key, open.tab, true); }
+  if (target.matches('[data-wish]')) { open.wishes = { ...open.wishes, [target.dataset.wish]: target.value }; inspect(open.kind, open.key, open.tab, true); }
 });
 
 $('#sheet').addEventListener('click', ({ target }) => { if (target === $('#sheet')) $('#sheet').close(); });

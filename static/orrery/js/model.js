@@ -105,7 +105,8 @@ export function laneOf(actor, nodes) {
   if (actor.startsWith('system:node:')) return actor.slice(12);
   if (actor.includes('scheduler')) return 'scheduler';
   if (nodes.has(actor)) return actor;
-  if (actor.includes('apiserver') || actor === 'boot') return 'api';
+  if (actor.includes('apiserver') || actor.startsWith('apiservice-') || actor === 'crd-autoregister' || actor === 'boot') return 'api';
+  if (actor === 'addons') return 'addons';
   if (actor.startsWith('system:serviceaccount:')) return actor.includes(':kube-system:') ? 'addons' : 'you';
   return 'controllers';
 }

@@ -93,7 +93,7 @@ def test_a_stopped_proxy_keeps_its_rules_until_it_comes_back(lab: Lab):
     lab.cluster.create(a_service("shop"))
     lab.cluster.run_for(10)
 
-    stale = rules_of(lab.cluster.world.network._site, "worker-1")
+    stale = rules_of(lab.cluster.world.network.site, "worker-1")
     assert stale is not None
     assert [len(rule.endpoints) for rule in stale.values() if rule.address == before] == [2]
     assert lab.run("curl", "-s", "-m", "4", "web", seconds=5)[0] == 7  # Its pods are gone, and nobody told the rules.
@@ -112,7 +112,7 @@ def test_without_a_proxy_there_are_no_rules():
     lab.cluster.power_on("worker-1")
     lab.cluster.run_for(60)
 
-    assert rules_of(lab.cluster.world.network._site, "worker-1") is None
+    assert rules_of(lab.cluster.world.network.site, "worker-1") is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@
     code reason message                       how it ended
 
 Some have more: tty and stdin (as the pod asks, if it does); cpu, its limit in millicores; live, if commands will look
-at its files; traffic, lines of an access log as [at, line]; of a process
+at its files; hits, requests by time (see traffic.py); traffic, lines of an access log as [at, line]; of a process
 that can be typed into: printed, as [at, channel, text]; exit, how it will end or has ended, as [at, code, reason].
 
 A sandbox record has id, uid, namespace, pod, node, ip, created, ended, containers (their keys, oldest first)

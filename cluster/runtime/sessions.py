@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import orjson
 
 from cluster.engine.cells import Cells
-from cluster.runtime import images
+from cluster.runtime import images, traffic
 from cluster.runtime.containers import Record, key_of, process_of, program_of
 from cluster.runtime.cri import Runtime
 from cluster.runtime.live import answers, kernel, terminal
@@ -34,6 +34,7 @@ from cluster.runtime.programs.program import SECOND, Exit
 Answered = kernel.Answered
 MOST = 32
 LEAD = 256 * 1024
+MAIN_LEAD = 16 * 1024  # Of process 1, which writes whether somebody is attached or not.
 UNREAD = 1024 * 1024
 PRINTED = 64 * 1024  # Characters of a terminal's log that are kept.
 REQUESTS = 500  # Lines of an access log that are kept.
@@ -273,7 +274,7 @@ class Sessions:
         self.cells[key] = {**self.cells[key], "written": written}
         if cell["kind"] == "main":
             self._log(key.rpartition("/")[0], parts)
-            self.acknowledge(key, written - LEAD)
+            self.acknowledge(key, written - MAIN_LEAD)
 
     def _log(self, base: str, parts: list[tuple[int, str]]) -> None:
         record = self.containers[base]
@@ -406,10 +407,13 @@ class Sessions:
         answer = answers.answer(server, port, data, memory, client)
         if memory != before:
             self.cells[f"{base}/{MEMORY}"] = memory
-        if answer.log:
+        if answer.data:
             record = self.containers[base]
-            traffic = [*record.get("traffic", ()), *([self.clock.now, line] for line in answer.log)]
-            self.containers[base] = {**record, "traffic": traffic[-REQUESTS:]}
+            asked = {"hits": traffic.counted(record.get("hits", ()), self.clock.now, max(len(answer.log), 1))}
+            if answer.log:
+                lines = [*record.get("traffic", ()), *([self.clock.now, line] for line in answer.log)]
+                asked["traffic"] = lines[-REQUESTS:]
+            self.containers[base] = {**record, **asked}
         return answer
 
     def _ask_locally(self, record: Record, port: int, data: str, files: Files) -> str | None:

@@ -2,7 +2,7 @@
 
 from hashlib import blake2b
 
-from cluster.runtime import noise
+from cluster.runtime import noise, traffic
 from cluster.runtime.containers import Record, program_of
 from cluster.runtime.programs.program import MIB, SECOND, Usage
 
@@ -10,12 +10,12 @@ NOTHING = Usage(0, 0)
 SYSTEM = Usage(38, 412 * MIB)  # kubelet, runtime, kernel and journal of a quiet machine.
 
 
-def at(record: Record, moment: int, epoch: int, requests_per_second: float = 0.0) -> Usage:
+def at(record: Record, moment: int, epoch: int) -> Usage:
     """What a container takes at `moment`; nothing before its start and after its end. A limit on CPU slows it down."""
     started, ended = record["started"], record["ended"]
     if started is None or moment < started or (ended is not None and moment >= ended):
         return NOTHING
-    used = program_of(record, epoch).usage(moment, requests_per_second)
+    used = program_of(record, epoch).usage(moment, traffic.rate(record.get("hits", ()), moment))
     limit = record.get("cpu")
     return used if limit is None or used.cpu_millicores <= limit else used._replace(cpu_millicores=limit)
 

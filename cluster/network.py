@@ -30,7 +30,7 @@ from cluster.kubelet.kubelet import Kubelet
 from cluster.kubelet.node_status import address_of
 from cluster.kubeproxy import rules, views
 from cluster.kubeproxy.rules import Table
-from cluster.objects import Manifest, errors, meta
+from cluster.objects import Manifest, errors, meta, pods
 
 if TYPE_CHECKING:
     from cluster.world import World
@@ -268,12 +268,12 @@ def _arrive(site: Site, way: Trace, source: Source, pod: Manifest | None) -> Tra
     return _port(site, way, [pod], meta.key(pod))
 
 
-def _port(site: Site, way: Trace, pods: list[Manifest], at: str) -> Trace:
+def _port(site: Site, way: Trace, there: list[Manifest], at: str) -> Trace:
     if way.protocol == "ICMP":
         return way.end(CONNECTED, "pod", at, "answers", address=way.address)
-    for pod in pods:
+    for pod in there:
         declared = {
-            each["name"]: [int(one["containerPort"]) for one in each.get("ports") or ()] for each in _containers(pod)
+            each["name"]: [int(one["containerPort"]) for one in each.get("ports") or ()] for each in pods.everyone(pod)
         }
         for record in site.records(meta.uid(pod)):
             if committed.listens(record, declared.get(record["name"], ()), way.port, site.now, site.epoch):
@@ -281,10 +281,6 @@ def _port(site: Site, way: Trace, pods: list[Manifest], at: str) -> Trace:
                 facts = {"container": record["name"], "pod": meta.name(pod), "port": str(way.port)}
                 return way.end(CONNECTED, "port", meta.key(pod), "listens", **facts)
     return way.end(REFUSED, "port", at, "closed", port=str(way.port))
-
-
-def _containers(pod: Manifest) -> list[Manifest]:
-    return [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]
 
 
 def _is_host_pod(pod: Manifest, node: str) -> bool:
@@ -421,7 +417,7 @@ class Network:
         kubelet = self._world.components.get(f"kubelet/{way.node}")
         if not isinstance(kubelet, Kubelet) or way.pod is None:
             return SILENT, ""
-        spec = next((each for each in _containers(way.pod) if each["name"] == way.record["name"]), None)
+        spec = next((each for each in pods.everyone(way.pod) if each["name"] == way.record["name"]), None)
         if spec is None:
             return REFUSED, ""
         answer = kubelet.streams.ask_port(way.pod, spec, way.record, way.port, data, way.client)

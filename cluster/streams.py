@@ -22,7 +22,7 @@ from cluster.kubelet.kubelet import Kubelet
 from cluster.kubelet.node_status import PORT
 from cluster.kubelet.server import container_name
 from cluster.kubelet.sessions import StreamingServer
-from cluster.objects import Manifest, errors, meta
+from cluster.objects import Manifest, errors, meta, pods
 
 if TYPE_CHECKING:
     from cluster.world import World
@@ -51,8 +51,7 @@ def attach(world: "World", request: Request) -> dict[str, Any]:
     pod = _pod(world, request)
     container = container_name(pod, str(request.get("container") or ""))
     kubelet = _kubelet(world, pod, f"attach/{meta.namespace(pod)}/{meta.name(pod)}/{container}")
-    everyone = (*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or ()))
-    spec = next(one for one in everyone if one["name"] == container)
+    spec = next(one for one in pods.everyone(pod) if one["name"] == container)
     return {**kubelet.attach(pod, container), "name": container, "once": bool(spec.get("stdinOnce"))}
 
 

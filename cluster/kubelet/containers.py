@@ -24,7 +24,7 @@ from cluster.engine.recorder import Recorder
 from cluster.kubelet import environment, hooks, probes, restarts, scripts
 from cluster.kubelet.probes import Asked, Prober
 from cluster.kubelet.sessions import extra_of
-from cluster.objects import Manifest, meta
+from cluster.objects import Manifest, meta, pods
 from cluster.runtime import images
 from cluster.runtime.containers import Record, StartError
 from cluster.runtime.cri import Runtime
@@ -49,6 +49,8 @@ class Plan:
     pulls: dict[str, list[int]] = field(default_factory=dict)
     ends: dict[str, list[Any]] = field(default_factory=dict)  # How stopped containers will end.
     deadline: int = 0
+    expires: int | None = None  # When the pod has been active for as long as it may.
+    expelled: list[str] = field(default_factory=list)  # [reason, message]: it is being ended for that.
     gone_at: int | None = None
     retry_at: int | None = None
     failed: bool = False  # An init container failed for good.
@@ -78,6 +80,8 @@ class Plan:
             "pulls": self.pulls,
             "ends": self.ends,
             "deadline": self.deadline,
+            "expires": self.expires,
+            "expelled": self.expelled,
             "gone_at": self.gone_at,
             "retry_at": self.retry_at,
             "failed": self.failed,
@@ -90,6 +94,7 @@ class Plan:
         self.steps, self.waiting, self.ready, self.ends, self.probes = {}, {}, {}, {}, {}
         self.restarts, self.pulls = {}, {}
         self.deadline, self.gone_at, self.retry_at, self.failed = 0, None, None, False
+        self.expires, self.expelled = None, []
 
     def next_due(self, now: int) -> int | None:
         """When to look again; None: only when something changes."""
@@ -99,8 +104,7 @@ class Plan:
         times += [at for at in self.ready.values() if at > now]
         if self.probes and (probe := probes.next_due(self.probes)) is not None:
             times.append(probe)
-        if self.retry_at is not None:
-            times.append(self.retry_at)
+        times += [at for at in (self.retry_at, self.expires) if at is not None]
         return min(times, default=None)
 
 
@@ -144,8 +148,7 @@ class Containers:
         self._notice_exits(plan, uid)
         if plan.probes:
             self._probe(pod, plan)
-        spec = pod["spec"]
-        for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
+        for container in pods.everyone(pod):
             step = plan.steps.get(container["name"])
             if step is not None and step[1] <= now:
                 del plan.steps[container["name"]]
@@ -154,11 +157,16 @@ class Containers:
         records = {name: r for name, r in known.items() if r["created"] >= sandbox["created"]}
         if plan.fresh and records:
             self._recall(pod, plan, records)
-        container = self._startable(pod, plan, records)
-        if container is not None:
-            before = known.get(container["name"])  # Of an earlier sandbox.
+        first = self._startable(pod, plan, records)
+        if first is not None:
+            before = known.get(first["name"])  # Of an earlier sandbox.
             attempt = before["attempt"] + 1 if before is not None else 0
-            self._prepare(pod, plan, container, attempt, max(sandbox["created"], now))
+            self._prepare(pod, plan, first, attempt, max(sandbox["created"], now))
+        for container in pod["spec"].get("ephemeralContainers") or ():  # Each once, whatever the others do.
+            if container["name"] not in known and container["name"] not in plan.steps:
+                self._prepare(pod, plan, container, 0, max(sandbox["created"], now))
+        if not self.lab:
+            self._resize(pod, plan, self.latest(uid))
 
     def _notice_exits(self, plan: Plan, uid: str) -> None:
         """Processes that ended, or will, because of what somebody typed."""
@@ -182,7 +190,7 @@ class Containers:
 
     def _recall(self, pod: Manifest, plan: Plan, records: dict[str, Record]) -> None:
         """After a restart of the kubelet alone: find out what the containers are about to do."""
-        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
+        for container in pods.everyone(pod):
             record = records.get(container["name"])
             if record is None:
                 continue
@@ -409,6 +417,30 @@ class Containers:
             if record is not None:
                 self.runtime.remove_container(record)
 
+    # --- other resources than before ------------------------------------------------------------------------
+
+    def _resize(self, pod: Manifest, plan: Plan, records: dict[str, Record]) -> None:
+        """Limits of running containers follow the pod's, in place or by a restart, as resizePolicy says."""
+        for container in pods.everyone(pod):
+            record = records.get(container["name"])
+            if record is None or record["ended"] is not None or record["stopped"] is not None or not record["started"]:
+                continue
+            wanted = {"memory": environment.memory_limit(container), "cpu": environment.cpu_limit(container)}
+            changed = {name for name, limit in wanted.items() if record.get(name) != limit}
+            if not changed:
+                continue
+            plan.changed = True
+            rules = {rule["resourceName"]: rule["restartPolicy"] for rule in container.get("resizePolicy") or ()}
+            self.runtime.update_container_resources(record, wanted["memory"], wanted["cpu"])
+            if any(rules.get(name) == "RestartContainer" for name in changed):
+                self._say(pod, container, "Normal", "Killing", f"Container {container['name']} resize requires restart")
+                grace = int(pod["spec"].get("terminationGracePeriodSeconds", 30)) * SECOND
+                end = self._stop(pod, container, self.latest(meta.uid(pod))[container["name"]], grace)
+                plan.probes.pop(container["name"], None)
+                plan.steps[container["name"]] = ["end", max(end.at, self.clock.now), *end[1:]]
+            elif "memory" in changed:
+                self._expect_end(plan, self.latest(meta.uid(pod))[container["name"]])
+
     # --- ending ---------------------------------------------------------------------------------------------
 
     def _after_end(
@@ -442,6 +474,8 @@ class Containers:
 
     def _is_restarted(self, pod: Manifest, container: Manifest, record: Record) -> bool:
         policy = pod["spec"].get("restartPolicy", "Always")
+        if _is_ephemeral(pod, container):
+            return False
         if self._is_init(pod, container):
             if _is_sidecar(container):
                 return True
@@ -453,9 +487,7 @@ class Containers:
         now = self.clock.now
         plan.steps, plan.waiting, plan.retry_at = {}, {}, None
         specs = (
-            {c["name"]: c for c in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])}
-            if pod
-            else {}
+            {container["name"]: container for container in pods.everyone(pod)} if pod else {}
         )
         for name, record in self.latest(uid or meta.uid(pod or {})).items():
             if record["ended"] is not None or record["started"] is None:
@@ -479,6 +511,8 @@ class Containers:
 
     def _say(self, pod: Manifest, container: Manifest, type_: str, reason: str, message: str) -> None:
         field_name = "initContainers" if self._is_init(pod, container) else "containers"
+        if _is_ephemeral(pod, container):
+            field_name = "ephemeralContainers"
         self.recorder.event(pod, type_, reason, message, f"spec.{field_name}{{{container['name']}}}")
 
     def _wait(self, plan: Plan, name: str, reason: str, message: str) -> None:
@@ -487,6 +521,10 @@ class Containers:
 
     def _is_init(self, pod: Manifest, container: Manifest) -> bool:
         return any(container is other for other in pod["spec"].get("initContainers") or ())
+
+
+def _is_ephemeral(pod: Manifest, container: Manifest) -> bool:
+    return any(container is other for other in pod["spec"].get("ephemeralContainers") or ())
 
 
 def _is_sidecar(container: Manifest) -> bool:

@@ -39,6 +39,7 @@ class View:
     unstarted: frozenset[str] = frozenset()  # … or not even up.
     runtime: str = "containerd"
     ending: bool = False  # The pod is over: it was deleted.
+    failed: Reason = ()  # [reason, message]: it failed as a whole.
 
 
 def build(pod: Manifest, view: View) -> Manifest:
@@ -47,14 +48,15 @@ def build(pod: Manifest, view: View) -> Manifest:
     inits, mains = spec.get("initContainers") or [], spec["containers"]
     init_statuses = [_container(container, view, bool(inits), True) for container in inits]
     statuses = [_container(container, view, bool(inits), False) for container in mains]
-    phase = _phase(spec, inits, init_statuses, statuses, view.ending)
+    phase = "Failed" if view.failed else _phase(spec, inits, init_statuses, statuses, view.ending)
     generation = pod["metadata"].get("generation")
     status: Manifest = {"observedGeneration": generation} if generation else {}
     status["phase"] = phase
     status["conditions"] = _conditions(pod, phase, inits, init_statuses, statuses, view)
+    said = {"message": view.failed[1], "reason": view.failed[0]} if view.failed else {}
     for key in ("message", "reason", "nominatedNodeName"):
-        if key in old:
-            status[key] = old[key]
+        if key in said or key in old:
+            status[key] = said.get(key, old.get(key))
     status["hostIP"] = view.host
     status["hostIPs"] = [{"ip": view.host}]
     address = view.address or old.get("podIP")
@@ -65,6 +67,8 @@ def build(pod: Manifest, view: View) -> Manifest:
     if inits:
         status["initContainerStatuses"] = init_statuses
     status["containerStatuses"] = statuses
+    if spec.get("ephemeralContainers"):
+        status["ephemeralContainerStatuses"] = [_ephemeral(each, view) for each in spec["ephemeralContainers"]]
     if "qosClass" in old:
         status["qosClass"] = old["qosClass"]
     return status
@@ -110,6 +114,12 @@ def _container(container: Manifest, view: View, has_inits: bool, is_init: bool) 
             status["allocatedResources"] = resources["requests"]
         status["resources"] = resources
     return status
+
+
+def _ephemeral(container: Manifest, view: View) -> Manifest:
+    """Nobody waits for it to be ready."""
+    status = _container(container, view, False, False)
+    return {name: value for name, value in {**status, "ready": False}.items() if name != "started"}
 
 
 @lru_cache(maxsize=4096)

@@ -20,7 +20,7 @@ from cluster.engine.client import Client
 from cluster.engine.clock import SECOND, Clock
 from cluster.engine.informer import Informers
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import environment, pod_status, probes, scripts
+from cluster.kubelet import admission, environment, pod_status, probes, scripts
 from cluster.kubelet.containers import Containers, Plan
 from cluster.objects import Manifest, conditions, meta, times
 from cluster.runtime.containers import Record
@@ -57,6 +57,17 @@ class PodWorker:
         if (pod.get("status") or {}).get("phase") in TERMINAL:
             plan.clear()
             self.runtime.stop_pod_sandbox(meta.uid(pod))
+            return
+        if plan.expelled:
+            self._expel(pod, plan)
+            return
+        if not self.lab and not self._is_admitted(pod):
+            return
+        if self._is_expired(pod, plan):
+            why = "Pod was active on the node longer than the specified deadline"
+            self.recorder.event(pod, "Normal", "DeadlineExceeded", why)
+            plan.expelled = ["DeadlineExceeded", why]
+            self._expel(pod, plan)
             return
         if scripts.is_held(pod, self.lab):
             if not self.lab:
@@ -109,6 +120,49 @@ class PodWorker:
     def _end_of(self, plan: Plan) -> int:
         """When the last of the containers that were stopped will be gone."""
         return max((end[0] for end in plan.ends.values()), default=self.clock.now)
+
+    def _is_admitted(self, pod: Manifest) -> bool:
+        """Look once whether the pod may run here; if not, it has failed."""
+        status, uid = pod.get("status") or {}, meta.uid(pod)
+        if status.get("startTime") or uid in self.runtime.containers:
+            return True
+        node = self.informers.get("Node", "", pod["spec"]["nodeName"])
+        if node is None:
+            return True
+        try:
+            admission.check(pod, node, self.informers.by_index("Pod", "node", meta.name(node)))
+        except admission.Refused as refusal:
+            self.recorder.event(pod, "Warning", refusal.reason, refusal.said)
+            failed = {"phase": "Failed", "reason": refusal.reason, "message": refusal.message}
+            self.client.update_status({**pod, "status": {**status, **failed, "startTime": self.clock.stamp()}})
+            return False
+        return True
+
+    def _is_expired(self, pod: Manifest, plan: Plan) -> bool:
+        """Has it been active for as long as activeDeadlineSeconds lets it?"""
+        seconds = pod["spec"].get("activeDeadlineSeconds")
+        if seconds is None:
+            return False
+        if plan.expires is None:
+            began = (pod.get("status") or {}).get("startTime")
+            start = times.parse(began) - self.clock.epoch if began else self.clock.now
+            plan.expires = start + int(seconds) * SECOND
+        return self.clock.now >= plan.expires
+
+    def _expel(self, pod: Manifest, plan: Plan) -> None:
+        """End a pod that nobody deletes; it has failed when its last container has ended."""
+        uid, now = meta.uid(pod), self.clock.now
+        if plan.gone_at is None:
+            grace = int(pod["spec"].get("terminationGracePeriodSeconds", 30)) * SECOND
+            plan.expires = None
+            self.containers.stop_all(pod, plan, grace)
+            plan.gone_at = self._end_of(plan)
+        if now < plan.gone_at:
+            return
+        self.containers.finish_all(plan, uid)
+        self.report(pod, plan)
+        self.runtime.stop_pod_sandbox(uid)
+        plan.clear()
 
     # --- parts of running -----------------------------------------------------------------------------------
 
@@ -191,6 +245,7 @@ class PodWorker:
             unstarted=frozenset(name for name, states in plan.probes.items() if not probes.is_up(states)),
             runtime=self.runtime.name,
             ending=ending,
+            failed=plan.expelled,
         )
         status = pod_status.build(pod, view)
         if self.lab and conditions.get(pod, "PodScheduled") is None:  # KWOK left that condition to the scheduler.

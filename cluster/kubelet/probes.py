@@ -21,7 +21,7 @@ import re
 from typing import Any, NamedTuple, Protocol
 
 from cluster.engine.clock import SECOND, Clock
-from cluster.objects import Manifest, meta
+from cluster.objects import Manifest, meta, pods
 from cluster.runtime.containers import Record
 
 KINDS = ("startup", "liveness", "readiness")
@@ -120,7 +120,7 @@ def is_awaited(found: States, due: int) -> bool:
 
 def wake(found: States, pod: Manifest, records: dict[str, Record], now: int) -> None:
     """Something may have changed in the pod: whoever sleeps looks at its next instant."""
-    for container in containers(pod):
+    for container in pods.everyone(pod):
         name = container["name"]
         states, record = found.get(name), records.get(name)
         if not states or record is None or record["started"] is None or not is_up(states):
@@ -128,10 +128,6 @@ def wake(found: States, pod: Manifest, records: dict[str, Record], now: int) -> 
         for kind, state in states.items():
             if state["next"] is None and kind != "startup":
                 state["next"] = _instant_after(container, kind, record["started"], now)
-
-
-def containers(pod: Manifest) -> list[Manifest]:
-    return [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]
 
 
 def _first(container: Manifest, kind: str, started: int) -> int:

@@ -45,8 +45,9 @@ def container_name(pod: Manifest, asked: str) -> str:
     spec, name = pod["spec"], meta.name(pod)
     mains = [container["name"] for container in spec["containers"]]
     inits = [container["name"] for container in spec.get("initContainers") or ()]
+    later = [container["name"] for container in spec.get("ephemeralContainers") or ()]
     if asked:
-        if asked not in (*mains, *inits):
+        if asked not in (*mains, *inits, *later):
             raise errors.BadRequest(f"container {asked} is not valid for pod {name}")
         return asked
     default = meta.annotations(pod).get("kubectl.kubernetes.io/default-container")
@@ -57,6 +58,8 @@ def container_name(pod: Manifest, asked: str) -> str:
     message = f"a container name must be specified for pod {name}, choose one of: [{' '.join(mains)}]"
     if inits:
         message += f" or one of the init containers: [{' '.join(inits)}]"
+    if later:
+        message += f" or one of the ephemeral containers: [{' '.join(later)}]"
     raise errors.BadRequest(message)
 
 

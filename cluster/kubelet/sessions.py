@@ -16,7 +16,7 @@ from cluster.engine.agenda import WorkQueue
 from cluster.engine.clock import MINUTE, Clock
 from cluster.engine.informer import Informers
 from cluster.kubelet import environment, probes, volumes
-from cluster.objects import Manifest, errors, meta
+from cluster.objects import Manifest, errors, meta, pods
 from cluster.runtime import noise
 from cluster.runtime.containers import Record, key_of
 from cluster.runtime.live import answers
@@ -155,7 +155,7 @@ class StreamingServer:
 
     def _server_at(self, pod: Manifest, port: int) -> tuple[Server, Record] | None:
         """Who listens on a port of the pod?"""
-        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
+        for container in pods.everyone(pod):
             record = self._latest(meta.uid(pod), container["name"])
             if record is None or record["started"] is None or record["ended"] is not None:
                 continue
@@ -278,7 +278,7 @@ class StreamingServer:
     def _wake_probes(self, record: Record) -> None:
         """Files of the container changed: whoever asks it might hear something else now."""
         pod = self._pod(record["uid"])
-        if pod is not None and any(probes.defined(each) for each in probes.containers(pod)):
+        if pod is not None and any(probes.defined(each) for each in pods.everyone(pod)):
             self.queue.add(f"{WAKE}{record['namespace']}/{record['pod']}/{record['uid']}")
 
     # --- what belongs to a container ------------------------------------------------------------------------
@@ -292,8 +292,7 @@ class StreamingServer:
         pod = self._pod(record["uid"])
         if pod is None:
             return []
-        everyone = (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])
-        container = next((one for one in everyone if one["name"] == record["name"]), None)
+        container = next((one for one in pods.everyone(pod) if one["name"] == record["name"]), None)
         if container is None:
             return []
         sandbox = self.containers.get(record["uid"]) or {}

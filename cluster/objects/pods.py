@@ -45,6 +45,12 @@ def containers(pod: Manifest) -> list[dict[str, Any]]:
     return pod["spec"].get("containers") or []
 
 
+def everyone(pod: Manifest) -> list[dict[str, Any]]:
+    """All of its containers: those that initialise, those that run, and those that look into them."""
+    spec = pod["spec"]
+    return [*(spec.get("initContainers") or ()), *spec["containers"], *(spec.get("ephemeralContainers") or ())]
+
+
 def tolerates(pod: Manifest, taint: Manifest) -> bool:
     return any(toleration_matches(toleration, taint) for toleration in pod["spec"].get("tolerations") or ())
 

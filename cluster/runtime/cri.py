@@ -253,6 +253,12 @@ class Runtime:
         self.on_program(program, True)
         return record
 
+    def update_container_resources(self, record: Record, memory: int | None, cpu: int | None) -> None:
+        """Other limits for a running container: bytes, millicores."""
+        key = key_of(record["uid"], record["name"], record["attempt"])
+        kept = {name: value for name, value in self.containers[key].items() if name != "cpu"}
+        self.containers[key] = {**kept, "memory": memory, **({"cpu": cpu} if cpu is not None else {})}
+
     def expected_end(self, record: Record) -> Exit | None:
         """How a running container will end if nobody interferes; None: it won't."""
         return program_of(record, self.clock.epoch).exit()

@@ -12,7 +12,7 @@ seconds and not a thousand. Reports fall on the same instants, spread over five 
 
 Mirrors:  kubernetes/pkg/kubelet/kubelet.go (Run, syncLoop), kubelet_node_status.go,
           component-helpers/apimachinery/lease
-Left out: admission of pods by a full node, resyncs every minute.
+Left out: resyncs every minute.
 Read next: pod_worker.py, node_status.py.
 """
 

@@ -32,7 +32,8 @@ MAX_NODE_SCORE = 100
 MIN_FEASIBLE_NODES = 100  # Fewer than this many nodes are never sampled.
 MIN_PERCENTAGE = 5
 PLANS = 64  # Pod shapes remembered.
-FEW = 3  # Up to so many changed nodes are asked one by one.
+FEW = 3  # Up to so many changed nodes are asked one by one …
+SEVERAL = 24  # … or so many, if every plugin that looks at pods has prepared itself for single rows.
 NO_NODES = "no nodes available to schedule pods"
 
 
@@ -85,6 +86,8 @@ class Plugin:
     without(ask, node, gone, come) -> ask, if some pods of a node were gone and others had come: of those not `local`
     prescore(pod, nodes) -> ask | SKIP                               score(ask, node) -> int
     score_all(ask, view) -> numbers                                  normalize(scores) -> numbers
+    by_row(ask, snapshot) -> (fits(row) -> bool | None, score(row) -> int) | None: filter and score once more, prepared
+        for single rows of one snapshot; None: this pod is not for such short work
     reserve(pod, node), unreserve(pod, node)                         permit(pod, node)
     preflight(pod, node) -> what PreBind has to do, plain data | None
     prebind(pod, node, plan)                                         is_done(pod, node, plan) -> bool
@@ -127,6 +130,17 @@ class Profile(NamedTuple):
         return [entry.plugin for entry in self.at(point)]
 
 
+class Quick(NamedTuple):
+    """The plugins that look at pods, prepared for single rows. `still`: per row the scores of the others, or none.
+
+    `checks`: (position, plugin, ask, fits); `scores`: (raw scores, weight, score); a weight of 0: is normalised.
+    """
+
+    checks: list[tuple[int, Any, Any, Callable[[int], bool]]]
+    scores: list[tuple[Numbers, int, Callable[[int], int]]]
+    still: Numbers | None
+
+
 class Plan:
     """What the local plugins say of every node to pods of one shape.
 
@@ -146,6 +160,7 @@ class Plan:
         "known",
         "only",
         "position",
+        "quick",
         "raw",
         "refusal",
         "rejections",
@@ -153,6 +168,7 @@ class Plan:
         "scores",
         "seen",
         "varying",
+        "weights",
     )  # fmt: skip
 
     def __init__(self, count: int = 0) -> None:
@@ -171,6 +187,8 @@ class Plan:
         self.varying: list[Entry] = []  # Normalised plugins whose scores differ between nodes.
         self.flat: dict[str, int] = {}  # The other normalised plugins: what every node gets, without weight.
         self.constant = 0  # What these add to every node.
+        self.quick: Quick | None = None
+        self.weights: dict[tuple[str, ...], list[list[Any]]] = {}  # See verdict.py; by what was normalised.
         self.epoch = self.seen = -1
 
     def index_of(self, rejection: Rejection, position: int) -> int:
@@ -186,13 +204,14 @@ class Cycle:
     """One pod's scheduling cycle, and what came of it. `row` is the chosen node's, None if none fits."""
 
     __slots__ = (
-        "asked", "considered", "evaluated", "expected", "message", "nominated", "normalized", "plan", "pod", "refusal",
-        "rejections", "roll", "row", "scored", "snapshot", "ties", "total",
+        "asked", "considered", "evaluated", "expected", "message", "nominated", "normalized", "place", "plan", "pod",
+        "refusal", "rejections", "roll", "row", "scored", "snapshot", "ties", "total",
     )  # fmt: skip
 
     def __init__(self, pod: Manifest, snapshot: Snapshot, plan: Plan, roll: Callable[[int], int]) -> None:
         self.pod, self.snapshot, self.plan, self.roll = pod, snapshot, plan, roll
         self.row: int | None = None
+        self.place = 0  # Of the chosen one among those scored.
         self.refusal: NDArray[np.int64] | None = None  # Per row; None if PreFilter refused the pod.
         self.rejections: list[Rejection] = plan.rejections
         self.asked: list[tuple[int, Any, Any]] = []  # (position, wide plugin, ask): those with something to say.
@@ -383,18 +402,27 @@ class Framework:
     def _filter_wide(self, cycle: Cycle, snapshot: Snapshot, asked: list[tuple[int, Any, Any]]) -> None:
         """The plugins that look beyond one node; where two refuse, the earlier in the profile is named."""
         plan = cycle.plan
-        refusal, rejections, position = plan.refusal.copy(), list(plan.rejections), list(plan.position)
+        refusal, rejections, position = plan.refusal, list(plan.rejections), list(plan.position)
         view = View(snapshot)
         for i, plugin, ask in asked:
             bits = plugin.filter_all(ask, view)
             if not bits.any():
                 continue
-            open_ = (refusal == 0) | (np.array(position)[refusal] > i)
-            for value in np.unique(bits[open_ & (bits != 0)]).tolist():
-                refusal[open_ & (bits == value)] = len(rejections)
-                rejections.append(plugin.rejection(ask, value))
+            open_ = refusal == 0
+            if max(position) > i:  # Somebody later in the profile refused some nodes already: now it is this one.
+                open_ |= np.array(position)[refusal] > i
+            fresh = np.where(open_, bits, 0)
+            if refusal is plan.refusal:
+                refusal = refusal.copy()
+            highest = int(fresh.max())
+            while highest:  # One after the other: there are two or three at most.
+                refusal[fresh == highest] = len(rejections)
+                rejections.append(plugin.rejection(ask, highest))
                 position.append(i)
-        cycle.refusal, cycle.rejections = refusal, rejections
+                fresh[fresh == highest] = 0
+                highest = int(fresh.max())
+        if refusal is not plan.refusal:
+            cycle.refusal, cycle.rejections = refusal, rejections
 
     # --- score ----------------------------------------------------------------------------------------------
     # --------------------------------------------------------------------------------------------------
@@ -419,7 +447,8 @@ class Framework:
             total += scores * entry.weight
         best = np.flatnonzero(total == total.max())
         cycle.ties = len(best)
-        cycle.row = int(chosen[best[roll(len(best))] if len(best) > 1 else best[0]])
+        cycle.place = int(best[roll(len(best))] if len(best) > 1 else best[0])
+        cycle.row = int(chosen[cycle.place])
         cycle.scored, cycle.total = chosen, total
 
     # --- plans ----------------------------------------------------------------------------------------------
@@ -469,6 +498,31 @@ class Framework:
             rows = np.array(sorted(plan.rows), np.int64)
         self._ask(plan, snapshot, rows, True)
         self._settle_normalized(plan)
+        plan.quick = self._prepared(plan, snapshot)
+
+    def _prepared(self, plan: Plan, snapshot: Snapshot) -> Quick | None:
+        """None: some plugin that looks at pods can't be asked about single rows."""
+        checks, scores, still = [], [], None
+        ready: dict[str, Any] = {}
+        for i, plugin, ask in plan.filters:
+            if i < self._first_crowded:
+                continue
+            ready[plugin.name] = made = plugin.by_row(ask, snapshot) if hasattr(plugin, "by_row") else None
+            if made is None or made[0] is None:
+                return None
+            checks.append((i, plugin, ask, made[0]))
+        for entry, ask in plan.scores:
+            plugin, raw = entry.plugin, plan.raw[entry.plugin.name]
+            weight = 0 if hasattr(plugin, "normalize") else entry.weight
+            if not plugin.sees_pods:
+                if weight:
+                    still = raw * weight if still is None else still + raw * weight
+                continue
+            made = plugin.by_row(ask, snapshot) if hasattr(plugin, "by_row") else None
+            if made is None:
+                return None
+            scores.append((raw, weight, made[1]))
+        return Quick(checks, scores, still)
 
     def _mend(self, plan: Plan, snapshot: Snapshot) -> None:
         """Ask again about the nodes that changed."""
@@ -477,6 +531,10 @@ class Framework:
         crowded = {change for change in changes if change >= 0} - described
         if plan.rows is not None:
             described, crowded = described & plan.rows, crowded & plan.rows
+        quick = plan.quick if snapshot.complete else None
+        if quick is not None and len(crowded) <= SEVERAL:
+            self._ask_quickly(plan, quick, snapshot, sorted(crowded))
+            crowded = set()
         for rows, everything in ((described, True), (crowded, False)):
             if len(rows) > FEW:
                 self._ask(plan, snapshot, np.array(sorted(rows), np.int64), everything)
@@ -485,6 +543,7 @@ class Framework:
                     self._ask_one(plan, snapshot.nodes[row], row, everything)
         if described:
             self._settle_normalized(plan)
+            plan.quick = self._prepared(plan, snapshot)
 
     def _ask(self, plan: Plan, snapshot: Snapshot, rows: Numbers | None, everything: bool) -> None:
         """Vectorised: about `rows` (None: all). Without `everything`, only plugins that look at pods."""
@@ -514,6 +573,28 @@ class Framework:
             if not hasattr(entry.plugin, "normalize"):
                 fixed += scores if entry.weight == 1 else scores * entry.weight
         plan.fixed[where] = fixed
+
+    def _ask_quickly(self, plan: Plan, quick: Quick, snapshot: Snapshot, rows: list[int]) -> None:
+        """About a few rows whose pods changed: cheaper than numpy, since nothing has to be looked up."""
+        refusal, fixed, first = plan.refusal, plan.fixed, self._first_crowded
+        checks, scores, still = quick
+        for row in rows:
+            before = int(refusal[row])
+            if not before or plan.position[before] >= first:
+                now = 0
+                for i, plugin, ask, fits in checks:
+                    if not fits(row):
+                        now = plan.index_of(plugin.filter(ask, snapshot.nodes[row]), i)
+                        break
+                if now != before:
+                    if not now or not before:
+                        plan.feasible = None
+                    refusal[row] = now
+            total = 0 if still is None else int(still[row])
+            for raw, weight, score in scores:
+                raw[row] = points = score(row)
+                total += points * weight
+            fixed[row] = total
 
     def _ask_one(self, plan: Plan, node: NodeInfo, row: int, everything: bool) -> None:
         """The same for a single row, with the plain half of the plugins: cheaper than numpy for one."""

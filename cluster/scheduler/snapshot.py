@@ -27,6 +27,10 @@ from cluster.scheduler.terms import NamespaceLabels
 
 Numbers = NDArray[np.int64]
 
+# Of one row: free places for pods; CPU, memory and storage that nobody requested; CPU and memory that there are, that
+# are requested, and that would be free if pods without requests took their defaults.
+Plain = tuple[int, int, int, int, int, int, int, int, int, int]
+NO_NUMBERS: Plain = (0,) * 10  # type: ignore[assignment]
 NOT_EXTENDED = frozenset((*BASIC, "pods"))
 LOG_LIMIT = 50_000  # Changes remembered; after that everybody computes anew, once.
 ZONE_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
@@ -245,6 +249,7 @@ class Snapshot:
         self.extended_has: dict[str, Numbers] = {}
         self.extended_used: dict[str, Numbers] = {}
         self.unschedulable = np.zeros(count, np.bool_)
+        self.plain: list[Plain] = [NO_NUMBERS] * count
         for row, info in enumerate(self.nodes):
             self._write_node(row, info)
             self._write_pods(row, info, info.requested)
@@ -261,6 +266,7 @@ class Snapshot:
         for name in (self.extended_has.keys() | has.keys()) - NOT_EXTENDED:
             self._column(self.extended_has, name)[row] = has.get(name, 0)
         self.unschedulable[row] = info.unschedulable
+        self._write_plain(row, info)
 
     def _write_pods(self, row: int, info: NodeInfo, changed: Iterable[str]) -> None:
         """What the pods there take. `changed`: the resources of which that is news."""
@@ -271,6 +277,16 @@ class Snapshot:
         for name in changed:
             if name not in NOT_EXTENDED:
                 self._column(self.extended_used, name)[row] = used[name]
+        self._write_plain(row, info)
+
+    def _write_plain(self, row: int, info: NodeInfo) -> None:
+        """The same once more as numbers of Python's own, for who looks at single rows."""
+        has, used = info.allocatable, info.requested
+        cpu, memory, storage = has.get("cpu", 0), has.get("memory", 0), has.get("ephemeral-storage", 0)
+        taken = used.get("cpu", 0), used.get("memory", 0)
+        left = cpu - taken[0], memory - taken[1], storage - used.get("ephemeral-storage", 0)
+        slots = has.get("pods", 0) - len(info.pods)
+        self.plain[row] = (slots, *left, cpu, memory, *taken, cpu - info.cpu, memory - info.memory)
 
     def _column(self, columns: dict[str, Numbers], name: str) -> Numbers:
         column = columns.get(name)

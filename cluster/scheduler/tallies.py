@@ -160,6 +160,7 @@ class Tallies:
         self.carriers: dict[Terms, Carriers] = {}
         self._tallies: OrderedDict[tuple[tuple[Query, ...], bool], Tally] = OrderedDict()
         self._matches: OrderedDict[Any, Said] = OrderedDict()
+        self._asked: tuple[Manifest | None, Said] = (None, NOTHING)  # The last pod, and what was said of it.
 
     def tally(self, queries: tuple[Query, ...], alive: bool) -> Tally:
         key = (queries, alive)
@@ -181,7 +182,7 @@ class Tallies:
     def forget(self) -> None:
         """A namespace has other labels: what selects by them is counted anew."""
         self._tallies.clear()
-        self._matches.clear()
+        self._forget_matches()
         for group in self.groups.values():
             group.tallies.clear()
 
@@ -198,7 +199,7 @@ class Tallies:
             carriers = self.carriers.get(terms)
             if carriers is None:
                 carriers = self.carriers[terms] = Carriers(self.snapshot, terms)
-                self._matches.clear()
+                self._forget_matches()
             carriers.move(node, 1)
 
     def remove(self, info: "PodInfo", node: str) -> None:
@@ -215,7 +216,7 @@ class Tallies:
         terms = terms_of(info.pod)
         if terms is not NO_TERMS and not self.carriers[terms].move(node, -1):
             del self.carriers[terms]
-            self._matches.clear()
+            self._forget_matches()
 
     def _group(self, pod: Manifest) -> tuple[Any, Group]:
         labels, deleting = meta.labels(pod), meta.is_deleting(pod)
@@ -232,6 +233,8 @@ class Tallies:
         """What carriers say that means `pod`."""
         if not self.carriers:
             return NOTHING
+        if pod is self._asked[0]:  # Filter and Score ask about the same pod, one after the other.
+            return self._asked[1]
         labels, namespace = meta.labels(pod), meta.namespace(pod)
         key = (namespace, *labels.items())
         found = self._matches.get(key)
@@ -249,4 +252,9 @@ class Tallies:
             )
             if len(self._matches) > MATCHES:
                 self._matches.popitem(last=False)
+        self._asked = (pod, found)
         return found
+
+    def _forget_matches(self) -> None:
+        self._matches.clear()
+        self._asked = (None, NOTHING)

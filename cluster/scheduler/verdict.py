@@ -14,6 +14,7 @@ Up to `ALL` nodes every node is named. In larger clusters the `BEST` best scores
 group stay.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,13 @@ def of(cycle: Cycle, framework: Framework, attempt: int, step: int, now: int) ->
 
 
 def _weights(framework: Framework, cycle: Cycle) -> list[list[Any]]:
-    scored = {entry.plugin.name for entry, _ in cycle.plan.scores} | cycle.normalized.keys()
-    return [[entry.plugin.name, entry.weight] for entry in framework.scoring if entry.plugin.name in scored]
+    key = tuple(cycle.normalized)
+    found = cycle.plan.weights.get(key)
+    if found is None:
+        scored = {entry.plugin.name for entry, _ in cycle.plan.scores} | cycle.normalized.keys()
+        found = [[entry.plugin.name, entry.weight] for entry in framework.scoring if entry.plugin.name in scored]
+        cycle.plan.weights[key] = found
+    return found
 
 
 def _scored(cycle: Cycle, count: int) -> dict[str, Any]:
@@ -67,16 +73,16 @@ def _scored(cycle: Cycle, count: int) -> dict[str, Any]:
         return {"nodes": [], "total": [], "plugins": {}}
     if total is None:  # A single node is taken without scoring it.
         return {"nodes": [nodes[row].name for row in rows.tolist()], "total": [], "plugins": {}}
-    best = _best(rows, total, cycle.row or 0, ALL if count <= ALL else BEST)
+    best = _best(total, cycle.place, ALL if count <= ALL else BEST)
     kept, plan = rows[best], cycle.plan
     plugins = {}
     for entry, _ in plan.scores:
         name = entry.plugin.name
+        if name in plan.flat:  # Every node got 0, which was normalised to the same.
+            plugins[name] = [[0] * len(kept), [plan.flat[name]] * len(kept)]
+            continue
         raw = plan.raw[name][kept].tolist()
-        if name in cycle.normalized:
-            plugins[name] = [raw, cycle.normalized[name][best].tolist()]
-        else:
-            plugins[name] = [raw, [plan.flat[name]] * len(raw) if name in plan.flat else raw]
+        plugins[name] = [raw, cycle.normalized[name][best].tolist() if name in cycle.normalized else raw]
     for name, scores in cycle.normalized.items():
         if name not in plugins:
             plugins[name] = [scores[best].tolist()] * 2
@@ -87,16 +93,20 @@ def _scored(cycle: Cycle, count: int) -> dict[str, Any]:
     }
 
 
-def _best(rows: Numbers, total: Numbers, chosen: int, limit: int) -> Numbers:
+def _best(total: Numbers, place: int, limit: int) -> Numbers:
     """Places of the best totals, best first, the earlier looked at first, the chosen one at the head."""
-    order = total * (1 << 20) - np.arange(
-        len(total), dtype=np.int64
-    )  # No two alike: the same on every machine.
-    order[rows == chosen] += 1 << 20
+    order = (total << 20) - _counting(len(total))  # No two alike: the same on every machine.
+    order[place] += 1 << 20
     if len(order) > limit:
-        best = np.argpartition(order, len(order) - limit)[-limit:]
-        return best[np.argsort(-order[best])]
-    return np.argsort(-order)
+        best = order.argpartition(len(order) - limit)[-limit:]
+        return best[order[best].argsort()[::-1]]
+    return order.argsort()[::-1]
+
+
+@lru_cache(maxsize=64)
+def _counting(count: int) -> Numbers:
+    """0, 1, 2 … Not to be changed: others use it, too."""
+    return np.arange(count, dtype=np.int64)
 
 
 def _refused(cycle: Cycle, count: int) -> list[list[Any]]:

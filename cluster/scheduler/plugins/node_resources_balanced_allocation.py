@@ -11,7 +11,7 @@ Mirrors: kubernetes/pkg/scheduler/framework/plugins/noderesources/balanced_alloc
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from cluster.scheduler import resources
 from cluster.scheduler.framework import MAX_NODE_SCORE, SKIP, Plugin
 from cluster.scheduler.plugins.resource_scores import columns
 from cluster.scheduler.resources import BASIC
-from cluster.scheduler.snapshot import NodeInfo, Numbers, View
+from cluster.scheduler.snapshot import NodeInfo, Numbers, Snapshot, View
 
 
 class Ask(NamedTuple):
@@ -73,6 +73,20 @@ class NodeResourcesBalancedAllocation(Plugin):
         if not view.complete:
             deviation = np.where((has > 0).all(axis=1), deviation, 0.0)
         return ((1 - deviation) * MAX_NODE_SCORE).astype(np.int64)
+
+    def by_row(self, ask: Ask, snapshot: Snapshot) -> tuple[None, Callable[[int], int]] | None:
+        """`score` of single rows; None: not of such pods."""
+        if not self._usual or not snapshot.complete:
+            return None
+        rows, cpu, memory = snapshot.plain, ask.cpu, ask.memory
+
+        def score(row: int) -> int:
+            numbers = rows[row]
+            first, second = (numbers[6] + cpu) / numbers[4], (numbers[7] + memory) / numbers[5]
+            apart = (first if first < 1.0 else 1.0) - (second if second < 1.0 else 1.0)
+            return int((1 - abs(apart / 2)) * MAX_NODE_SCORE)
+
+        return None, score
 
     # --- of other resources than CPU and memory -----------------------------------------------------------------
 

@@ -13,7 +13,7 @@ Left out: dynamic resources.
 Read next: resource_scores.py for the other strategies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from cluster.scheduler import resources
 from cluster.scheduler.framework import MAX_NODE_SCORE, ClusterEvent, Plugin, Rejection
 from cluster.scheduler.plugins.resource_scores import strategy_of
 from cluster.scheduler.resources import BASIC, Requests
-from cluster.scheduler.snapshot import NodeInfo, Numbers, View
+from cluster.scheduler.snapshot import NodeInfo, Numbers, Snapshot, View
 
 NEVER = 1 << 31  # This bit: the node is too small even when it is empty.
 NOT_ASKED = -(1 << 62)  # Less than any node has left, even an overcommitted one.
@@ -119,6 +119,27 @@ class NodeResourcesFit(Plugin):
         there = has > 0
         shares = np.where(there, left // np.maximum(has, 1), 0)
         return shares.sum(axis=1) // np.maximum(there.sum(axis=1), 1)
+
+    def by_row(self, ask: Ask, snapshot: Snapshot) -> tuple[Callable[[int], bool], Callable[[int], int]] | None:
+        """(does it fit?, its score) of single rows, as `filter` and `score` say; None: not of such pods."""
+        if self._strategy is not None or any(name not in BASIC for name in ask.names) or not snapshot.complete:
+            return None
+        rows = snapshot.plain
+        cpu, memory, storage = (ask.requests.amounts.get(name, NOT_ASKED) for name in BASIC)
+        weighed_cpu, weighed_memory = ask.requests.cpu, ask.requests.memory
+
+        def fits(row: int) -> bool:
+            slots, left, left_memory, left_storage, *_ = rows[row]
+            return slots > 0 and cpu <= left and memory <= left_memory and storage <= left_storage
+
+        def score(row: int) -> int:
+            numbers = rows[row]
+            free, free_memory = numbers[8] - weighed_cpu, numbers[9] - weighed_memory
+            share = free * MAX_NODE_SCORE // numbers[4] if free > 0 else 0
+            share += free_memory * MAX_NODE_SCORE // numbers[5] if free_memory > 0 else 0
+            return share // 2
+
+        return fits, score
 
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
         """Somebody left a node or asks for less; a node came that is large enough, or one grew."""

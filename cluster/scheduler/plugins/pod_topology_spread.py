@@ -117,13 +117,14 @@ class PodTopologySpread(Plugin):
         return None
 
     def filter_all(self, ask: Spread, view: View) -> Numbers:
-        bits = np.zeros(len(view), np.int64)
+        bits: Numbers | None = None
         for constraint, counts, least in zip(ask.constraints, ask.counts, ask.least, strict=True):
             codes, _ = view.label(constraint.topology)
-            skewed = counts[codes] > constraint.most + least - constraint.self_match
-            found = np.where(codes == 0, UNLABELLED, np.where(skewed, SKEWED, 0))
-            bits = np.where(bits == 0, found, bits)
-        return bits
+            told = np.where(counts > constraint.most + least - constraint.self_match, SKEWED, 0)  # By place.
+            told[0] = UNLABELLED
+            found = told[codes]
+            bits = found if bits is None else np.where(bits == 0, found, bits)
+        return np.zeros(len(view), np.int64) if bits is None else bits
 
     def rejection(self, ask: Spread, bits: int) -> Rejection:
         if bits == UNLABELLED:

@@ -17,6 +17,7 @@ from cluster.engine.clock import SECOND
 from cluster.engine.controller import Controller
 from cluster.objects import Manifest, labels, meta, nodes, pods, times
 from cluster.objects.errors import ApiError, Forbidden, NotFound
+from cluster.objects.memo import IdentityMemo
 
 GENERATION, POD_GENERATION = "deprecated.daemonset.template.generation", "pod-template-generation"
 BURST = 250  # Pods created or deleted in one step.
@@ -40,10 +41,15 @@ class Fit(NamedTuple):
     stays: bool
 
 
+Places = list[tuple[str, Fit]]  # Every node.
+Placed = dict[str, list[Manifest]]  # Pods by the node that each is for.
+
+
 class DaemonSetController(Controller):
     name = "daemonset-controller"
     kind = "DaemonSet"
     owns = ("Pod", "ControllerRevision")
+    _acted = False  # Within one step: were pods created or deleted?
 
     def watch(self) -> None:
         super().watch()
@@ -63,18 +69,22 @@ class DaemonSetController(Controller):
         history = History(self.client, self.informers, daemonset, HASH)
         current = history.current()
         text = meta.labels(current).get(HASH, "")
-        failure = self._manage(daemonset, text)
+        places = [(meta.name(node), fit(daemonset, node)) for node in self.informers.list("Node")]
+        self._acted, placed = False, self._by_node(daemonset)
+        failure = self._manage(daemonset, places, placed, text)
         if failure is None and daemonset["spec"]["updateStrategy"].get("type") == "RollingUpdate":
-            failure = self._update(daemonset, text)
+            placed = self._by_node(daemonset) if self._acted else placed
+            failure = self._update(daemonset, places, placed, text)
+        placed = self._by_node(daemonset) if self._acted else placed
         used = {f"{meta.name(daemonset)}-{meta.labels(pod).get(HASH, '')}" for pod in self.owned("Pod", daemonset)}
         history.truncate(used | {meta.name(current)}, daemonset["spec"].get("revisionHistoryLimit", 10))
-        self._report(daemonset, text)
+        self._report(daemonset, places, placed, text)
         if failure is not None:
             raise failure
 
     # --- which nodes --------------------------------------------------------------------------------------------
 
-    def _by_node(self, daemonset: Manifest) -> dict[str, list[Manifest]]:
+    def _by_node(self, daemonset: Manifest) -> Placed:
         """The set's pods by the node that each is for, oldest first."""
         found: dict[str, list[Manifest]] = {}
         for pod in self.owned("Pod", daemonset):
@@ -83,16 +93,15 @@ class DaemonSetController(Controller):
                 found.setdefault(node, []).append(pod)
         return found
 
-    def _manage(self, daemonset: Manifest, text: str) -> ApiError | None:
-        placed = self._by_node(daemonset)
+    def _manage(self, daemonset: Manifest, places: Places, placed: Placed, text: str) -> ApiError | None:
         wanted: list[str] = []
         surplus: list[Manifest] = []
-        for node in self.informers.list("Node"):
-            here, place = placed.get(meta.name(node), []), fit(daemonset, node)
+        for name, place in places:
+            here = placed.get(name, [])
             if place.begins and not here:
-                wanted.append(meta.name(node))
+                wanted.append(name)
             elif place.stays:
-                surplus += self._surplus(daemonset, here, meta.name(node), text)
+                surplus += self._surplus(daemonset, here, name, text)
             else:
                 surplus += [pod for pod in here if not meta.is_deleting(pod)]
         for name, here in placed.items():  # Made for a node that went before the scheduler had a look.
@@ -143,12 +152,9 @@ class DaemonSetController(Controller):
 
     # --- updates ------------------------------------------------------------------------------------------------
 
-    def _update(self, daemonset: Manifest, text: str) -> ApiError | None:
+    def _update(self, daemonset: Manifest, places: Places, placed: Placed, text: str) -> ApiError | None:
         """Replace pods of old templates, a few nodes at a time."""
-        placed, names = self._by_node(daemonset), []
-        for node in self.informers.list("Node"):
-            if fit(daemonset, node).begins:
-                names.append(meta.name(node))
+        names = [name for name, place in places if place.begins]
         surge, unavailable = _limits(daemonset, len(names))
         known = [*placed, *(name for name in names if name not in placed)]
         if surge:
@@ -200,6 +206,7 @@ class DaemonSetController(Controller):
 
     def _apply(self, daemonset: Manifest, surplus: list[Manifest], wanted: list[str], text: str) -> ApiError | None:
         """Create and delete. Returns the error that stopped it."""
+        self._acted = self._acted or bool(wanted or surplus)
         for name in wanted[:BURST]:
             try:
                 pod = self.client.create(pod_for(daemonset, name, text))
@@ -224,12 +231,11 @@ class DaemonSetController(Controller):
 
     # --- the report ---------------------------------------------------------------------------------------------
 
-    def _report(self, daemonset: Manifest, text: str) -> None:
-        placed = self._by_node(daemonset)
+    def _report(self, daemonset: Manifest, places: Places, placed: Placed, text: str) -> None:
         desired = current = wrong = ready = updated = available = 0
-        for node in self.informers.list("Node"):
-            here = placed.get(meta.name(node), [])
-            if not fit(daemonset, node).begins:
+        for name, place in places:
+            here = placed.get(name, [])
+            if not place.begins:
                 wrong += bool(here)
                 continue
             desired += 1
@@ -266,12 +272,22 @@ def _place(node: Manifest) -> tuple[Any, ...]:
     return meta.labels(node), nodes.taints(node), meta.name(node)
 
 
+_fits = IdentityMemo(65_536)  # By node, and the set in its generation: a set of 5,000 nodes looks at all of them often.
+_tolerations = IdentityMemo(256)
+
+
 def fit(daemonset: Manifest, node: Manifest) -> Fit:
     """May the set's pods run on that node?"""
+    which = (meta.uid(daemonset), meta.generation(daemonset))
+    found: Fit = _fits.get(node, which, lambda node: _fit(daemonset, node))
+    return found
+
+
+def _fit(daemonset: Manifest, node: Manifest) -> Fit:
     spec = daemonset["spec"]["template"].get("spec") or {}
     if spec.get("nodeName") not in (None, "", meta.name(node)) or not _is_chosen(spec, node):
         return Fit(False, False)
-    pod = {"spec": {"tolerations": tolerations(spec)}}
+    pod = {"spec": {"tolerations": _tolerations.get(spec, None, tolerations)}}
     strange = [
         taint["effect"]
         for taint in nodes.taints(node)

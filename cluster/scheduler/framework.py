@@ -19,6 +19,7 @@ Read next: plugins/node_resources_fit.py, then scheduler.py.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -353,8 +354,8 @@ class Framework:
         stop = int(feasible[last % len(feasible)])  # The one too many, at which the search ends.
         cycle.evaluated = (stop - start) % count or count
         if len(cycle.rejections) > 1:
-            rows = np.arange(start, start + cycle.evaluated, dtype=np.int64)
-            cycle.considered = np.where(rows >= count, rows - count, rows)
+            rows, end = counting(count), start + cycle.evaluated
+            cycle.considered = rows[start:end] if end <= count else np.concatenate((rows[start:], rows[: end - count]))
         if last <= len(feasible):
             return feasible[first:last]
         return np.concatenate((feasible[first:], feasible[: last - len(feasible)]))
@@ -635,6 +636,12 @@ class Framework:
                         entry.plugin.normalize(np.zeros(1, np.int64))[0]
                     )
                     plan.constant += score * entry.weight
+
+
+@lru_cache(maxsize=64)
+def counting(count: int) -> Numbers:
+    """0, 1, 2 … Not to be changed: others use it, too."""
+    return np.arange(count, dtype=np.int64)
 
 
 def _position(filter_: tuple[int, Any, Any]) -> int:

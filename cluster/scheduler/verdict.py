@@ -14,12 +14,11 @@ Up to `ALL` nodes every node is named. In larger clusters the `BEST` best scores
 group stay.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from cluster.scheduler.framework import Cycle, Framework, Rejection
+from cluster.scheduler.framework import Cycle, Framework, Rejection, counting
 from cluster.scheduler.snapshot import Numbers
 
 ALL = 100
@@ -95,18 +94,12 @@ def _scored(cycle: Cycle, count: int) -> dict[str, Any]:
 
 def _best(total: Numbers, place: int, limit: int) -> Numbers:
     """Places of the best totals, best first, the earlier looked at first, the chosen one at the head."""
-    order = (total << 20) - _counting(len(total))  # No two alike: the same on every machine.
+    order = (total << 20) - counting(len(total))  # No two alike: the same on every machine.
     order[place] += 1 << 20
     if len(order) > limit:
         best = order.argpartition(len(order) - limit)[-limit:]
         return best[order[best].argsort()[::-1]]
     return order.argsort()[::-1]
-
-
-@lru_cache(maxsize=64)
-def _counting(count: int) -> Numbers:
-    """0, 1, 2 … Not to be changed: others use it, too."""
-    return np.arange(count, dtype=np.int64)
 
 
 def _refused(cycle: Cycle, count: int) -> list[list[Any]]:
@@ -116,7 +109,7 @@ def _refused(cycle: Cycle, count: int) -> list[list[Any]]:
         return [_group(cycle.rejections[0], count, [])]
     if len(cycle.rejections) == 1:
         return []
-    rows = np.arange(count) if cycle.considered is None else cycle.considered
+    rows = counting(count) if cycle.considered is None else cycle.considered
     indexes = cycle.refusal[rows]
     nodes, names = cycle.snapshot.nodes, ALL if count <= ALL else NAMES
     found = []

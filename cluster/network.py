@@ -307,6 +307,20 @@ def lookup(
     return way, zone.lookup(site, name, type_)
 
 
+def ask_dns(site: Site, name: str, type_: str) -> zone.Reply | None:
+    """What the pods behind kube-dns answer to somebody outside of the cluster. None: none of them can be reached."""
+    rule = rules.find(site.table(), CLUSTER_DNS, DNS_PORT, "UDP", ())
+    for endpoint in rules.candidates_of(rule, "") if rule is not None else ():
+        pod = site.pod_at(endpoint.address)
+        machine = site.machine(endpoint.node) if pod is not None else None
+        if pod is None or machine is None or not machine["power"]:
+            continue
+        for record in site.records(meta.uid(pod)):
+            if record["program"] == COREDNS and committed.listens(record, (), endpoint.port, site.now, site.epoch):
+                return zone.lookup(site, name, type_)
+    return None
+
+
 def resolved(
     site: Site, source: Source, host: str, config: "ResolvConf", roll: Callable[[int, str], int]
 ) -> tuple[str | None, list[Hop]]:

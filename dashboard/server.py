@@ -28,7 +28,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.logger import ILogObserver, globalLogBeginner
 from zope.interface import implementer
 
-from dashboard import tls
+from dashboard import nameserver, tls
 
 CLOSE_PATIENCE = 30  # Seconds for a websocket's goodbye to arrive behind everything that is still on its way.
 HANDSHAKE_PATIENCE = 40  # Seconds until a websocket is accepted: a busy world takes its time, inbox.TIMEOUT at most.
@@ -107,9 +107,11 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]
 
 
 class Server(Daphne):  # type: ignore[misc]
-    """One process that speaks http on one port and https on another."""
+    """One process that speaks http on one port, https on another, and DNS on a third."""
 
-    def __init__(self, application: Any, host: str, port: int, tls_port: int, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, application: Any, host: str, port: int, tls_port: int, ready: Callable[[], None], dns_port: int = 0
+    ) -> None:
         super().__init__(
             application,
             endpoints=["ours"],
@@ -123,6 +125,7 @@ class Server(Daphne):  # type: ignore[misc]
             server_name="",
         )
         self._host, self._port, self._tls_port, self._ready = host, port, tls_port, ready
+        self._dns_port = dns_port
         self.failure = ""
 
     def run(self) -> None:
@@ -147,6 +150,8 @@ class Server(Daphne):  # type: ignore[misc]
         secure = SSL4ServerEndpoint(reactor, self._tls_port, _Tls(), backlog=512, interface=self._host)
         both = defer.gatherResults([plain.listen(self.http_factory), secure.listen(self.http_factory)])
         both.addCallbacks(lambda _: self._ready(), self.listen_error)
+        if self._dns_port:
+            nameserver.listen(reactor, self._dns_port)
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
         reactor.run(installSignalHandlers=True)
 

@@ -4,6 +4,7 @@
     DATABASE_URL   PostgreSQL instead of the SQLite file in ORRERY_HOME
     REDIS_URL      a Redis of yours instead of the embedded one
     HOST, PORT     where Daphne listens (default 127.0.0.1:8000; https on PORT + 443)
+    DNS_PORT       where a real DNS server answers for the clusters, on the loopback (default PORT + 53; 0: nowhere)
     WORKERS        Celery workers (default 1)
     TURNS=tasks    every turn of a component is a Celery task of its own
     ORRERY_LAB=1   pods obey the annotations that the recordings' pods obey
@@ -37,6 +38,7 @@ def number_of(name: str, default: int, lowest: int, highest: int) -> int:
 
 PORT = number_of("PORT", 8000, 1, 65_535 - 443)
 TLS_PORT = number_of("TLS_PORT", PORT + 443, 1, 65_535)
+DNS_PORT = number_of("DNS_PORT", PORT + 53, 0, 65_535)
 WORKERS = number_of("WORKERS", 2, 1, 64)
 TURNS = os.environ.get("TURNS") or "drive"
 SLEEP_AFTER = number_of("ORRERY_SLEEP_AFTER", 600, 1, 10**9)  # Seconds without page, watch, follow or write.

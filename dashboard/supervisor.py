@@ -319,7 +319,12 @@ def run_daphne(pipe: int) -> None:
     server = importlib.import_module("dashboard.server")
     web = importlib.import_module("dashboard.asgi")
     daphne = server.Server(
-        web.application, settings.HOST, settings.PORT, settings.TLS_PORT, lambda: os.write(pipe, LISTENING)
+        web.application,
+        settings.HOST,
+        settings.PORT,
+        settings.TLS_PORT,
+        lambda: os.write(pipe, LISTENING),
+        settings.DNS_PORT,
     )
     daphne.run()
     if daphne.failure:
@@ -376,6 +381,8 @@ def greeting(seconds: float) -> str:
         f"  kubectl   {short(kubectl)} --kubeconfig {short(config)} get pods -o wide",
         "  stop      Ctrl-C",
     ]
+    if settings.DNS_PORT:
+        lines.insert(-1, f"  names     dig @127.0.0.1 -p {settings.DNS_PORT} hello.default.svc.cluster.local")
     if settings.URL_TOKEN:
         lines.insert(
             1,

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from cluster import ENGINE_VERSION
-from cluster.addons import ADDONS, installer
+from cluster.addons import USUAL, installer
 from cluster.apiserver import commits
 from cluster.inbox import Answer, refusal
 from cluster.models import Cluster, DeadInput, FormerCluster
@@ -26,6 +26,7 @@ from cluster.objects.names import is_dns_label
 from cluster.scheduler import configuration
 
 MOST_NODES = 5_000
+BUILT_IN, NO_PLUGIN = "built-in", "none"  # Of a cluster's option `cni`: do machines come with a network plugin?
 OPERATIONS = ("create", "reset", "delete")
 REPLAYING = "its life is being lived again"
 ALREADY = " already"  # Ends the reason of a DeadInput that marks an operation which must not run twice.
@@ -46,6 +47,9 @@ def problem_of(name: str, request: dict[str, Any]) -> str | None:
         return f"seed is {seed!r}; it must be a whole number from 0 to 2^63 - 1"
     if problem := installer.problem_of(request.get("options", {}).get(installer.OPTION, [])):
         return problem
+    plugin = request.get("options", {}).get("cni", BUILT_IN)
+    if plugin not in (BUILT_IN, NO_PLUGIN):
+        return f"cni is {plugin!r}; it must be {BUILT_IN} or {NO_PLUGIN}"
     told = request.get("options", {}).get("schedulerConfiguration", "")
     if not isinstance(told, str):
         return f"schedulerConfiguration is {told!r}; it must be a text: a KubeSchedulerConfiguration"
@@ -65,7 +69,7 @@ def installation_options() -> dict[str, Any]:
     options: dict[str, Any] = {"ca": authority.read_text()} if authority.exists() else {}
     if os.environ.get("ORRERY_LAB") == "1":
         return {**options, "lab": True}
-    return {**options, installer.OPTION: list(ADDONS)}
+    return {**options, installer.OPTION: list(USUAL)}
 
 
 def create(name: str, identity: str, request: dict[str, Any]) -> Answer:

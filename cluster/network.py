@@ -40,6 +40,7 @@ CONNECTED, REFUSED, SILENT, UNREACHABLE = "connected", "refused", "no answer", "
 SERVICE_RANGE = "10.96.0.0/12"
 API_SERVER, API_PORT = "10.0.0.1", 6443
 DNS_PORT, COREDNS, KUBE_PROXY = 53, "coredns", "kube-proxy"
+PLUGINS = ("flannel",)  # Programs that configure a machine's network for pods.
 MOST_HOPS = 8  # Times that a packet is handed on from node to node.
 
 
@@ -452,9 +453,19 @@ class Network:
         return views.nftables(table, node) if tool == "nft" else views.iptables(table, node)
 
     def program_changed(self, node: str, program: str, runs: bool) -> None:
-        """A container has started or ended: a kube-proxy looks after its node's rules, or no longer does."""
+        """A container has started or ended.
+
+        A kube-proxy looks after its node's rules, or no longer does; a network plugin leaves its configuration.
+        """
         machine = self._world.cells["machines"].get(node)
-        if program != KUBE_PROXY or machine is None:
+        if machine is None:
+            return
+        if program in PLUGINS and runs and not machine.get("cni"):
+            self._world.cells["machines"][node] = {**machine, "cni": program}
+            kubelet = self._world.components.get(f"kubelet/{node}")
+            if kubelet is not None:  # It finds the configuration on its disk.
+                kubelet.queue.add("node")
+        if program != KUBE_PROXY:
             return
         left = {} if runs else {"frozen": rules.frozen(self.site.table())}
         self._world.cells["machines"][node] = {**machine, "proxy": left}

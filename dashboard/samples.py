@@ -144,11 +144,184 @@ spec:
     command: ["sh", "-c", "while true; do date; sleep 5; done"]
 """
 
+LOAD = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: php-apache
+spec:
+  selector:
+    matchLabels:
+      app: php-apache
+  template:
+    metadata:
+      labels:
+        app: php-apache
+    spec:
+      containers:
+      - name: php-apache
+        image: registry.k8s.io/hpa-example
+        ports:
+        - containerPort: 80
+        resources:
+          requests:
+            cpu: 200m
+          limits:
+            cpu: 500m
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: php-apache
+spec:
+  selector:
+    app: php-apache
+  ports:
+  - port: 80
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: php-apache
+spec:
+  scaleTargetRef:
+    apiVersion: apps/v1
+    kind: Deployment
+    name: php-apache
+  minReplicas: 1
+  maxReplicas: 10
+  metrics:
+  - type: Resource
+    resource:
+      name: cpu
+      target:
+        type: Utilization
+        averageUtilization: 50
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: load-generator
+spec:
+  containers:
+  - name: load
+    image: busybox:1.37
+    command: ["sh", "-c", "while sleep 0.1; do wget -q -O- http://php-apache; done"]
+"""
+
+ILL = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: flaky
+spec:
+  replicas: 3
+  selector:
+    matchLabels:
+      app: flaky
+  template:
+    metadata:
+      labels:
+        app: flaky
+    spec:
+      containers:
+      - name: flaky
+        image: orrery/flaky
+        env:
+        - name: PERIOD_SECONDS
+          value: "60"
+        - name: FAIL_SECONDS
+          value: "20"
+        ports:
+        - containerPort: 8080
+        readinessProbe:
+          httpGet:
+            path: /
+            port: 8080
+          periodSeconds: 2
+          failureThreshold: 2
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: flaky
+spec:
+  selector:
+    app: flaky
+  ports:
+  - port: 80
+    targetPort: 8080
+"""
+
+POLICY = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: db
+  labels:
+    app: db
+spec:
+  containers:
+  - name: redis
+    image: redis:8
+    ports:
+    - containerPort: 6379
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: db
+spec:
+  selector:
+    app: db
+  ports:
+  - port: 6379
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: only-the-api
+spec:
+  podSelector:
+    matchLabels:
+      app: db
+  ingress:
+  - from:
+    - podSelector:
+        matchLabels:
+          role: api
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: api
+  labels:
+    role: api
+spec:
+  containers:
+  - name: main
+    image: busybox:1.37
+    command: ["sh", "-c", "while sleep 5; do nc -zv -w 2 db 6379; done"]
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: stranger
+spec:
+  containers:
+  - name: main
+    image: busybox:1.37
+    command: ["sh", "-c", "while sleep 5; do nc -zv -w 2 db 6379; done"]
+"""
+
 SAMPLES = (
     Sample("web", _("A web app"), _("4 replicas and a Service"), "layers", WEB),
     Sample("shop", _("A shop with a budget"), _("2 carts that must not both go"), "box", SHOP),
     Sample("crash", _("One that crashes"), _("watch the back-off grow"), "activity", CRASH),
     Sample("too-big", _("One that fits nowhere"), _("ask Why it is Pending"), "scale-3d", HUGE),
     Sample("logger", _("One that logs"), _("a line every 5 seconds"), "scroll-text", LOGGER),
+    Sample("load", _("One under load"), _("an autoscaler follows"), "gauge", LOAD),
+    Sample("ill", _("One that falls ill"), _("its Service leaves it out"), "wrench", ILL),
+    Sample("policy", _("Who may talk to whom"), _("see the pod's Network tab"), "ban", POLICY),
 )
 BY_NAME = {sample.name: sample for sample in SAMPLES}

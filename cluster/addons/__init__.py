@@ -1,6 +1,6 @@
 """Add-ons: what every cluster has beside its control plane, as ordinary pods of kube-system that live and die like any.
 
-    network/      kube-proxy: Services' addresses on every node; NetworkPolicies
+    network/      kube-proxy: Services' addresses on every node; flannel, a network plugin; NetworkPolicies
     dns/          CoreDNS: names of Services and pods
     monitoring/   metrics-server: what pods and nodes use, for `kubectl top` and for autoscalers
 
@@ -18,4 +18,6 @@ ADDONS: dict[str, Path] = {
     "kube-proxy": _HERE / "network" / "kube-proxy.yaml",
     "coredns": _HERE / "dns" / "coredns.yaml",
     "metrics-server": _HERE / "monitoring" / "metrics-server.yaml",
+    "flannel": _HERE / "network" / "flannel.yaml",
 }
+USUAL = ("kube-proxy", "coredns", "metrics-server")  # What a new cluster has: its machines come with a network plugin.

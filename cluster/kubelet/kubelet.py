@@ -134,7 +134,7 @@ class Kubelet(Component):
             elif meta.is_deleting(pod):
                 self.pods.terminate(pod, plan)
             else:
-                self.pods.run(pod, plan, self.pod_range())
+                self.pods.run(pod, plan, self.pod_range(), self.has_plugin)
         finally:  # What was done to containers stays done, also if the report of it is refused.
             self._keep(key, uid, plan, saved is not None)
 
@@ -150,6 +150,11 @@ class Kubelet(Component):
             self.queue.cancel(key)
         if due is not None and waiting != due:
             self.queue.add_after(key, due - self.clock.now, _note(key, plan, due))
+
+    @property
+    def has_plugin(self) -> bool:
+        """Is there a network plugin's configuration on the machine's disk?"""
+        return self.options.get("cni") != "none" or bool(self.machines[self.node].get("cni"))
 
     def pod_range(self) -> str | None:
         """The node's podCIDR, once the node IPAM controller has given it one."""
@@ -168,7 +173,7 @@ class Kubelet(Component):
             for reason in ("NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"):
                 self._tell(node, reason, f"Node {self.node} status is now: {reason}")
         else:
-            boot = self._status({}, connected=True)["nodeInfo"]["bootID"]
+            boot = self._status({}, connected=self.has_plugin)["nodeInfo"]["bootID"]
             self._tell(node, "Starting", "Starting kubelet.")
             message = f"Node {self.node} has been rebooted, boot id: {boot}"
             self.recorder.event(_nameless(node), "Warning", "Rebooted", message)
@@ -184,7 +189,7 @@ class Kubelet(Component):
             )  # Deleted while we run: only a restart registers again.
             return
         old = node.get("status") or {}
-        new = self._status(old, connected=bool(node["spec"].get("podCIDR")))
+        new = self._status(old, connected=bool(node["spec"].get("podCIDR")) and self.has_plugin)
         self.client.update_status({**node, "status": new})
         before, after = (_is_ready(status) for status in (old, new))
         if after and not before:

@@ -22,6 +22,7 @@ from cluster.engine.informer import Informers
 from cluster.engine.recorder import Recorder
 from cluster.kubelet import admission, environment, pod_status, probes, scripts
 from cluster.kubelet.containers import Containers, Plan
+from cluster.kubelet.node_status import NO_NETWORK
 from cluster.objects import Manifest, conditions, meta, times
 from cluster.runtime.containers import Record
 from cluster.runtime.cri import Runtime
@@ -52,8 +53,8 @@ class PodWorker:
 
     # --- the three ways -------------------------------------------------------------------------------------
 
-    def run(self, pod: Manifest, plan: Plan, cidr: str | None) -> None:
-        """Bring a living pod forward. `cidr`: where its address comes from."""
+    def run(self, pod: Manifest, plan: Plan, cidr: str | None, has_plugin: bool = True) -> None:
+        """Bring a living pod forward. `cidr`: where its address comes from; `has_plugin`: can pods get any at all?"""
         if (pod.get("status") or {}).get("phase") in TERMINAL:
             plan.clear()
             self.runtime.stop_pod_sandbox(meta.uid(pod))
@@ -76,7 +77,7 @@ class PodWorker:
         if self.containers.has_ended(pod):
             self.finish(pod, plan)  # It died with its machine, and may not start again.
             return
-        sandbox = self._sandbox(pod, plan, cidr)
+        sandbox = self._sandbox(pod, plan, cidr, has_plugin)
         if sandbox is None:
             self.report(pod, plan)
             return
@@ -166,7 +167,7 @@ class PodWorker:
 
     # --- parts of running -----------------------------------------------------------------------------------
 
-    def _sandbox(self, pod: Manifest, plan: Plan, cidr: str | None) -> Record | None:
+    def _sandbox(self, pod: Manifest, plan: Plan, cidr: str | None, has_plugin: bool) -> Record | None:
         """The pod's sandbox, made now if need be; None: it can't be made yet."""
         uid = meta.uid(pod)
         sandbox = self.runtime.sandbox(uid)
@@ -182,6 +183,10 @@ class PodWorker:
             self._wait_for_volume(pod, plan, waiting)
             return None
         own = not pod["spec"].get("hostNetwork")
+        if own and not has_plugin:
+            self.recorder.event(pod, "Warning", "NetworkNotReady", f"network is not ready: {NO_NETWORK}")
+            plan.retry_at = self.clock.now + RETRY
+            return None
         if own and cidr is None:
             plan.retry_at = self.clock.now + RETRY
             return None

@@ -68,6 +68,7 @@ CATALOGUE: dict[str, Known] = {
     "us-docker.pkg.dev/google-samples/containers/gke/hello-app": Known("hello-app", 5 * MB, ("./hello-app",)),
     "registry.k8s.io/pause": Known("pause", 320_368, ("/pause",)),
     "registry.k8s.io/kube-proxy": Known("kube-proxy", 33 * MB, ("/usr/local/bin/kube-proxy",)),
+    "ghcr.io/flannel-io/flannel": Known("flannel", 33 * MB, ("/opt/bin/flanneld",)),
     "registry.k8s.io/coredns/coredns": Known("coredns", 21 * MB, ("/coredns",), True),
     "registry.k8s.io/e2e-test-images/jessie-dnsutils": Known("busybox", 118 * MB, ("sleep", "infinity")),
     "docker.io/tutum/dnsutils": Known("busybox", 90 * MB, ("bash",)),

@@ -3,7 +3,7 @@
 Read next: program.py (the contract), then nginx.py (a server) and busybox.py (a shell).
 """
 
-from cluster.runtime.programs.addons import CoreDNS, KubeProxy
+from cluster.runtime.programs.addons import CoreDNS, Flannel, KubeProxy
 from cluster.runtime.programs.busybox import Busybox
 from cluster.runtime.programs.crasher import Crasher
 from cluster.runtime.programs.generic import Generic
@@ -26,6 +26,7 @@ PROGRAMS: dict[str, type[Program]] = {
     "metrics-server": MetricsServer,
     "coredns": CoreDNS,
     "kube-proxy": KubeProxy,
+    "flannel": Flannel,
     "pause": Pause,
     "slow-starter": SlowStarter,
     "flaky": Flaky,

@@ -1,4 +1,4 @@
-"""CoreDNS and kube-proxy: what they print. What they do is addons/dns's and kubeproxy's business.
+"""CoreDNS, kube-proxy and flannel: what they print. What they do is addons/dns's and kubeproxy's business.
 
 Mirrors:  coredns 1.12, kube-proxy 1.37 (their lines at the start and at SIGTERM)
 """
@@ -49,3 +49,16 @@ class KubeProxy(Program):
 
     def _line(self, at: int, where: str, said: str) -> Line:
         return Line(at, "stderr", f"I{self.process.date(at):%m%d %H:%M:%S.%f}       1 {where}] {said}")
+
+
+class Flannel(Program):
+    """What it does: a network plugin's configuration appears on its machine's disk, and stays there."""
+
+    cpu, memory, stop_time = 2, 16 * MIB, 20 * MILLISECOND
+
+    def at_start(self) -> list[Line]:
+        said = ("Using interface with name eth0", "Wrote subnet file to /run/flannel/subnet.env", "Running backend.")
+        at = self.process.started + 80 * MILLISECOND
+        stamp = f"{self.process.date(at):%m%d %H:%M:%S.%f}"
+        head = f"I{stamp}       1 main.go"
+        return [Line(at + n, "stderr", f"{head}:{220 + 80 * n}] {text}") for n, text in enumerate(said)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import inbox, lifecycle
-from cluster.addons import ADDONS
+from cluster.addons import USUAL
 from cluster.apiserver import commits
 from cluster.models import Cluster, Machine
 from cluster.world import World, replay
@@ -27,7 +27,8 @@ class Command(commanding.Command):
         create.add_argument("--nodes", type=int, default=3, help="how many machines (default: 3)")
         create.add_argument("--cloud", action="store_true", help="rent its machines from the cloud")
         create.add_argument("--seed", type=int, help="same seed, same cluster (default: a random one)")
-        create.add_argument("--addons", help=f"comma-separated, or none (default: {','.join(ADDONS)})")
+        create.add_argument("--addons", help=f"comma-separated, or none (default: {','.join(USUAL)})")
+        create.add_argument("--cni", choices=("built-in", "none"), default="built-in", help="none: no network plugin")
         create.add_argument("--scheduler-config", metavar="FILE", help="a KubeSchedulerConfiguration to begin with")
         common(create, cluster=False)
         common(actions.add_parser("list", help="all clusters"), cluster=False)
@@ -125,6 +126,7 @@ def cloud_request(operation: str, words: list[str]) -> dict[str, Any]:
 def wishes(options: dict[str, Any]) -> dict[str, Any]:
     """What a new cluster is made of beside its nodes. Errors: Refused: a file can't be read."""
     found: dict[str, Any] = {"cloud": True} if options["cloud"] else {}
+    found |= {"cni": "none"} if options["cni"] == "none" else {}
     if options["scheduler_config"]:
         found["schedulerConfiguration"] = contents_of(options["scheduler_config"])
     if options["addons"] is not None:

@@ -14,6 +14,7 @@ from cluster.engine.controller import Component
 from cluster.kubelet.kubelet import Kubelet
 from cluster.objects import errors, nodes, quantity, users
 from cluster.objects.names import is_dns_subdomain, label_value_problems
+from cluster.runtime import kinds
 from cluster.runtime.cri import Runtime, power_cut
 from cluster.runtime.sessions import Sessions, lost
 
@@ -55,6 +56,9 @@ def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -
     _check_zone(str(zone))
     if zone and not world.cloud.on:  # No cloud to say where it is: its kubelet was started with the label.
         machine["labels"] = {**(machine.get("labels") or {}), nodes.ZONE: str(zone)}
+    if machine.get("runtime", kinds.USUAL) not in kinds.KINDS:
+        known = ", ".join(kinds.KINDS)
+        raise errors.BadRequest(f"runtime of node {name}: {machine['runtime']!r}; it must be one of: {known}")
     for resource in ("cpu", "memory"):
         try:
             quantity.canonical(str(machine[resource]))
@@ -115,8 +119,9 @@ def power_off(world: "World", request: dict[str, Any]) -> dict[str, Any]:
 def _cut(world: "World", name: str, cause: str) -> None:
     died = power_cut(name, world.cells["containers"], world.clock.now, cause)
     lost(world.cells["sessions"], world.cells["disks"], died)
-    machine = world.cells["machines"][name]  # With the power go the rules of its kernel.
-    world.cells["machines"][name] = {key: value for key, value in machine.items() if key != "proxy"}
+    machine = world.cells["machines"][name]  # With the power go the rules of its kernel; a boot starts every service.
+    gone = ("proxy", "runtime_down")
+    world.cells["machines"][name] = {key: value for key, value in machine.items() if key not in gone}
 
 
 def power_on(world: "World", request: dict[str, Any]) -> dict[str, Any]:
@@ -130,6 +135,34 @@ def power_on(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     clouds.became(world, name, "running")
     _boot(world, name, cause)
     return {"node": name, "power": True, "simTime": world.clock.now, "cause": cause}
+
+
+def runtime(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """Stop the container runtime's service of a machine, or start it: `{"node": N, "op": "stop" | "start"}`.
+
+    Its containers go on, and so does the kubelet, which can do nothing with them until somebody answers again.
+    Errors: NotFound, BadRequest, Conflict (no power; it is stopped or running already).
+    """
+    name, machine = _machine(world, request)
+    operation, kind = request.get("op"), kinds.of(machine.get("runtime")).name
+    if operation not in ("stop", "start"):
+        raise errors.BadRequest(f"a runtime can't be told {operation!r}; known: stop, start")
+    kubelet = world.components.get(f"kubelet/{name}")
+    if not isinstance(kubelet, Kubelet):
+        raise errors.Conflict("", "nodes", name, f"machine {name} is off; power it on first")
+    if kubelet.runtime.is_down == (operation == "stop"):
+        state = "stopped" if kubelet.runtime.is_down else "running"
+        raise errors.Conflict("", "nodes", name, f"{kind} on {name} is {state} already")
+    cause = world.happened(f"runtime-{operation}", name, world.agenda.causes, {"runtime": kind})
+    rest = {key: value for key, value in machine.items() if key != "runtime_down"}
+    if operation == "stop":
+        rest["runtime_down"] = world.clock.now
+    world.cells["machines"][name] = rest
+    before = world.agenda.causes, world.agenda.actor
+    world.agenda.causes, world.agenda.actor = (cause,), kubelet.name
+    (kubelet.runtime_stopped if operation == "stop" else kubelet.runtime_started)()
+    world.agenda.causes, world.agenda.actor = before
+    return {"node": name, "runtime": kind, "stopped": operation == "stop", "simTime": world.clock.now, "cause": cause}
 
 
 def node_remove(world: "World", request: dict[str, Any]) -> dict[str, Any]:
@@ -268,6 +301,7 @@ INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     "node-remove": node_remove,
     "power-off": power_off,
     "power-on": power_on,
+    "runtime": runtime,
     "cloud-terminate": terminate,
     "latency": latency,
     "clock": clock_input,

@@ -158,6 +158,8 @@ def _physical_link(records: Records, number: int) -> tuple[Link | None, list[str
     text = {
         "power-off": f"The power of machine {event.subject} was cut. Nobody told the cluster.",
         "power-on": f"Machine {event.subject} was powered on.",
+        "runtime-stop": f"The container runtime of {event.subject} was stopped. Its containers go on.",
+        "runtime-start": f"The container runtime of {event.subject} was started.",
         "node-add": f"Machine {event.subject} was added.",
         "node-remove": f"Machine {event.subject} was taken away.",
         "terminate": f"The cloud took machine {event.subject} back. Nobody told the cluster.",

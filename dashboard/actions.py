@@ -106,6 +106,16 @@ def power_on(view: View, values: Values) -> Outcome:
     return outcome(ask(view.cluster, {"type": "power-on", "node": values.get("node", "")}))
 
 
+def runtime(view: View, values: Values) -> Outcome:
+    """Stop a machine's container runtime, or start it."""
+    node, operation = values.get("node", ""), values.get("op", "")
+    result = outcome(ask(view.cluster, {"type": "runtime", "node": node, "op": operation}))
+    if result.ok and operation == "stop":
+        result.text = _("The container runtime of %(node)s is stopped. Its containers go on.") % {"node": node}
+        result.undo = {"act": "runtime", "node": node, "op": "start", "label": _("Start")}
+    return result
+
+
 def route(view: View, values: Values) -> Outcome:
     """Break a route between two machines, or mend it."""
     ends = {name: values.get(name, "") for name in ("from", "to")}
@@ -170,7 +180,7 @@ def node_add(view: View, values: Values) -> Outcome:
         "name": values.get("name", "").strip(),
         "cpu": values.get("cpu", ""),
         "memory": values.get("memory", ""),
-        **({"zone": zone} if (zone := values.get("zone", "").strip()) else {}),
+        **{name: text for name in ("zone", "runtime") if (text := values.get(name, "").strip())},
     }
     ok, said = ask(view.cluster, {"type": "node-add", **spec, "pods": int(pods)})
     return done(_("%(name)s is booting.") % spec) if ok else failed(said, form=True)
@@ -400,6 +410,7 @@ ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
     "replicas": replicas,
     "power-on": power_on,
     "route": route,
+    "runtime": runtime,
     "scale": scale,
     "scheduler-configure": scheduler_configure,
     "uncordon": uncordon,

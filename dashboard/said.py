@@ -52,8 +52,10 @@ def _command(kind: str, request: dict[str, Any], cluster: str) -> tuple[str, str
     match kind:
         case "power-off" | "power-on":
             return f"{manage} node {kind} {node}", f"{kind.replace('-', ' ')} {node}"
+        case "runtime":
+            return f"{manage} node runtime-{request.get('op', '')} {node}", f"{request.get('op', '')} runtime"
         case "node-add":
-            given = [name for name in ("cpu", "memory", "pods", "zone") if request.get(name)]
+            given = [name for name in ("cpu", "memory", "pods", "zone", "runtime") if request.get(name)]
             flags = "".join(f" --{name} {request[name]}" for name in given)
             return f"{manage} node add {node}{flags}", f"add {node}"
         case "node-remove":

@@ -40,6 +40,14 @@ FORMS = tuple(
             gettext_noop("The power of machine %(node)s was cut. Nobody told the cluster."),
         ),
         (r"Machine (?P<node>\S+) was powered on\.", gettext_noop("Machine %(node)s was powered on.")),
+        (
+            r"The container runtime of (?P<node>\S+) was stopped\. Its containers go on\.",
+            gettext_noop("The container runtime of %(node)s was stopped. Its containers go on."),
+        ),
+        (
+            r"The container runtime of (?P<node>\S+) was started\.",
+            gettext_noop("The container runtime of %(node)s was started."),
+        ),
         (r"Machine (?P<node>\S+) was added\.", gettext_noop("Machine %(node)s was added.")),
         (r"Machine (?P<node>\S+) was taken away\.", gettext_noop("Machine %(node)s was taken away.")),
         (

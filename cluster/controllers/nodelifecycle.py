@@ -45,7 +45,7 @@ class NodeLifecycleController(Component):
     """Queue keys: `monitor` (every 5 s), `node/<name>` (its conditions changed), `evict/<zone>` (a rate-limited taint).
 
     Memory: `known` {node: uid}, `zones` {zone: state}, `queue/<zone>` [node, …] waiting for NoExecute, `next/<zone>`
-    when the next of them may go, `unknown/<node>` the revision that made it Unknown.
+    when the next of them may go, `unknown/<node>` the revision that made it Unknown or not ready.
     """
 
     name = "node-lifecycle-controller"
@@ -252,6 +252,8 @@ class NodeLifecycleController(Component):
         kept = [t for t in nodes.taints(node) if t["effect"] != "NoSchedule" or t["key"] not in OURS - wanted]
         order = [*(key for _, _, key in CONDITION_TAINTS), nodes.UNSCHEDULABLE]
         new = [self._taint(key, "NoSchedule") for key in order if key in wanted - has]
+        if nodes.NOT_READY in wanted - has:
+            self.memory[f"unknown/{meta.name(node)}"] = node["metadata"]["resourceVersion"]
         self._set_taints(node, [*kept, *new])
 
     def _taint(self, key: str, effect: str) -> Manifest:
@@ -338,7 +340,7 @@ class NodeLifecycleController(Component):
         self._arm(zone)
 
     def _unknown_at(self, node: Manifest) -> list[str]:
-        """The revision that made the node Unknown, as evidence."""
+        """The revision that made the node Unknown or not ready, as evidence."""
         revision = self.memory.get(f"unknown/{meta.name(node)}")
         return [f"r{revision}"] if revision else []
 

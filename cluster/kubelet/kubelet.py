@@ -12,7 +12,7 @@ seconds and not a thousand. Reports fall on the same instants, spread over five 
 
 Mirrors:  kubernetes/pkg/kubelet/kubelet.go (Run, syncLoop), kubelet_node_status.go,
           component-helpers/apimachinery/lease
-Left out: resyncs every minute.
+Left out: resyncs every minute; while its runtime is stopped, a kubelet also rests the probes by http and tcp.
 Read next: pod_worker.py, node_status.py.
 """
 
@@ -75,12 +75,26 @@ class Kubelet(Component):
         machine = self.machines[self.node]
         self.machines[self.node] = {**machine, "boot": machine.get("boot", 0) + 1}
         self.queue.add("register")
+        self._look_at_all()
+
+    def _look_at_all(self) -> None:
         known = {meta.uid(pod): pod for pod in self.informers.by_index("Pod", "node", self.node)}
         for pod in known.values():
             self.queue.add(_key(pod))
         for uid in self.runtime.list_pod_sandboxes():
             if uid not in known:
                 self.queue.add(f"//{uid}")  # It was deleted by force while we were away.
+
+    def runtime_stopped(self) -> None:
+        """Nobody answers on the runtime's socket any more. Containers go on; nothing is started or ended here."""
+        self.queue.cancel("node")
+        self.queue.add_after("node", node_status.DOWN_AFTER + self._until(UPDATE_EVERY))
+
+    def runtime_started(self) -> None:
+        """Somebody answers again: catch up with every pod."""
+        self._look_at_all()
+        self.queue.cancel("node")
+        self.queue.add_after("node", self._until(UPDATE_EVERY))
 
     def stop(self) -> None:
         super().stop()
@@ -122,6 +136,8 @@ class Kubelet(Component):
 
     def sync_pod(self, key: str, woken: bool = False) -> None:
         """Bring one pod forward, and wake up again when the next thing is due. `woken`: something in it changed."""
+        if self.runtime.is_down:
+            return  # `runtime_started` looks at every pod.
         namespace, name, uid = key.split("/")
         pod = self.informers.get("Pod", namespace, name) if name else None
         saved = self.memory.get(uid)
@@ -156,6 +172,11 @@ class Kubelet(Component):
         """Is there a network plugin's configuration on the machine's disk?"""
         return self.options.get("cni") != "none" or bool(self.machines[self.node].get("cni"))
 
+    def trouble(self, cidr: str | None) -> str:
+        """Why no pod can be started here; the empty string if they can."""
+        down = node_status.silence(self.runtime.down_for)
+        return down or ("" if cidr and self.has_plugin else node_status.NO_NETWORK)
+
     def pod_range(self) -> str | None:
         """The node's podCIDR, once the node IPAM controller has given it one."""
         node = self.informers.get("Node", "", self.node)
@@ -167,13 +188,13 @@ class Kubelet(Component):
         """Create the Node, or take over the one that was left from before the machine went down."""
         node = self.informers.get("Node", "", self.node)
         if node is None:
-            status = self._status({}, connected=False)
+            status = self._status({}, self.trouble(None))
             node = self.client.create(node_status.initial_node(self.node, self.machines[self.node], status))
             self._tell(node, "Starting", "Starting kubelet.")
             for reason in ("NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"):
                 self._tell(node, reason, f"Node {self.node} status is now: {reason}")
         else:
-            boot = self._status({}, connected=self.has_plugin)["nodeInfo"]["bootID"]
+            boot = self._status({}, self.trouble(self.pod_range()))["nodeInfo"]["bootID"]
             self._tell(node, "Starting", "Starting kubelet.")
             message = f"Node {self.node} has been rebooted, boot id: {boot}"
             self.recorder.event(_nameless(node), "Warning", "Rebooted", message)
@@ -189,23 +210,27 @@ class Kubelet(Component):
             )  # Deleted while we run: only a restart registers again.
             return
         old = node.get("status") or {}
-        new = self._status(old, connected=bool(node["spec"].get("podCIDR")) and self.has_plugin)
+        new = self._status(old, self.trouble(node["spec"].get("podCIDR")))
         self.client.update_status({**node, "status": new})
         before, after = (_is_ready(status) for status in (old, new))
         if after and not before:
             self._tell(node, "NodeReady", f"Node {self.node} status is now: NodeReady")
+        elif before and not after:
+            self._tell(node, "NodeNotReady", f"Node {self.node} status is now: NodeNotReady")
         self.queue.cancel("node")
-        self.queue.add_after("node", self._until(REPORT_EVERY))
+        worse = self.runtime.is_down and self.runtime.down_for < node_status.PLEG_AFTER
+        patience = node_status.PLEG_AFTER - self.runtime.down_for if worse else self._until(REPORT_EVERY)
+        self.queue.add_after("node", patience)
 
     def image_pulled(self) -> None:
         """The list of images is part of the node's status."""
         self.queue.add_after("node", self._until(UPDATE_EVERY))
 
-    def _status(self, old: Manifest, connected: bool) -> Manifest:
+    def _status(self, old: Manifest, trouble: str) -> Manifest:
         machine, seed = self.machines[self.node], self.dice.roll("machine", self.node)
         version = f"{self.runtime.name}://{self.runtime.version}"
         images = self.runtime.list_images()
-        return node_status.status_of(old, machine, images, self.clock.stamp(), seed, version, connected)
+        return node_status.status_of(old, machine, images, self.clock.stamp(), seed, version, trouble)
 
     def renew_lease(self) -> None:
         """The heartbeat."""

@@ -7,6 +7,8 @@ Left out: reserved resources (allocatable = capacity), hugepages, features, runt
 
 from typing import Any
 
+from cluster.engine.clock import MINUTE, SECOND
+from cluster.kubelet.restarts import go_duration
 from cluster.objects import Manifest, nodes
 from cluster.runtime import machines, noise
 from cluster.runtime.machines import Machine
@@ -26,6 +28,21 @@ NO_NETWORK = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
     "message:Network plugin returns error: cni plugin not initialized"
 )
+
+
+RUNTIME_DOWN = "container runtime is down"
+PLEG = "PLEG is not healthy: pleg was last seen active {ago} ago; threshold is 3m0s"
+DOWN_AFTER = 30 * SECOND  # A runtime that was silent for so long is down …
+PLEG_AFTER = 3 * MINUTE  # … and for so long nobody has seen an event of its pods.
+
+
+def silence(lasted: int) -> str:
+    """The trouble with a runtime that has not answered for so many microseconds; the empty string if it is none yet."""
+    if lasted < DOWN_AFTER:
+        return ""
+    if lasted < PLEG_AFTER:
+        return RUNTIME_DOWN
+    return f"[{RUNTIME_DOWN}, {PLEG.format(ago=go_duration(lasted // SECOND * SECOND))}]"
 
 
 def address_of(machine: Machine) -> str:
@@ -66,9 +83,9 @@ def status_of(
     now: str,
     seed: int,
     runtime: str,
-    connected: bool,
+    trouble: str,
 ) -> Manifest:
-    """The status now. `connected`: pods can get addresses; without that the node is not ready."""
+    """The status now. `trouble`: why no pod can be started here; the node is ready if it is the empty string."""
     resources = {
         "cpu": str(machine["cpu"]),
         "ephemeral-storage": str(machine.get("storage", machines.STORAGE)),
@@ -77,10 +94,10 @@ def status_of(
     }
     known = {condition["type"]: condition for condition in old.get("conditions") or ()}
     wanted = [(type_, "False", reason, message) for type_, reason, message in FINE]
-    if connected:
-        wanted.append(("Ready", "True", "KubeletReady", "kubelet is posting ready status"))
+    if trouble:
+        wanted.append(("Ready", "False", "KubeletNotReady", trouble))
     else:
-        wanted.append(("Ready", "False", "KubeletNotReady", NO_NETWORK))
+        wanted.append(("Ready", "True", "KubeletReady", "kubelet is posting ready status"))
     ours = {type_ for type_, *_ in wanted}
     conditions = [condition for type_, condition in known.items() if type_ not in ours]
     return {

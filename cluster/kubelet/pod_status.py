@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from cluster.objects import Manifest, times
-from cluster.runtime import images
+from cluster.runtime import images, kinds
 from cluster.runtime.containers import Record
 
 NEVER = "1970-01-01T00:00:00Z"
@@ -105,7 +105,7 @@ def _container(container: Manifest, view: View, has_inits: bool, is_init: bool) 
     if latest is None:
         status |= {"image": container["image"], "imageID": "", "started": False}
         return status
-    status["image"], status["imageID"] = _image(latest["image"])
+    status["image"], status["imageID"] = _image(latest["image"], view.runtime)
     status["containerID"] = f"{view.runtime}://{latest['id']}"
     status["started"] = running and name not in view.unstarted
     resources = container.get("resources")
@@ -123,9 +123,9 @@ def _ephemeral(container: Manifest, view: View) -> Manifest:
 
 
 @lru_cache(maxsize=4096)
-def _image(reference: str) -> tuple[str, str]:
+def _image(reference: str, runtime: str) -> tuple[str, str]:
     image = images.resolve(reference)
-    return image.name, image.pinned
+    return image.name, kinds.of(runtime).pullable + image.pinned
 
 
 def terminated(record: Record, view: View) -> Manifest:

@@ -17,7 +17,7 @@ from cluster.engine.clock import MINUTE, Clock
 from cluster.engine.informer import Informers
 from cluster.kubelet import environment, probes, volumes
 from cluster.objects import Manifest, errors, meta, pods
-from cluster.runtime import noise
+from cluster.runtime import kinds, noise
 from cluster.runtime.containers import Record, key_of
 from cluster.runtime.live import answers
 from cluster.runtime.live.files import Mount
@@ -42,6 +42,7 @@ class StreamingServer:
         self, pod: Manifest, container: str, argv: Sequence[str], tty: bool, stdin: bool, identity: str
     ) -> dict[str, Any]:
         """Start a process: {session, from}. Errors: InternalError in the real words."""
+        self._check_runtime()
         record = self._running(pod, container, f'container not found ("{container}")')
         try:
             key = self.sessions.begin(
@@ -60,6 +61,7 @@ class StreamingServer:
 
     def attach(self, pod: Manifest, container: str) -> dict[str, Any]:
         """{session, from} of a process that can be typed into, else {container, from}: its output from now on."""
+        self._check_runtime()
         missing = f"container {container} not found in pod {meta.name(pod)}_{meta.namespace(pod)}"
         record = self._running(pod, container, missing)
         key = key_of(record["uid"], record["name"], record["attempt"])
@@ -70,6 +72,7 @@ class StreamingServer:
 
     def forward(self, pod: Manifest, identity: str) -> dict[str, Any]:
         """{session, from, sandbox}. Errors: InternalError."""
+        self._check_runtime()
         sandbox = self.containers.get(meta.uid(pod))
         if sandbox is None or sandbox["ended"] is not None:
             raise errors.InternalError(
@@ -89,6 +92,12 @@ class StreamingServer:
             return None
         server, record = found
         return self.sessions.ask(record, server, port, request, client="10.0.0.1").data
+
+    def _check_runtime(self) -> None:
+        """Errors: InternalError, if nobody answers on its socket."""
+        runtime = self.sessions.runtime
+        if runtime.is_down:
+            raise errors.InternalError(f"Internal error occurred: {kinds.unavailable(runtime.kind)}")
 
     def _running(self, pod: Manifest, container: str, missing: str) -> Record:
         """The record of a running container. Errors: InternalError, which says `missing`."""

@@ -1,4 +1,4 @@
-"""The Container Runtime Interface: the calls a kubelet makes, here on containerd.
+"""The Container Runtime Interface: the calls a kubelet makes, on whatever runtime its machine has (kinds.py).
 
     RunPodSandbox -> PullImage -> CreateContainer -> StartContainer              a pod begins
     StopContainer -> StopPodSandbox -> RemovePodSandbox (and its containers)     … and ends
@@ -20,7 +20,7 @@ from typing import Any
 from cluster.engine.cells import Cells
 from cluster.engine.clock import Clock
 from cluster.engine.dice import Dice
-from cluster.runtime import images, machines, noise
+from cluster.runtime import images, kinds, machines, noise
 from cluster.runtime.containers import Record, StartError, argv_of, key_of, program_for, program_of
 from cluster.runtime.network import HostLocal, Network
 from cluster.runtime.programs.program import MILLISECOND, Exit
@@ -47,10 +47,7 @@ class Pull:
 
 
 class Runtime:
-    """containerd on one machine. `options["lab"]`: every image is on every disk already."""
-
-    name = "containerd"
-    version = "2.1.0"
+    """The runtime of one machine. `options["lab"]`: every image is on every disk already."""
 
     def __init__(
         self,
@@ -62,12 +59,32 @@ class Runtime:
         options: Mapping[str, Any],
     ) -> None:
         self.node, self.machines, self.containers = node, machine_cells, containers
+        self.kind = kinds.of(machine_cells[node].get("runtime"))
         self.clock, self.dice = clock, dice
         self.network: Network = HostLocal(node, machine_cells)
         self.preloaded = bool(options.get("lab"))
         self.on_program: Callable[[str, bool], None] = lambda program, runs: None  # A program has started or ended.
         self.on_end: Callable[[Record], None] = lambda record: None  # A container has ended …
         self.on_removed: Callable[[str], None] = lambda key: None  # … or was forgotten, or its pod was.
+
+    @property
+    def name(self) -> str:
+        return self.kind.name
+
+    @property
+    def version(self) -> str:
+        return self.kind.version
+
+    @property
+    def is_down(self) -> bool:
+        """Was its service stopped? Containers don't end by that: each has a shim of its own."""
+        return self.machines[self.node].get("runtime_down") is not None
+
+    @property
+    def down_for(self) -> int:
+        """For how many microseconds nobody has answered; 0: it answers."""
+        since = self.machines[self.node].get("runtime_down")
+        return 0 if since is None else self.clock.now - int(since)
 
     # --- sandboxes ------------------------------------------------------------------------------------------
 
@@ -160,8 +177,8 @@ class Runtime:
         duration = noise.between(*REGISTRY_TIME, roll, 1)
         try:
             images.check(image)
-        except images.PullError as error:
-            return Pull(waiting + duration, waiting, 0, str(error))
+        except images.PullError:
+            return Pull(waiting + duration, waiting, 0, kinds.not_found(self.kind, image))
         on_disk, until = machine["images"], now + waiting + duration
         if image.name not in on_disk:
             duration += image.size // noise.between(*BANDWIDTH, roll, 2)

@@ -97,7 +97,7 @@ class InvalidImageName(ValueError):
 
 
 class PullError(Exception):
-    """The registry has no such image. `str()` is what containerd says."""
+    """The registry has no such image. What a runtime says of it: kinds.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,7 @@ def check(image: Image) -> None:
     """Ask the registry. Errors: PullError if it has no such tag."""
     tag = image.name.removeprefix(image.repository).lstrip(":@")
     if image.repository in CATALOGUE and ":" not in tag and not PUBLISHED_TAG.match(tag):
-        raise PullError(
-            f'rpc error: code = NotFound desc = failed to pull and unpack image "{image.name}": '
-            f'failed to resolve reference "{image.name}": {image.name}: not found'
-        )
+        raise PullError(f"{image.name}: not found")
 
 
 def full_repository(text: str) -> str:

@@ -13,7 +13,17 @@ from django.utils.translation import gettext_lazy
 
 from cluster.objects import Manifest, meta
 from dashboard import reads, rows
-from dashboard.panels import cloud, tab_about, tab_events, tab_logs, tab_metrics, tab_network, tab_why, tab_yaml
+from dashboard.panels import (
+    cloud,
+    tab_about,
+    tab_events,
+    tab_logs,
+    tab_metrics,
+    tab_network,
+    tab_runtime,
+    tab_why,
+    tab_yaml,
+)
 from dashboard.panels.panel import Panel, View
 
 Tab = Callable[[View, str, str, Manifest | None], dict[str, Any]]
@@ -25,10 +35,11 @@ TABS: dict[str, tuple[Any, Tab]] = {
     "logs": (gettext_lazy("Logs"), tab_logs.context),
     "metrics": (gettext_lazy("Metrics"), tab_metrics.context),
     "network": (gettext_lazy("Network"), tab_network.context),
+    "runtime": (gettext_lazy("Runtime"), tab_runtime.context),
 }
 OF_KIND = {
     "Pod": ("why", "yaml", "events", "logs", "metrics", "network"),
-    "Node": ("why", "yaml", "events", "metrics", "network"),
+    "Node": ("why", "yaml", "events", "metrics", "network", "runtime"),
 }
 SCALABLE = ("Deployment", "ReplicaSet")
 

@@ -1,4 +1,4 @@
-"""`manage.py node power-off | power-on | remove | add NAME`: what happens to machines, and no API server is asked."""
+"""`manage.py node ACTION NAME`: what happens to machines and their runtimes; no API server is asked."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,13 +10,15 @@ EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 class Command(commanding.Command):
-    help = "Power machines off and on, add them and take them away."
+    help = "Power machines off and on, stop their container runtimes, add them and take them away."
 
     def arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         for name, text in (
             ("power-off", "pull the plug"),
             ("power-on", "switch it on again"),
+            ("runtime-stop", "stop its container runtime; containers and kubelet go on"),
+            ("runtime-start", "start its container runtime again"),
             ("remove", "take the machine away, and its Node object"),
         ):
             action = actions.add_parser(name, help=text)
@@ -28,6 +30,7 @@ class Command(commanding.Command):
         add.add_argument("--memory", default="8Gi", help="such as 8Gi (default: 8Gi)")
         add.add_argument("--pods", default=110, type=int, help="how many pods it takes (default: 110)")
         add.add_argument("--zone", default="", help="such as sol-1b (default: the cloud's next in turn, or none)")
+        add.add_argument("--runtime", default="", help="containerd (the default), cri-o, docker or rkt")
         add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
         add.add_argument("--taint", action="append", default=[], metavar="KEY=VALUE:EFFECT")
         common(add)
@@ -38,9 +41,13 @@ class Command(commanding.Command):
             return ask(cluster, {"type": "node-add", "name": name, **capacity(options)})
         if self.action == "remove":
             return ask(cluster, {"type": "node-remove", "node": name})
+        if self.action.startswith("runtime-"):
+            return ask(cluster, {"type": "runtime", "node": name, "op": self.action.removeprefix("runtime-")})
         return ask(cluster, {"type": self.action, "node": name})
 
     def say(self, answer: Any) -> str:
+        if "runtime" in answer:
+            return f"{answer['runtime']} on node/{answer['node']} {'stopped' if answer['stopped'] else 'started'}"
         words = {"add": "added", "remove": "removed", "power-off": "powered off", "power-on": "powered on"}
         return f"node/{answer['node']} {words[self.action]}"
 
@@ -51,7 +58,7 @@ def capacity(options: dict[str, Any]) -> dict[str, Any]:
         raise Refused(f"--pods is {options['pods']}; it must be 0 or more")
     labels = dict(label_of(text) for text in options["label"])
     spec = {"cpu": options["cpu"], "memory": options["memory"], "pods": options["pods"]}
-    spec |= {"zone": options["zone"]} if options["zone"] else {}
+    spec |= {name: options[name] for name in ("zone", "runtime") if options[name]}
     return {**spec, "labels": labels, "taints": [taint_of(text) for text in options["taint"]]}
 
 

@@ -51,6 +51,7 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.tuples(st.just("relabel-pod"), st.integers(0, 20)),
     st.tuples(st.just("power-off"), nodes),
     st.tuples(st.just("power-on"), nodes),
+    st.tuples(st.just("runtime"), nodes, st.sampled_from(["stop", "start"])),
     st.tuples(st.just("cordon"), nodes, st.booleans()),
     st.tuples(st.just("taint"), nodes, st.booleans()),
     st.tuples(st.just("node-remove"), nodes),
@@ -91,6 +92,7 @@ def heal(cluster: TestCluster) -> None:
         if name not in cluster.world.cells["machines"]:
             _unless_refused(node_add, cluster, name)
         _unless_refused(cluster.act, "power-on", node=name)
+        _unless_refused(cluster.act, "runtime", node=name, op="start")
         _unless_refused(cordon, cluster, name, False)
         _unless_refused(taint, cluster, name, False)
 
@@ -226,6 +228,7 @@ DO: dict[str, Callable[..., Any]] = {
     "relabel-pod": relabel_pod,
     "power-off": lambda cluster, node: cluster.power_off(node),
     "power-on": lambda cluster, node: cluster.power_on(node),
+    "runtime": lambda cluster, node, operation: cluster.act("runtime", node=node, op=operation),
     "cordon": cordon,
     "taint": taint,
     "node-remove": lambda cluster, node: cluster.act("node-remove", node=node),

@@ -395,8 +395,11 @@ class Containers:
     def _condemn(self, pod: Manifest, plan: Plan, container: Manifest, record: Record, kind: str) -> None:
         """A liveness or startup probe failed: SIGTERM, and SIGKILL after the grace period."""
         name, policy = container["name"], pod["spec"].get("restartPolicy", "Always")
-        again = ", will be restarted" if policy != "Never" or _is_sidecar(container) else ""
-        self._say(pod, container, "Normal", "Killing", f"Container {name} failed {kind} probe{again}")
+        again = ", will be restarted" if policy != "Never" else ""
+        told = f"Container {name} failed {kind} probe{again}"
+        if self._is_init(pod, container):
+            told = f"Init container {name} failed {kind} probe"  # A sidecar: it is always restarted.
+        self._say(pod, container, "Normal", "Killing", told)
         seconds = container[f"{kind}Probe"].get("terminationGracePeriodSeconds")
         if seconds is None:
             seconds = pod["spec"].get("terminationGracePeriodSeconds", 30)

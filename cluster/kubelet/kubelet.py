@@ -284,7 +284,15 @@ def _differs(old: Manifest, new: Manifest) -> bool:
         or before.get("deletionTimestamp") != after.get("deletionTimestamp")
         or before.get("uid") != after.get("uid")
         or old["spec"].get("nodeName") != new["spec"].get("nodeName")
+        or _gates(old) != _gates(new)
     )
+
+
+def _gates(pod: Manifest) -> list[Manifest]:
+    """The conditions that its readiness gates wait for: others set them."""
+    wanted = [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ()]
+    found = (pod.get("status") or {}).get("conditions") or () if wanted else ()
+    return [condition for condition in found if condition["type"] in wanted]
 
 
 def _is_ready(status: Manifest) -> bool:

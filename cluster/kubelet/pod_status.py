@@ -189,20 +189,18 @@ def _conditions(
     view: View,
 ) -> list[Manifest]:
     old = {condition["type"]: condition for condition in (pod.get("status") or {}).get("conditions") or ()}
-    unready = [status["name"] for status in statuses if not status["ready"]]
+    lasting = [status for each, status in zip(inits, init_statuses, strict=True) if _is_sidecar(each)]
+    unready = [status["name"] for status in (*lasting, *statuses) if not status["ready"]]
     connected = view.address is not None and phase not in ("Succeeded", "Failed")
     whole = _containers_ready(phase, unready)
     gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ()]
-    closed = [gate for gate in gates if old.get(gate, {}).get("status") != "True"]
+    closed = [_closed(gate, old.get(gate)) for gate in gates if old.get(gate, {}).get("status") != "True"]
     ready = whole
     if whole[0] == "True" and closed:
-        missing = ", ".join(
-            f'corresponding condition of pod readiness gate "{gate}" does not exist.' for gate in closed
-        )
-        ready = ("False", "ReadinessGatesNotReady", missing)
+        ready = ("False", "ReadinessGatesNotReady", ", ".join(closed))
     wanted = {
         "PodReadyToStartContainers": ("True" if connected else "False", "", ""),
-        "Initialized": _initialized(phase, inits, init_statuses),
+        "Initialized": _initialized(phase, inits, init_statuses, statuses),
         "Ready": ready,
         "ContainersReady": whole,
         "PodScheduled": ("True", "", ""),
@@ -210,6 +208,13 @@ def _conditions(
     generation = pod["metadata"].get("generation")
     conditions = [_condition(type_, wanted[type_], old.get(type_), generation, view.now) for type_ in wanted]
     return conditions + [condition for type_, condition in old.items() if type_ not in wanted]
+
+
+def _closed(gate: str, condition: Manifest | None) -> str:
+    """What is said of a readiness gate that keeps a pod from being ready."""
+    if condition is None:
+        return f'corresponding condition of pod readiness gate "{gate}" does not exist.'
+    return f'the status of pod readiness gate "{gate}" is not "True", but {condition.get("status")}'
 
 
 def _containers_ready(phase: str, unready: list[str]) -> tuple[str, str, str]:
@@ -222,9 +227,13 @@ def _containers_ready(phase: str, unready: list[str]) -> tuple[str, str, str]:
     return "True", "", ""
 
 
-def _initialized(phase: str, inits: list[Manifest], statuses: list[Manifest]) -> tuple[str, str, str]:
+def _initialized(
+    phase: str, inits: list[Manifest], statuses: list[Manifest], mains: list[Manifest]
+) -> tuple[str, str, str]:
     if phase == "Succeeded":
         return "True", "PodCompleted", ""
+    if any(status["state"].keys() & {"running", "terminated"} for status in mains):
+        return "True", "", ""  # It was: a sidecar may be about to start again.
     incomplete = [
         status["name"]
         for container, status in zip(inits, statuses, strict=True)

@@ -85,8 +85,12 @@ class PodWorker:
         self.containers.advance(pod, plan, sandbox)
         if self._is_over(pod, plan):
             self.finish(pod, plan)
-        elif plan.changed or plan.unsaid or (fresh and not self.lab):
+        elif plan.changed or plan.unsaid or (fresh and not self.lab) or self._has_gates(pod):
             self.report(pod, plan)
+
+    def _has_gates(self, pod: Manifest) -> bool:
+        """Does somebody else have a say in whether it is ready? Then any look may find something to report."""
+        return bool(pod["spec"].get("readinessGates")) and bool((pod.get("status") or {}).get("containerStatuses"))
 
     def terminate(self, pod: Manifest, plan: Plan) -> None:
         """End a pod that is being deleted."""

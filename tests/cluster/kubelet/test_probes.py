@@ -256,6 +256,53 @@ def test_a_sidecar_is_waited_for_until_its_startup_probe_succeeds():
     assert "running" in container(cluster, "web")["state"]
 
 
+def a_sidecar(image: str = "nginx:1.27", **more: Any) -> Manifest:
+    return {"name": "proxy", "image": image, "restartPolicy": "Always", **more}
+
+
+def test_a_sidecar_that_is_not_ready_keeps_its_pod_from_being_ready():
+    pod = a_bound_pod("web")
+    pod["spec"]["initContainers"] = [a_sidecar(readinessProbe=http(80, "/missing"))]
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(5)
+
+    ready = condition(cluster.get("Pod", "web"), "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "ContainersNotReady")
+    assert ready["message"] == "containers with unready status: [proxy]"
+    assert container(cluster, "web")["ready"] is True
+
+
+def test_a_sidecar_that_fails_its_liveness_probe_is_restarted_while_the_others_go_on():
+    pod = a_bound_pod("web")
+    pod["spec"]["initContainers"] = [a_sidecar(livenessProbe=http(80, "/missing", periodSeconds=2, failureThreshold=2))]
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(6)
+
+    assert ("Killing", "Init container proxy failed liveness probe") in said(cluster, "web")
+    assert condition(cluster.get("Pod", "web"), "Initialized")["status"] == "True"
+    cluster.run_for(10)
+    assert container(cluster, "web", field="initContainerStatuses")["restartCount"] >= 1
+    assert container(cluster, "web")["restartCount"] == 0
+
+
+def test_a_readiness_gate_is_opened_and_closed_by_somebody_else():
+    pod = a_probed_pod("web", "nginx:1.27", readinessProbe=http(80))
+    pod["spec"]["readinessGates"] = [{"conditionType": "example.com/in-balancer"}]
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(5)
+
+    def set_gate(status: str) -> Manifest:
+        now = cluster.get("Pod", "web")
+        gate = {"type": "example.com/in-balancer", "status": status}
+        others = [one for one in now["status"]["conditions"] if one["type"] != gate["type"]]
+        cluster.patch(pod, {"status": {"conditions": [*others, gate]}}, "status")
+        return condition(cluster.run_for(1).get("Pod", "web"), "Ready")
+
+    before = condition(cluster.get("Pod", "web"), "Ready")
+    assert (before["status"], before["reason"]) == ("False", "ReadinessGatesNotReady")
+    gate = 'pod readiness gate "example.com/in-balancer"'
+    assert before["message"] == f"corresponding condition of {gate} does not exist."
+    assert set_gate("True")["status"] == "True"
+    assert set_gate("False")["message"] == f'the status of {gate} is not "True", but False'
+
+
 # --- what it costs, and what it rests on ------------------------------------------------------------------------
 
 

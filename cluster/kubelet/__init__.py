@@ -8,10 +8,11 @@ ReplicaSet controller's business, who makes another pod.
     pod_worker.py    one pod from ContainerCreating to its end
     containers.py    one container: image, start, end, and again
     pod_status.py    what is reported of a pod             node_status.py   and of the node
+    probes.py        is it up, alive, ready?               hooks.py         postStart and preStop
     restarts.py      CrashLoopBackOff                      scripts.py       containers scripted by annotations
     environment.py   environment variables and volumes     server.py        logs, for the API server
 
 Mirrors:  kubernetes/pkg/kubelet
-Left out: probes (they succeed at the first try), eviction under pressure, static pods, exec: later issues.
+Left out: eviction under pressure, static pods: later issues.
 Read next: kubelet.py, then pod_worker.py.
 """

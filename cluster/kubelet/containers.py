@@ -116,7 +116,7 @@ class Containers:
     ) -> None:
         self.clock, self.informers, self.recorder, self.runtime = clock, informers, recorder, runtime
         self.host, self.lab = host, lab
-        self.prober: Prober | None = None  # None: every probe succeeds.
+        self.prober: Prober | None = None  # Set before the first pod comes.
         self.on_pulled: Callable[[], None] = lambda: None  # The list of images on the node has grown.
         self.on_started: Callable[[Record], None] = lambda record: None
 
@@ -246,6 +246,8 @@ class Containers:
             plan.changed = True
             plan.ready.pop(name, None)
             plan.probes.pop(name, None)
+            if plan.probes:  # Somebody may have asked one of its ports.
+                probes.wake(plan.probes, pod, self.latest(meta.uid(pod)), self.clock.now)
             self._after_end(
                 pod, plan, container, self.runtime.finish_container(record, Exit(step[1], *step[2:]))
             )
@@ -387,7 +389,7 @@ class Containers:
                 continue
             tried = self.prober.try_due(pod, container, record, states)
             for kind, outcome in tried.said:
-                self._say(pod, container, "Warning", "Unhealthy", probes.message(kind, outcome))
+                self._say(pod, container, "Warning", probes.reason(outcome), probes.message(kind, outcome))
             plan.changed = plan.changed or tried.changed
             if tried.failed:
                 self._condemn(pod, plan, container, record, tried.failed)
@@ -535,7 +537,7 @@ def _is_sidecar(container: Manifest) -> bool:
 
 
 def _readiness_delay(container: Manifest) -> int:
-    """Probes succeed at their first try, which is not before their initial delay."""
+    """In a laboratory probes succeed at their first try, which is not before their initial delay."""
     delays = [
         (container.get(probe) or {}).get("initialDelaySeconds") or 0
         for probe in ("startupProbe", "readinessProbe")

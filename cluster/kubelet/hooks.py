@@ -21,15 +21,17 @@ def run(asked: Asked, pod: Manifest, container: Manifest, record: Record, hook: 
     if "exec" in handler:
         argv = [str(word) for word in handler["exec"].get("command") or ()]
         try:
-            _, code, _ = asked.run_command(record, argv, hook, left_alone=True)
+            code = asked.run_command(record, argv, hook, left_alone=True).code
         except ValueError:
             return False
         return code in (None, 0)
-    if "httpGet" in handler:
-        return bool(probes.get(asked, pod, container, record, handler["httpGet"]).well)
-    if "tcpSocket" in handler:
-        port = probes.port_number(container, handler["tcpSocket"].get("port"))
-        return asked.ask_port(pod, container, record, port, "") is not None
+    try:
+        if "httpGet" in handler:
+            return bool(probes.get(asked, pod, container, record, handler["httpGet"]).well)
+        if "tcpSocket" in handler:
+            return bool(probes.connect(asked, pod, container, record, handler["tcpSocket"]).well)
+    except ValueError:
+        return False  # It has no such port.
     return True
 
 

@@ -16,15 +16,17 @@ Left out: resyncs every minute; while its runtime is stopped, a kubelet also res
 Read next: pod_worker.py, node_status.py.
 """
 
+from typing import Any
+
 from cluster.engine.cells import Cells
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import node_status, probes
+from cluster.kubelet import node_status, probes, volumes
 from cluster.kubelet.containers import Plan
 from cluster.kubelet.pod_worker import PodWorker
 from cluster.kubelet.sessions import TIMER, WAKE, StreamingServer
-from cluster.objects import Manifest, conditions, meta
+from cluster.objects import Manifest, conditions, meta, pods
 from cluster.objects.errors import ApiError, NotFound
 from cluster.objects.storage import node_of
 from cluster.runtime import machines
@@ -65,10 +67,13 @@ class Kubelet(Component):
 
     def watch(self) -> None:
         self.informers.add_index("Pod", "node", _node_of)
+        self.informers.add_index("Pod", "files", _files_of)
         self.informers.add_index("Node", "name", _name_of)
         self.informers.add_index("VolumeAttachment", "node", lambda attachment: [node_of(attachment)])
         self.informers.route("Pod", "node", self.node, self._pod_changed, self.name)
         self.informers.route("Node", "name", self.node, self._node_changed, self.name)
+        for kind in ("ConfigMap", "Secret"):
+            self.informers.subscribe(kind, self._files_changed, self.name)
 
     def start(self) -> None:
         """The machine was switched on: register, and look at every pod that is still bound here."""
@@ -104,6 +109,15 @@ class Kubelet(Component):
         """A pod came, is to go, or is gone. Our own status reports are no news to us."""
         if old is None or new is None or _differs(old, new):
             self.queue.add(_key(new or old or {}))
+        elif _labelled(old) != _labelled(new) and _files_of(new):  # Its downward API's files are other ones now.
+            self.queue.add(WAKE + _key(new))
+
+    def _files_changed(self, old: Manifest | None, new: Manifest | None) -> None:
+        """A ConfigMap or a Secret came, went or changed: probes of pods that mount it may find something else."""
+        obj = new or old or {}
+        for pod in self.informers.by_index("Pod", "files", f"{obj['kind']}/{meta.namespace(obj)}/{meta.name(obj)}"):
+            if _node_of(pod) == [self.node]:
+                self.queue.add(WAKE + _key(pod))
 
     def _node_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         """The pod address range came, or a person edited the node."""
@@ -143,7 +157,8 @@ class Kubelet(Component):
         saved = self.memory.get(uid)
         plan = Plan.load(saved)
         if woken and pod is not None and plan.probes:
-            probes.wake(plan.probes, pod, self.pods.containers.latest(uid), self.clock.now)
+            since = self.clock.now - self.reaction  # It has taken the kubelet so long to hear of it.
+            probes.wake(plan.probes, pod, self.pods.containers.latest(uid), since)
         try:
             if pod is None or meta.uid(pod) != uid or _node_of(pod) != [self.node]:
                 self.pods.vanish(uid, plan)
@@ -266,6 +281,15 @@ def _nameless(node: Manifest) -> Manifest:
 def _node_of(pod: Manifest) -> list[str]:
     node = pod["spec"].get("nodeName")
     return [node] if node else []
+
+
+def _files_of(pod: Manifest) -> list[str]:
+    """Whose contents are files of the pod, if its probes might ask for them."""
+    return volumes.sources(pod) if any(probes.defined(each) for each in pods.everyone(pod)) else []
+
+
+def _labelled(pod: Manifest) -> tuple[Any, Any]:
+    return pod["metadata"].get("labels"), pod["metadata"].get("annotations")
 
 
 def _name_of(obj: Manifest) -> list[str]:

@@ -5,20 +5,24 @@ then every `periodSeconds`. What it finds is what the program does at that insta
 container's port, exec runs a command among its files and processes.
 
 A real kubelet asks for ever. Here a probe that is content *sleeps* until its answer could be another one: programs say
-when they will answer differently (`Program.next_change`), and whoever writes a file into the container wakes its pod.
-So ten thousand healthy pods cost nothing. Failing probes, and all exec probes, are tried every period, as in real life.
+when they will answer differently (`Program.next_change`); whoever writes a file in the pod wakes it, and so do a
+changed ConfigMap or Secret among its volumes and the end of another of its containers. A command sleeps if it only
+looked at files (`Sessions.steady`). So ten thousand healthy pods cost nothing. Failing probes, commands that look at
+more, and files on disks that other pods share are tried every period, as in real life.
 
     state of a probe   {"next": when to try again, None: asleep; "good": the verdict, None: none yet;
                         "run": tries in a row that said otherwise; "session", "until": an exec that still runs}
 
 Mirrors:  kubernetes/pkg/kubelet/prober (worker.go, prober.go), pkg/probe/{http,tcp,exec,grpc}
-Left out: the phase of a worker's ticks, which begins with the pod; redirects to other hosts; `ProbeWarning`; a file
-          that comes into a running container by a ConfigMap does not wake a probe that sleeps.
+Left out: the phase of a worker's ticks, which begins with the pod; other hosts than the pod itself (refused); a pod
+          that is being deleted is asked nothing more (a real kubelet goes on with its readiness).
 Read next: containers.py, which kills what does not live.
 """
 
+import json
 import re
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import urljoin, urlsplit
 
 from cluster.engine.clock import SECOND, Clock
 from cluster.objects import Manifest, meta, pods
@@ -27,37 +31,68 @@ from cluster.runtime.containers import Record
 KINDS = ("startup", "liveness", "readiness")
 EARLIEST = SECOND
 CONTROL = re.compile(r"[\x00-\x1f]")
+LOCATION = re.compile(r"\r\nlocation: *([^\r\n]*)", re.IGNORECASE)
+MOVED = (301, 302, 303, 307, 308)
+MOST_MOVES = 10
+MOST_READ = 10 * 1024  # Characters of a body, and of what a command printed.
+SETTINGS = r"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x05\x00\x00@\x00"  # What HTTP/2 says first, as Go shows it.
 State = dict[str, Any]
 States = dict[str, dict[str, State]]  # By container and kind.
 
 
 class Outcome(NamedTuple):
-    """`well`: True, False, or None: it could not be tried at all. `changes`: when it might be another; None: never."""
+    """`well`: True, False, or None: it could not be tried at all. `warns`: it is well, but `text` is to be told.
+
+    `changes`: when it might be another; None: never by itself.
+    """
 
     well: bool | None
     text: str = ""
     changes: int | None = None
+    warns: bool = False
+
+
+class Ran(NamedTuple):
+    """What came of a command. `code`: None: it still runs. `steady`: only other files would make it end otherwise."""
+
+    session: str
+    code: int | None
+    printed: str
+    steady: bool = False
+
+
+class Port(Protocol):
+    """Somebody who listens at a port of a pod."""
+
+    @property
+    def speaks(self) -> str:
+        """http, https, grpc, redis; any: whatever it is asked."""
+
+    @property
+    def drifts(self) -> bool:
+        """Are its answers files that may change without this kubelet's knowledge?"""
+
+    def ask(self, request: str) -> str:
+        """What it answers."""
+
+    def health(self, service: str) -> str:
+        """SERVING, NOT_SERVING, or "": it knows no such service."""
 
 
 class Asked(Protocol):
     """Who can ask a container: the kubelet's streaming server."""
 
-    def ask_port(self, pod: Manifest, container: Manifest, record: Record, port: int, request: str) -> str | None:
-        """What the port answers to a request, or to an empty one that it listens; None: nobody does."""
+    def reach(self, pod: Manifest, record: Record, port: int) -> Port | None:
+        """Who listens at a port of the pod, in the container of `record` before others; None: nobody does."""
 
-    def next_change(self, record: Record) -> int | None:
-        """When its program will answer differently by itself; None: never."""
+    def next_change(self, pod: Manifest) -> int | None:
+        """When a program of the pod will answer differently by itself; None: never."""
 
-    def run_command(
-        self, record: Record, argv: list[str], identity: str, left_alone: bool = False
-    ) -> tuple[str, int | None, str]:
-        """Start a command: (session, exit code or None, what it printed). Errors: ValueError: it can't be started.
+    def run_command(self, record: Record, argv: list[str], identity: str, left_alone: bool = False) -> Ran:
+        """Start a command. Errors: ValueError: it can't be started. `left_alone`: nobody will ask for its end."""
 
-        `left_alone`: nobody will ask for its end.
-        """
-
-    def command_result(self, session: str) -> tuple[int | None, str]:
-        """(exit code or None, what it printed) of a command that was still running."""
+    def command_result(self, session: str) -> Ran:
+        """Of a command that was still running."""
 
     def end_command(self, session: str) -> None:
         """Kill it, if need be, and forget it."""
@@ -118,8 +153,8 @@ def is_awaited(found: States, due: int) -> bool:
     )
 
 
-def wake(found: States, pod: Manifest, records: dict[str, Record], now: int) -> None:
-    """Something may have changed in the pod: whoever sleeps looks at its next instant."""
+def wake(found: States, pod: Manifest, records: dict[str, Record], since: int) -> None:
+    """Something may have changed in the pod at `since`: whoever sleeps looks at the first instant from then on."""
     for container in pods.everyone(pod):
         name = container["name"]
         states, record = found.get(name), records.get(name)
@@ -127,7 +162,7 @@ def wake(found: States, pod: Manifest, records: dict[str, Record], now: int) -> 
             continue
         for kind, state in states.items():
             if state["next"] is None and kind != "startup":
-                state["next"] = _instant_after(container, kind, record["started"], now)
+                state["next"] = _instant_after(container, kind, record["started"], since - 1)
 
 
 def _first(container: Manifest, kind: str, started: int) -> int:
@@ -174,7 +209,7 @@ class Prober:
         """Count, and change the verdict once there were enough in a row."""
         probe, state, now = container[f"{kind}Probe"], states[kind], self.clock.now
         state["next"] = _instant_after(container, kind, record["started"], now)
-        if not outcome.well:
+        if not outcome.well or outcome.warns:
             tried.said.append((kind, outcome))
             if outcome.well is None:
                 return  # A try that failed itself says nothing about the container.
@@ -192,7 +227,7 @@ class Prober:
             if kind == "startup":
                 state["next"] = None
                 self._release(container, record, states)
-            elif "exec" not in probe:
+            elif not outcome.warns:
                 changes = outcome.changes
                 at = None if changes is None else max(changes, now + 1) - 1
                 state["next"] = None if at is None else _instant_after(container, kind, record["started"], at)
@@ -214,22 +249,24 @@ class Prober:
         probe = container[f"{kind}Probe"]
         if "exec" in probe:
             return self._command(record, probe, kind, state)
-        changes = self.asked.next_change(record)
-        address = record_address(pod)
-        for handler, ask in (("httpGet", self._http), ("tcpSocket", self._tcp), ("grpc", self._grpc)):
-            if handler in probe:
-                return ask(pod, container, record, probe, address)._replace(changes=changes)
-        return Outcome(True)
+        try:
+            if "httpGet" in probe:
+                return get(self.asked, pod, container, record, probe["httpGet"])
+            if "tcpSocket" in probe:
+                return connect(self.asked, pod, container, record, probe["tcpSocket"])
+            return self._grpc(pod, container, record, probe) if "grpc" in probe else Outcome(True)
+        except ValueError as error:
+            return Outcome(None, str(error))
 
     def _command(self, record: Record, probe: Manifest, kind: str, state: State) -> Outcome | None:
         argv, now = [str(word) for word in probe["exec"].get("command") or ()], self.clock.now
         limit = max(int(probe.get("timeoutSeconds") or 1), 1)
         if state.get("session"):
             session = state["session"]
-            code, printed = self.asked.command_result(session)
+            session, code, printed, steady = self.asked.command_result(session)
         else:
             try:
-                session, code, printed = self.asked.run_command(record, argv, f"{kind}-probe")
+                session, code, printed, steady = self.asked.run_command(record, argv, f"{kind}-probe")
             except ValueError as error:
                 return Outcome(None, str(error))
             state["until"] = now + limit * SECOND
@@ -240,64 +277,130 @@ class Prober:
         state.pop("until", None)
         self.asked.end_command(session)
         if code is None:
-            return Outcome(False, f'command timed out: "{" ".join(argv)}" timed out after {limit}s')
-        return Outcome(code == 0, printed)
+            shown = json.dumps(" ".join(argv), ensure_ascii=False)
+            return Outcome(False, f"command timed out: {shown} timed out after {limit}s")
+        return Outcome(code == 0, printed[:MOST_READ], changes=None if steady else now)
 
-    def _http(self, pod: Manifest, container: Manifest, record: Record, probe: Manifest, address: str) -> Outcome:
-        return get(self.asked, pod, container, record, probe["httpGet"])
-
-    def _tcp(self, pod: Manifest, container: Manifest, record: Record, probe: Manifest, address: str) -> Outcome:
-        port = port_number(container, probe["tcpSocket"].get("port"))
-        host = probe["tcpSocket"].get("host") or address
-        if self.asked.ask_port(pod, container, record, port, "") is None:
-            return Outcome(False, f"dial tcp {host}:{port}: connect: connection refused")
-        return Outcome(True)
-
-    def _grpc(self, pod: Manifest, container: Manifest, record: Record, probe: Manifest, address: str) -> Outcome:
-        port = port_number(container, probe["grpc"].get("port"))
-        if self.asked.ask_port(pod, container, record, port, "") is None:
+    def _grpc(self, pod: Manifest, container: Manifest, record: Record, probe: Manifest) -> Outcome:
+        port, service = port_number(container, probe["grpc"].get("port")), str(probe["grpc"].get("service") or "")
+        found = self.asked.reach(pod, record, port)
+        if found is None or found.speaks not in ("grpc", "any"):  # To others it is gibberish, until time is up.
             limit = max(int(probe.get("timeoutSeconds") or 1), 1)
-            where = f'timeout: failed to connect service "{address}:{port}" within {limit}s'
+            where = f'timeout: failed to connect service "{record_address(pod)}:{port}" within {limit}s'
             return Outcome(False, f"{where}: context deadline exceeded")
-        return Outcome(True)
+        health = found.health(service)
+        if not health:
+            error = "rpc error: code = NotFound desc = unknown service"
+            return Outcome(False, f"error: health rpc probe failed: {error}")
+        if health != "SERVING":
+            return Outcome(False, f'service unhealthy (responded with "{health}")')
+        return Outcome(True, changes=self.asked.next_change(pod))
+
+
+def connect(asked: Asked, pod: Manifest, container: Manifest, record: Record, action: Manifest) -> Outcome:
+    """A TCPSocketAction: does somebody accept the connection? Errors: ValueError: it has no such port."""
+    port, host = port_number(container, action.get("port")), action.get("host") or record_address(pod)
+    if not _is_own(pod, host) or asked.reach(pod, record, port) is None:
+        return Outcome(False, f"dial tcp {host}:{port}: connect: connection refused")
+    return Outcome(True, changes=asked.next_change(pod))
 
 
 def get(asked: Asked, pod: Manifest, container: Manifest, record: Record, action: Manifest) -> Outcome:
-    """An HTTPGetAction: is it answered with 200 to 399?"""
-    port, address = port_number(container, action.get("port")), record_address(pod)
-    host, path = action.get("host") or address, str(action.get("path") or "/")
+    """An HTTPGetAction: is it answered with 200 to 399? Errors: ValueError: it has no such port.
+
+    Redirects are followed on the same host; one that leads elsewhere is well, with a warning.
+    """
+    port, path = port_number(container, action.get("port")), str(action.get("path") or "/")
+    host = str(action.get("host") or record_address(pod))
     url = f"{str(action.get('scheme') or 'HTTP').lower()}://{host}:{port}{path if path[:1] == '/' else '/' + path}"
-    lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", "User-Agent: kube-probe/1.37", "Accept: */*"]
-    lines += [f"{one['name']}: {one['value']}" for one in action.get("httpHeaders") or ()]
-    lines += ["Connection: close", ""]
-    answer = None
-    if host in (address, "localhost", "127.0.0.1"):
-        request = "".join(f"{CONTROL.sub('', line)}\r\n" for line in lines)
-        answer = asked.ask_port(pod, container, record, port, request)
-    if answer is None:
-        return Outcome(False, f'Get "{url}": dial tcp {host}:{port}: connect: connection refused')
-    words = answer.split(" ", 2)
-    code = int(words[1]) if len(words) > 1 and words[1].isdecimal() else 0
-    if not answer.startswith("HTTP/"):
+    location = ""
+    for _ in range(MOST_MOVES):
+        code, location, said = _fetch(asked, pod, record, url, action.get("httpHeaders") or ())
+        if code == 0:
+            return Outcome(False, f'Get "{url}": {said}')
+        if not 200 <= code < 400:
+            return Outcome(False, f"HTTP probe failed with statuscode: {code}")
+        if code < 300:
+            found = asked.reach(pod, record, _parts(url)[2])
+            drifts = found is not None and found.drifts
+            return Outcome(True, changes=0 if drifts else asked.next_change(pod))
+        target = urljoin(url, location) if code in MOVED and location else ""
+        if not target or _parts(target)[1] != host:
+            return Outcome(True, f"Probe terminated redirects, Response body: {said}", warns=True)
+        url = target
+    return Outcome(False, f'Get "{location}": stopped after {MOST_MOVES} redirects')
+
+
+def _fetch(asked: Asked, pod: Manifest, record: Record, url: str, headers: Any) -> tuple[int, str, str]:
+    """(status, location, body) of an answer; 0: there is none, and why in place of the body."""
+    scheme, host, port, target = _parts(url)
+    found = asked.reach(pod, record, port) if _is_own(pod, host) else None
+    if found is None:
+        return 0, "", f"dial tcp {host}:{port}: connect: connection refused"
+    speaks = found.speaks
+    if scheme == "https" and speaks not in ("https", "any"):
+        plain = speaks == "http"
+        return 0, "", "http: server gave HTTP response to HTTPS client" if plain else (
+            "tls: first record does not look like a TLS handshake"
+        )
+    broken = "net/http: HTTP/1.x transport connection broken: malformed HTTP response"
+    if speaks == "grpc":
+        return 0, "", f'{broken} "{SETTINGS}"'
+    if scheme == "http" and speaks == "https":
+        return 400, "", "Client sent an HTTP request to an HTTPS server.\n"
+    lines = [f"GET {target} HTTP/1.1", f"Host: {host}:{port}", "User-Agent: kube-probe/1.37", "Accept: */*"]
+    lines += [f"{one['name']}: {one['value']}" for one in headers]
+    request = "".join(f"{CONTROL.sub('', line)}\r\n" for line in [*lines, "Connection: close", ""])
+    answer = found.ask(request)
+    head, _, body = answer.partition("\r\n\r\n")
+    words = head.split(" ", 2)
+    if not answer.startswith("HTTP/") or len(words) < 2 or not words[1].isdecimal():
         shown = answer[:20].encode("ascii", "backslashreplace").decode()
-        broken = f'net/http: HTTP/1.x transport connection broken: malformed HTTP response "{shown}"'
-        return Outcome(False, f'Get "{url}": {broken}')
-    return Outcome(True) if 200 <= code < 400 else Outcome(False, f"HTTP probe failed with statuscode: {code}")
+        return 0, "", f'{broken} "{shown}"'
+    moved = LOCATION.search(head)
+    return int(words[1]), moved[1] if moved else "", body[:MOST_READ]
+
+
+def _parts(url: str) -> tuple[str, str, int, str]:
+    """(scheme, host, port, path with query) of a URL; port 0: it has no valid one."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    except ValueError:
+        return "", "", 0, "/"
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return parts.scheme, parts.hostname or "", port, target
+
+
+def _is_own(pod: Manifest, host: str) -> bool:
+    """Does `host` lead a machine's connection to the pod? Its loopback is the machine's, unless it shares it."""
+    return host == record_address(pod) or (
+        bool(pod["spec"].get("hostNetwork")) and host in ("localhost", "127.0.0.1")
+    )
+
+
+def reason(outcome: Outcome) -> str:
+    """The reason of the event about it."""
+    return "ProbeWarning" if outcome.warns else "Unhealthy"
 
 
 def message(kind: str, outcome: Outcome) -> str:
-    """The text of the event Unhealthy."""
+    """The text of that event."""
+    if outcome.warns:
+        return f"{kind.capitalize()} probe warning: {outcome.text}"
     if outcome.well is None:
         return f"{kind.capitalize()} probe errored and resulted in unknown state: {outcome.text}"
     return f"{kind.capitalize()} probe failed: {outcome.text}"
 
 
 def port_number(container: Manifest, port: Any) -> int:
-    """A number, or the number of the container's port of that name; 0: it has none."""
+    """A number, or the number of the container's port of that name. Errors: ValueError, in Go's words."""
     if isinstance(port, int):
         return port
-    named = (one for one in container.get("ports") or () if one.get("name") == port)
-    return next((int(one["containerPort"]) for one in named), 0)
+    for one in container.get("ports") or ():
+        if one.get("name") == port:
+            return int(one["containerPort"])
+    raise ValueError(f"strconv.Atoi: parsing {json.dumps(str(port))}: invalid syntax")
 
 
 def record_address(pod: Manifest) -> str:

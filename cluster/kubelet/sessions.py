@@ -10,12 +10,14 @@ Read next: runtime/sessions.py.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cluster.engine.agenda import WorkQueue
 from cluster.engine.clock import MINUTE, Clock
 from cluster.engine.informer import Informers
 from cluster.kubelet import environment, probes, volumes
+from cluster.kubelet.probes import Ran
 from cluster.objects import Manifest, errors, meta, pods
 from cluster.runtime import kinds, noise
 from cluster.runtime.containers import Record, key_of
@@ -187,29 +189,47 @@ class StreamingServer:
             return
         self.go_on(key)
 
-    # --- what probes ask ------------------------------------------------------------------------------------
+    # --- what probes ask, and who comes from the network ---------------------------------------------------
 
     def ask_port(
-        self, pod: Manifest, container: Manifest, record: Record, port: int, request: str, client: str = ""
+        self, pod: Manifest, container: Manifest, record: Record, port: int, request: str, client: str
     ) -> str | None:
         """What a port of this container answers; an empty request only knocks. None: nobody listens.
 
-        `client`: whose address stands in its access log; the machine's own if empty.
+        `client`: whose address stands in its access log.
         """
         declared = [int(one["containerPort"]) for one in container.get("ports") or ()]
         server = self.sessions.server(record, declared, self._mounts(record))
         if not answers.is_listening(server, port):
             return None
-        return self.sessions.ask(record, server, port, request, client or self.host).data if request else ""
+        return self.sessions.ask(record, server, port, request, client).data if request else ""
 
-    def next_change(self, record: Record) -> int | None:
-        """When the container's program will answer differently by itself; None: never."""
-        return self.sessions.next_change(record)
+    def reach(self, pod: Manifest, record: Record, port: int) -> "Listening | None":
+        """Who listens at a port of the pod: containers share their addresses. `record`: whose is looked at first."""
+        first = next((each for each in pods.everyone(pod) if each["name"] == record["name"]), None)
+        others = [each for each in pods.everyone(pod) if each is not first]
+        for container in [first, *others] if first is not None else others:
+            own = record if container is first else self._latest(meta.uid(pod), container["name"])
+            if own is None or own["started"] is None or own["ended"] is not None:
+                continue
+            declared = [int(one["containerPort"]) for one in container.get("ports") or ()]
+            server = self.sessions.server(own, declared, self._mounts(own))
+            if answers.is_listening(server, port):
+                drifts = server.program == "nginx" and volumes.are_shared(pod)
+                return Listening(self, server, own, port, drifts)
+        return None
 
-    def run_command(
-        self, record: Record, argv: list[str], identity: str, left_alone: bool = False
-    ) -> tuple[str, int | None, str]:
-        """(session, exit code or None: it still runs, what it printed). Errors: ValueError, in containerd's words."""
+    def next_change(self, pod: Manifest) -> int | None:
+        """When a program of the pod will answer differently by itself; None: never."""
+        times = []
+        for container in pods.everyone(pod):
+            record = self._latest(meta.uid(pod), container["name"])
+            if record is not None and record["started"] is not None and record["ended"] is None:
+                times.append(self.sessions.next_change(record))
+        return min((at for at in times if at is not None), default=None)
+
+    def run_command(self, record: Record, argv: list[str], identity: str, left_alone: bool = False) -> Ran:
+        """Errors: ValueError, in containerd's words."""
         try:
             key = self.sessions.begin(
                 record, identity, [_bytes(word) for word in argv], False, False, self._mounts(record)
@@ -218,20 +238,23 @@ class StreamingServer:
             number = noise.hexadecimal(64, record["seed"], self.clock.now)
             text = f'rpc error: code = Unknown desc = failed to exec in container: failed to start exec "{number}": '
             raise ValueError(f"{text}{error}") from None
-        self.go_on(key)
-        code, printed = self.command_result(key)
+        self._run(key)
+        steady = self.sessions.steady
+        self._signal_others()
+        ran = self.command_result(key)
         if left_alone and key in self.sessions.cells:
-            if code is None:
+            if ran.code is None:
                 self.sessions.leave(key)
             else:
                 self.end_command(key)
-        return key, code, printed
+        pod = self._pod(record["uid"])
+        return ran._replace(steady=steady and pod is not None and not volumes.are_shared(pod))
 
-    def command_result(self, session: str) -> tuple[int | None, str]:
+    def command_result(self, session: str) -> Ran:
         cell = self.sessions.cells.get(session)
         if cell is None:  # The container died, and everything in it.
-            return 137, ""
-        return cell["code"], self.sessions.printed(session)
+            return Ran(session, 137, "")
+        return Ran(session, cell["code"], self.sessions.printed(session))
 
     def end_command(self, session: str) -> None:
         self.queue.cancel(TIMER + session)
@@ -249,6 +272,9 @@ class StreamingServer:
     def go_on(self, key: str) -> None:
         """Run a session, then whoever it sent signals to."""
         self._run(key)
+        self._signal_others()
+
+    def _signal_others(self) -> None:
         sessions = self.sessions
         for _ in range(16):
             if not sessions.to_signal:
@@ -307,6 +333,27 @@ class StreamingServer:
         sandbox = self.containers.get(record["uid"]) or {}
         addresses = {"podIP": sandbox.get("ip") or "", "hostIP": self.host}
         return volumes.mounts(pod, container, self.informers, self.node, addresses)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A program at a port of a pod: see probes.Port."""
+
+    streams: StreamingServer
+    server: Server
+    record: Record
+    port: int
+    drifts: bool
+
+    @property
+    def speaks(self) -> str:
+        return self.server.speaks(self.port)
+
+    def ask(self, request: str) -> str:
+        return self.streams.sessions.ask(self.record, self.server, self.port, request, self.streams.host).data
+
+    def health(self, service: str) -> str:
+        return self.server.health(service)
 
 
 def extra_of(pod: Manifest, container: Manifest) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from cluster.objects.storage import claim_of
 from cluster.runtime.live.files import Mount
 
 TOKEN = "token"
+ACCESS = "kube-api-access-"
 
 
 def mounts(
@@ -33,6 +34,27 @@ def mounts(
         if volume is not None:
             found.append(_mount(pod, container, volume, mount, informers, node, addresses))
     return found
+
+
+def are_shared(pod: Manifest) -> bool:
+    """Has it disks on which others may write, too?"""
+    volumes = pod["spec"].get("volumes") or ()
+    return any("hostPath" in volume or claim_of(pod, volume) is not None for volume in volumes)
+
+
+def sources(pod: Manifest) -> list[str]:
+    """The objects whose contents are files of the pod: <kind>/<namespace>/<name>; besides, its own metadata: Pod/…"""
+    found: dict[str, None] = {}
+    for volume in pod["spec"].get("volumes") or ():
+        if volume["name"].startswith(ACCESS):
+            continue  # Every pod has it, and what is in it stays.
+        for each in (volume, *((volume.get("projected") or {}).get("sources") or ())):
+            for field, kind in (("configMap", "ConfigMap"), ("secret", "Secret"), ("downwardAPI", "Pod")):
+                if field in each:
+                    named = each[field].get("name") or each[field].get("secretName")
+                    name = meta.name(pod) if kind == "Pod" else named
+                    found[f"{kind}/{meta.namespace(pod)}/{name or ''}"] = None
+    return list(found)
 
 
 def _mount(

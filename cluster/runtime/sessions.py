@@ -40,6 +40,11 @@ PRINTED = 64 * 1024  # Characters of a terminal's log that are kept.
 REQUESTS = 500  # Lines of an access log that are kept.
 CONNECTIONS = 64
 MAIN, MEMORY = "main", "memory"
+# Programs that will always say the same of the same files.
+STEADY = frozenset((
+    "sh", "cat", "test", "[", "echo", "printf", "true", "false", "ls", "grep", "egrep", "fgrep", "head", "wc", "cut",
+    "sort", "uniq", "tr", "sed", "basename", "dirname", "expr", "readlink",
+))  # fmt: skip
 KILLED = 128 + SIGKILL
 
 
@@ -74,6 +79,7 @@ class Sessions:
         self.containers, self.clock = runtime.containers, runtime.clock
         self.to_signal: list[tuple[str, int, int]] = []
         self.wrote = False  # Did the last run change files?
+        self.steady = False  # Was the last run a whole command that looked at nothing but files?
         runtime.on_end, runtime.on_removed = self.container_ended, self.forget
 
     # --- beginning and ending -------------------------------------------------------------------------------
@@ -222,6 +228,7 @@ class Sessions:
         shell = Kernel(state, container, PROGRAMS, room)
         if state.pop("interrupted", False):
             shell.interrupt()
+        whole, pids = cell["began"] == self.clock.now, len(self.to_signal)
         wake = shell.run()
         if unread and shell.throttled:
             wake = self.clock.now + SECOND
@@ -230,6 +237,8 @@ class Sessions:
             self.disks[disk] = container.files.disks[disk]
         self._print(key, cell, shell.output, record)
         code = shell.exit_code
+        still = not (self.wrote or container.files.asked_proc or len(self.to_signal) > pids)
+        self.steady = code is not None and whole and still and shell.ran <= STEADY
         if code is None:
             self.cells[key] = {**self.cells[key], "state": state}
         else:
@@ -394,6 +403,8 @@ class Sessions:
             declared=declared,
             ports=program.ports(),
             respond=partial(program.respond, self.clock.now),
+            speaks=program.speaks,
+            health=partial(program.health, self.clock.now),
             listens=running,
         )
 

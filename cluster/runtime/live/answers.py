@@ -29,7 +29,7 @@ TYPES = {
     "json": "application/json", "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg", "xml": "text/xml",
 }  # fmt: skip
 REASONS = {200: "OK", 301: "Moved Permanently", 400: "Bad Request", 404: "Not Found", 405: "Not Allowed"}
-REASONS[500] = "Internal Server Error"
+REASONS |= {302: "Found", 500: "Internal Server Error"}
 REASONS[401] = "Unauthorized"
 REASONS[413] = "Request Entity Too Large"
 
@@ -50,6 +50,8 @@ class Server:
     ports: tuple[int, ...] = ()  # Of the program itself.
     respond: Callable[[str, str], Response | None] = lambda method, target: None  # (method, target) to its own page.
     listens: bool = True
+    speaks: Callable[[int], str] = lambda port: "http"  # What a port of it understands …
+    health: Callable[[str], str] = lambda service: "SERVING"  # … and gRPC's health check of a service.
 
 
 class Answer(NamedTuple):
@@ -117,7 +119,9 @@ def _http(server: Server, port: int, given: str, client: str) -> Answer | None:
         made = _checks(server, words[0], words[1], close)
     page = None if made else server.respond(words[0], words[1])
     if page is not None:
-        text = _message(page.status, page.type, page.body, {}, {}, server.now, close, words[0])
+        # A location is on a line of its own: what it came from may not add lines.
+        moved = {"Location": "".join(one for one in page.location if one >= " ")} if page.location else {}
+        text = _message(page.status, page.type, page.body, moved, {}, server.now, close, words[0])
         made = Answer(text, 0, close)
     made = made or _generic(server, port, words[0], words[1], close)
     return made._replace(taken=taken)

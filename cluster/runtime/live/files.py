@@ -60,6 +60,7 @@ class Files:
         self.mounts = sorted(mounts, key=lambda mount: mount.path)
         self.proc: Mapping[str, Entry] = {}
         self.written: dict[str, None] = {}
+        self.asked_proc = False  # Has anybody looked at /proc, which is another one every time?
         self.work = 0  # What reading and writing cost, in steps of the kernel: one for WORK characters.
         self._images: dict[int, Mapping[str, Entry]] = {}
         for mount in self.mounts:
@@ -140,6 +141,7 @@ class Files:
         if mount is not None:
             return self._mounted(mount, path)
         if path == "/proc" or path.startswith("/proc/"):
+            self.asked_proc = True
             return self.proc.get(path)
         layer = self.disks.get(self.own) or {}
         if path in layer:

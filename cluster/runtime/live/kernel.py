@@ -99,6 +99,7 @@ class Kernel:
         self.output: list[tuple[int, str]] = []  # (1 or 2, text) written in this run.
         self.steps = self.said = 0
         self.throttled = False  # Did a process have to stop because it printed too much?
+        self.ran: set[str] = set()  # Programs that had a turn, and what else makes a run unlike the next.
 
     # --- running --------------------------------------------------------------------------------------------
 
@@ -135,6 +136,7 @@ class Kernel:
     def _run(self, proc: Proc) -> None:
         proc["wait"] = []
         self.steps += 1
+        self.ran.add(proc["program"])
         try:
             program = self.programs[proc["program"]]
             self.ended(proc, program(self, proc))

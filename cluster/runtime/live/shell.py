@@ -627,6 +627,7 @@ class Shell:
             place = int(name[:6])
             return local["positional"][place] if place < len(local["positional"]) else None
         if name == "RANDOM":
+            self.kernel.ran.add("$RANDOM")
             local["random"] = (local["random"] * 1_103_515_245 + 12_345) % (1 << 31)
             return str(local["random"] >> 16)
         found = local["variables"].get(name)

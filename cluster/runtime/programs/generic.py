@@ -6,6 +6,9 @@ from cluster.runtime.programs.program import MIB, MILLISECOND, Line, Program
 class Generic(Program):
     cpu, memory = 2, 24 * MIB
 
+    def speaks(self, port: int) -> str:
+        return "any"
+
     def at_start(self) -> list[Line]:
         image, argv = self.process.image, " ".join(self.process.argv)
         lines = [f'orrery: no program is known for the image "{image}"; a generic server stands in for it']

@@ -21,6 +21,9 @@ PORT = "10250"
 class MetricsServer(Program):
     cpu, cpu_per_request, memory, stop_time = 4, 0.4, 22 * MIB, 60 * MILLISECOND
 
+    def speaks(self, port: int) -> str:
+        return "https"
+
     def at_start(self) -> list[Line]:
         port = next((w.partition("=")[2] for w in self.process.argv if w.startswith("--secure-port=")), PORT)
         first = self.process.started + 300 * MILLISECOND

@@ -44,6 +44,7 @@ class Response(NamedTuple):
     status: int
     body: str
     type: str = "text/plain"
+    location: str = ""  # Of a redirect.
 
 
 class Usage(NamedTuple):
@@ -110,6 +111,14 @@ class Program:
     def respond(self, at: int, method: str, target: str) -> Response | None:
         """What it answers to a request at `at`; None: whoever plays its port knows better."""
         return None
+
+    def speaks(self, port: int) -> str:
+        """What a port understands: http, https, grpc, redis; any: whatever it is asked."""
+        return "http"
+
+    def health(self, at: int, service: str) -> str:
+        """The answer to gRPC's health check: SERVING, NOT_SERVING; "": it knows no such service."""
+        return "SERVING"
 
     def listens_at(self) -> int:
         """From when on its ports are open."""

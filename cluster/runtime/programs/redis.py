@@ -23,6 +23,9 @@ class Redis(Program):
     def ports(self) -> tuple[int, ...]:
         return (6379,)
 
+    def speaks(self, port: int) -> str:
+        return "redis"
+
     def at_start(self) -> list[Line]:
         first = self.process.started + 5 * MILLISECOND
         return [self._line(first + 2000 * n, mark, text) for n, (mark, text) in enumerate(STARTING)]

@@ -28,6 +28,12 @@ class Scripted(Program):
     def respond(self, at: int, method: str, target: str) -> Response | None:
         return self.inner.respond(at, method, target)
 
+    def speaks(self, port: int) -> str:
+        return self.inner.speaks(port)
+
+    def health(self, at: int, service: str) -> str:
+        return self.inner.health(at, service)
+
     def listens_at(self) -> int:
         return self.inner.listens_at()
 

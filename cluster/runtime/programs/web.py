@@ -7,16 +7,18 @@
     whoami                   Hostname, and the request                                     80
     echo-server, echoserver  Request served by web-1, and the request                      8080, or PORT
     hpa-example              OK!, at 200 millicores for each request a second              80
-    agnhost liveness         200 for ten seconds, then 500 for ever                        8080
+    agnhost liveness         /healthz: 200 for ten seconds, then 500; /started, /redirect?loc=   8080
+    agnhost grpc-health-checking   SERVING, until --delay-unhealthy-sec are over           5000 (gRPC), 8080
     agnhost netexec          /hostname, /echo?msg=, /healthz, /clientip                    8080, or --http-port=
     agnhost serve-hostname   its name                                                      9376
 
 A server is one entry of `SERVERS`, by the name that the catalogue (images.py) uses.
 
 Mirrors:  the images of the same names, as far as lessons look at them
-Left out: POST bodies, TLS, agnhost's other commands (they wait).
+Left out: POST bodies, TLS, agnhost's other commands (they wait), /make-serving and /make-not-serving.
 """
 
+import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -35,6 +37,8 @@ class Server(NamedTuple):
     says: str = ""
     cpu_per_request: float = 0.3  # Millicores for each request a second.
     changes: Callable[[Process, int], int | None] = lambda process, at: None
+    speaks: Callable[[Process, int], str] = lambda process, port: "http"
+    health: Callable[[Process, int, str], str] = lambda process, at, service: "SERVING"
 
 
 def _on(*ports: int) -> Callable[[Process], tuple[int, ...]]:
@@ -100,16 +104,19 @@ def _agnhost_ports(process: Process) -> tuple[int, ...]:
     command = _agnhost_command(process)
     if command == "netexec":
         return _port(_flag(process.argv, "http-port", "8080"), 8080)
+    if command == "grpc-health-checking":
+        return (_grpc_port(process), *_port(_flag(process.argv, "http-port", "8080"), 8080))
     return {"liveness": (8080,), "serve-hostname": (9376,)}.get(command, ())
+
+
+def _grpc_port(process: Process) -> int:
+    return _port(_flag(process.argv, "port", "5000"), 5000)[0]
 
 
 def _agnhost(process: Process, at: int, target: str) -> Response:
     command, asked = _agnhost_command(process), urlsplit(target)
     if command == "liveness":
-        age = at - process.started
-        if age < ILL_AFTER:
-            return Response(200, "ok")
-        return Response(500, f"error: {age / SECOND:.6f}")
+        return _liveness(at - process.started, asked.path, parse_qs(asked.query).get("loc", [""])[0])
     if command == "serve-hostname" or asked.path == "/hostname":
         return Response(200, process.hostname)
     if asked.path == "/echo":
@@ -117,9 +124,40 @@ def _agnhost(process: Process, at: int, target: str) -> Response:
     return Response(200, "" if asked.path == "/healthz" else f"NOW: {process.date(at).isoformat()}")
 
 
+def _liveness(age: int, path: str, location: str) -> Response:
+    """`age`: microseconds since its start; `location`: where /redirect leads."""
+    if path == "/started":
+        return Response(200, f"{age / SECOND:.6f}s")
+    if path == "/redirect":
+        return Response(302, f'<a href="{html.escape(location)}">Found</a>.\n\n', "text/html", location)
+    if path != "/healthz":
+        return Response(404, "404 page not found\n")
+    return Response(200, "ok") if age < ILL_AFTER else Response(500, f"error: {age / SECOND:.6f}")
+
+
+def _ill_from(process: Process) -> int | None:
+    """From when on agnhost is not well; None: it stays well."""
+    command = _agnhost_command(process)
+    if command == "liveness":
+        return process.started + ILL_AFTER
+    seconds = _flag(process.argv, "delay-unhealthy-sec", "-1") if command == "grpc-health-checking" else "-1"
+    return process.started + int(seconds[:9]) * SECOND if seconds.isdecimal() else None
+
+
 def _agnhost_changes(process: Process, at: int) -> int | None:
-    ill = process.started + ILL_AFTER
-    return ill if _agnhost_command(process) == "liveness" and at < ill else None
+    ill = _ill_from(process)
+    return ill if ill is not None and at < ill else None
+
+
+def _agnhost_speaks(process: Process, port: int) -> str:
+    return "grpc" if _agnhost_command(process) == "grpc-health-checking" and port == _grpc_port(process) else "http"
+
+
+def _agnhost_health(process: Process, at: int, service: str) -> str:
+    if service not in ("", _flag(process.argv, "service", "")):
+        return ""
+    ill = _ill_from(process)
+    return "SERVING" if ill is None or at < ill else "NOT_SERVING"
 
 
 SERVERS: Mapping[str, Server] = {
@@ -132,7 +170,9 @@ SERVERS: Mapping[str, Server] = {
     "whoami": Server(_on(80), _whoami, "{date} Starting up on port 80"),
     "echo": Server(lambda p: (number(p.env, "PORT", 8080),), _echo, "Echo server listening."),
     "hpa-example": Server(_on(80), _ok, "{date} AH00094: Command line: 'apache2 -D FOREGROUND'", cpu_per_request=200.0),
-    "agnhost": Server(_agnhost_ports, _agnhost, changes=_agnhost_changes),
+    "agnhost": Server(
+        _agnhost_ports, _agnhost, changes=_agnhost_changes, speaks=_agnhost_speaks, health=_agnhost_health
+    ),
 }  # fmt: skip
 
 
@@ -147,6 +187,12 @@ class Web(Program):
 
     def ports(self) -> tuple[int, ...]:
         return self._server.ports(self.process)
+
+    def speaks(self, port: int) -> str:
+        return self._server.speaks(self.process, port)
+
+    def health(self, at: int, service: str) -> str:
+        return self._server.health(self.process, at, service)
 
     def next_change(self, at: int) -> int | None:
         return self._server.changes(self.process, at)

@@ -1,6 +1,7 @@
 """A kubelet asks containers whether they are up, still work and may be sent requests, and acts on what they do."""
 
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -171,6 +172,121 @@ def test_deleting_the_page_makes_a_web_server_unready_and_writing_it_makes_it_re
     assert container(cluster, "web")["ready"] is True
 
 
+AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.40"
+
+
+def warnings(cluster: TestCluster, name: str) -> list[str]:
+    return [message for reason, message in said(cluster, name) if reason == "ProbeWarning"]
+
+
+def test_a_redirect_is_followed_on_the_same_host():
+    pod = a_probed_pod("web", "nginx:1.27", readinessProbe=http(80, "/docs", failureThreshold=1))
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(1)
+    pages = "/usr/share/nginx/html/docs"
+    cluster.act("exec", namespace="default", pod="web", command=["mkdir", pages])
+    cluster.run_for(10)
+    assert container(cluster, "web")["ready"] is False  # 301 to /docs/, and there is no page.
+    cluster.act("exec", namespace="default", pod="web", command=["touch", f"{pages}/index.html"])
+
+    cluster.run_for(10)
+
+    assert container(cluster, "web")["ready"] is True
+    assert warnings(cluster, "web") == []
+
+
+def test_a_redirect_to_another_host_is_well_with_a_warning():
+    probe = http(8080, "/redirect?loc=http%3A%2F%2F0.0.0.0%2F", periodSeconds=5)
+    pod = a_probed_pod("web", AGNHOST, args=["liveness"], readinessProbe=probe)
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(12)
+
+    told = 'Probe terminated redirects, Response body: <a href="http://0.0.0.0/">Found</a>.\n\n'
+    assert warnings(cluster, "web") == [f"Readiness probe warning: {told}"]
+    assert container(cluster, "web")["ready"] is True
+    event = next(event for event in cluster.events() if event["reason"] == "ProbeWarning")
+    assert event["count"] == 3  # Every period again.
+
+
+@pytest.mark.parametrize(("moves", "well"), [(9, True), (10, False)])
+def test_nine_redirects_are_followed_and_not_the_tenth(moves, well):
+    target = "/healthz"
+    for _ in range(moves):
+        target = f"/redirect?loc={quote(target, safe='')}"
+    pod = a_probed_pod("web", AGNHOST, args=["liveness"], readinessProbe=http(8080, target))
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(5)
+
+    assert container(cluster, "web")["ready"] is well
+    told = ['Readiness probe failed: Get "/healthz": stopped after 10 redirects']
+    assert unhealthy(cluster, "web") == ([] if well else told)
+
+
+@pytest.mark.parametrize(
+    ("image", "port", "scheme", "told"),
+    [
+        ("nginx:1.27", 80, "HTTPS", "http: server gave HTTP response to HTTPS client"),
+        ("redis:8", 6379, "HTTPS", "tls: first record does not look like a TLS handshake"),
+    ],
+)
+def test_a_server_without_tls_is_not_asked_by_https(image, port, scheme, told):
+    probe = {"httpGet": {"port": port, "scheme": scheme}}
+    pod = a_probed_pod("web", image, readinessProbe=probe)
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(5)
+
+    address = cluster.get("Pod", "web")["status"]["podIP"]
+    assert unhealthy(cluster, "web") == [f'Readiness probe failed: Get "https://{address}:{port}/": {told}']
+
+
+def test_a_port_s_name_that_there_is_not_says_nothing_about_the_container():
+    probe = {"httpGet": {"port": "metrics"}, "failureThreshold": 1}
+    pod = a_probed_pod("web", "nginx:1.27", livenessProbe=probe)
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(25)
+
+    errored = "Liveness probe errored and resulted in unknown state"
+    assert unhealthy(cluster, "web") == [f'{errored}: strconv.Atoi: parsing "metrics": invalid syntax']
+    assert container(cluster, "web")["restartCount"] == 0
+
+
+def test_containers_of_a_pod_share_its_ports():
+    pod = a_bound_pod("web")
+    probe = http(80, periodSeconds=5, failureThreshold=1)
+    asker = {"name": "asker", "image": "busybox:1.36", "command": ["sleep", "3600"], "readinessProbe": probe}
+    pod["spec"]["containers"].append(asker)
+    cluster = a_machine_room().with_objects(pod)
+    cluster.run_until(lambda c: container(c, "web", 1).get("ready") is True)
+
+    cluster.act("exec", namespace="default", pod="web", container="app", command=["kill", "1"])
+    cluster.run_for(60)
+
+    refused = [text for text in unhealthy(cluster, "web") if text.endswith("connect: connection refused")]
+    assert len(refused) <= 1  # nginx is back within seconds: at most one try falls into the gap.
+    assert container(cluster, "web", 1)["ready"] is True
+
+
+def grpc(port: int, **more: Any) -> Manifest:
+    return {"grpc": {"port": port, **more.pop("grpc", {})}, **more}
+
+
+def test_grpc_s_health_check_is_asked_of_who_speaks_it():
+    args = ["grpc-health-checking", "--delay-unhealthy-sec=20"]
+    probe = grpc(5000, periodSeconds=5, failureThreshold=1)
+    pods = [
+        a_probed_pod("healthy", AGNHOST, args=args, readinessProbe=probe),
+        a_probed_pod("etcd", "acme/etcd:3", ports=[{"containerPort": 2379}], readinessProbe=grpc(2379)),
+        a_probed_pod("other", AGNHOST, args=args, readinessProbe=grpc(5000, grpc={"service": "shop"})),
+        a_probed_pod("web", "nginx:1.27", readinessProbe=grpc(80)),
+    ]
+    cluster = running(a_machine_room().with_objects(*pods), "healthy").run_for(12)
+
+    ready = {name: container(cluster, name)["ready"] for name in ("healthy", "etcd", "other", "web")}
+    assert ready == {"healthy": True, "etcd": True, "other": False, "web": False}
+    unknown = "error: health rpc probe failed: rpc error: code = NotFound desc = unknown service"
+    assert unhealthy(cluster, "other") == [f"Readiness probe failed: {unknown}"]
+    assert "timeout: failed to connect service" in unhealthy(cluster, "web")[0]
+    cluster.run_for(15)
+    told = 'Readiness probe failed: service unhealthy (responded with "NOT_SERVING")'
+    assert unhealthy(cluster, "healthy") == [told]
+    assert container(cluster, "healthy")["ready"] is False
+
+
 # --- startup, thresholds ----------------------------------------------------------------------------------------
 
 
@@ -316,6 +432,51 @@ def test_a_healthy_pod_is_asked_once_and_then_left_alone():
     kept_alive = 600 // 10 + 600 // 300 + 2  # Its leases and reports.
     assert cluster.world.steps_by_component["kubelet/worker-1"] - steps <= kept_alive
     assert writes_of(cluster, "web") == ["create", "update", "update", "update"]
+
+
+@pytest.mark.parametrize(
+    "command", [["cat", "/etc/passwd"], ["sh", "-c", "test -f /etc/passwd && grep -q root /etc/passwd"]]
+)
+def test_a_command_that_only_looks_at_files_is_run_once_until_they_change(command):
+    probe = {"exec": {"command": command}, "periodSeconds": 5}
+    pod = a_probed_pod("app", "busybox:1.36", command=["sleep", "86400"], readinessProbe=probe, livenessProbe=probe)
+    cluster = running(a_machine_room().with_objects(pod), "app").run_for(10)
+    assert container(cluster, "app")["ready"] is True
+    steps = cluster.world.steps_by_component["kubelet/worker-1"]
+
+    cluster.run_for(600)
+    kept_alive = 600 // 10 + 600 // 300 + 2
+    assert cluster.world.steps_by_component["kubelet/worker-1"] - steps <= kept_alive
+
+    cluster.act("exec", namespace="default", pod="app", command=["rm", "/etc/passwd"])
+    assert len(unhealthy(cluster.run_for(6), "app")) == 2
+
+
+def test_a_command_that_asks_for_the_time_is_run_every_period():
+    text = 'test "$(date +%M)" -lt 10'
+    probe = {"exec": {"command": ["sh", "-c", text]}, "periodSeconds": 5, "failureThreshold": 1}
+    pod = a_probed_pod("app", "busybox:1.36", command=["sleep", "86400"], readinessProbe=probe)
+    cluster = running(a_machine_room().with_objects(pod), "app")
+    seen = {container(cluster.run_for(300), "app")["ready"] for _ in range(12)}
+
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize("kind", ["httpGet", "exec"])
+def test_a_changed_config_map_changes_what_a_probe_finds(kind):
+    page = "/usr/share/nginx/html"
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "pages", "namespace": "default"}}
+    handler = {"httpGet": {"port": 80, "path": "/ok"}, "exec": {"command": ["cat", f"{page}/ok"]}}
+    probe = {kind: handler[kind], "periodSeconds": 5, "failureThreshold": 1}
+    pod = a_probed_pod("web", "nginx:1.27", readinessProbe=probe, volumeMounts=[{"name": "pages", "mountPath": page}])
+    pod["spec"]["volumes"] = [{"name": "pages", "configMap": {"name": "pages"}}]
+    cluster = running(a_machine_room().with_objects({**config, "data": {"ok": "yes"}}, pod), "web").run_for(60)
+    assert container(cluster, "web")["ready"] is True
+
+    cluster.patch(config, {"data": {"ok": None, "other": "x"}})
+    assert container(cluster.run_for(6), "web")["ready"] is False
+    cluster.patch(config, {"data": {"ok": "again"}})
+    assert container(cluster.run_for(6), "web")["ready"] is True
 
 
 def test_a_kubelet_that_comes_back_probes_anew():

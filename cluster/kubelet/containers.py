@@ -7,6 +7,7 @@ A container's way, each arrow one timer:
     running   -> end          when its program will end, if it will
     ended     -> again        restartPolicy says so; the first time at once …
               -> show -> again  … later only after a back-off, which `kubectl get pods` shows
+    running   -> restart      a probe failed: when it will be gone; it is started again in the same breath
 
 Everything that is begun and not finished stands in the plan, which is saved with the turn: plain data.
 
@@ -34,6 +35,7 @@ NOTICED_AFTER = SECOND  # The kubelet relists its containers every second.
 GIVES_UP_AFTER = 2 * SECOND  # From ErrImagePull to ImagePullBackOff.
 LOOKS_AGAIN_AFTER = 10 * SECOND
 
+ENDS = ("end", "restart")
 Step = list[Any]  # [what, when, …]
 
 
@@ -119,6 +121,7 @@ class Containers:
         self.prober: Prober | None = None  # Set before the first pod comes.
         self.on_pulled: Callable[[], None] = lambda: None  # The list of images on the node has grown.
         self.on_started: Callable[[Record], None] = lambda record: None
+        self.on_stopping: Callable[[Record, int], None] = lambda record, after: None  # SIGTERM so long from now.
 
     def probe_with(self, asked: Asked) -> None:
         """Who asks containers from now on."""
@@ -175,8 +178,8 @@ class Containers:
             if end is None or record["ended"] is not None:
                 continue
             step = plan.steps.get(record["name"])
-            if step is None or step[0] != "end" or step[1] > end[0]:
-                plan.steps[record["name"]] = ["end", *end]
+            if step is None or step[0] not in ENDS or step[1] > end[0]:
+                plan.steps[record["name"]] = [step[0] if step is not None and step[0] in ENDS else "end", *end]
 
     def has_ended(self, pod: Manifest) -> bool:
         """Is the pod's sandbox gone, and with it the last container that might have run?"""
@@ -241,15 +244,17 @@ class Containers:
             self._pull_failed(pod, plan, container, step[2])
         elif what == "give-up":
             self._give_up(pod, plan, container, step[2], step[3])
-        elif what == "end":
+        elif what in ENDS:
             record = self.latest(meta.uid(pod))[name]
-            plan.changed = True
+            # Who kills a container to start it again reports when that is done.
+            quiet = what == "restart" and pod["spec"].get("restartPolicy", "Always") != "Never"
+            plan.changed = plan.changed or not quiet
             plan.ready.pop(name, None)
             plan.probes.pop(name, None)
             if plan.probes:  # Somebody may have asked one of its ports.
                 probes.wake(plan.probes, pod, self.latest(meta.uid(pod)), self.clock.now)
             self._after_end(
-                pod, plan, container, self.runtime.finish_container(record, Exit(step[1], *step[2:]))
+                pod, plan, container, self.runtime.finish_container(record, Exit(step[1], *step[2:])), at_once=quiet
             )
         elif what == "show":
             self._show_backoff(pod, plan, container, step[2], step[3])
@@ -369,7 +374,11 @@ class Containers:
             if not hooks.run(self.prober.asked, pod, container, record, "preStop"):
                 self._say(pod, container, "Warning", "FailedPreStopHook", "PreStopHook failed")
             record = self.latest(record["uid"])[record["name"]]  # The hook may have left something in it.
-        return self.runtime.stop_container(record, grace, min(hooks.pre_stop_time(container), grace))
+        hook = min(hooks.pre_stop_time(container), grace)
+        if not stopping and hook < grace:
+            self.on_stopping(record, hook)
+            record = self.latest(record["uid"])[record["name"]]
+        return self.runtime.stop_container(record, grace, hook)
 
     def _begin_probes(self, plan: Plan, container: Manifest, record: Record) -> None:
         if self.lab or self.prober is None:  # KWOK tries none; it only waits as long as they would wait.
@@ -408,7 +417,7 @@ class Containers:
         grace = int(seconds) * SECOND
         end = self._stop(pod, container, record, grace)
         del plan.probes[name]
-        plan.steps[name] = ["end", max(end.at, self.clock.now), *end[1:]]
+        plan.steps[name] = ["restart", max(end.at, self.clock.now), *end[1:]]
 
     def _expect_end(self, plan: Plan, record: Record) -> None:
         end = self.runtime.expected_end(record)
@@ -449,9 +458,10 @@ class Containers:
     # --- ending ---------------------------------------------------------------------------------------------
 
     def _after_end(
-        self, pod: Manifest, plan: Plan, container: Manifest, record: Record, waiting: list[str] | None = None
-    ) -> None:
-        """A container is dead: again, later again, or never."""
+        self, pod: Manifest, plan: Plan, container: Manifest, record: Record, waiting: list[str] | None = None,
+        at_once: bool = False,
+    ) -> None:  # fmt: skip
+        """A container is dead: again, later again, or never. `at_once`: nobody has to notice first."""
         name, now = container["name"], self.clock.now
         if not self._is_restarted(pod, container, record):
             if self._is_init(pod, container) and record["code"] != 0:
@@ -463,7 +473,7 @@ class Containers:
         delay = restarts.wait_before_restart(backoff, died)
         if delay == 0:
             plan.restarts[name] = restarts.doubled(backoff, died, now)
-            plan.steps[name] = ["again", now + NOTICED_AFTER]
+            plan.steps[name] = ["again", now + (0 if at_once else NOTICED_AFTER)]
         else:
             plan.restarts[name] = restarts.doubled(backoff, died, died + delay)
             plan.steps[name] = ["show", now + NOTICED_AFTER, max(died + delay, now + NOTICED_AFTER), delay]
@@ -503,6 +513,15 @@ class Containers:
             if name in plan.ends and plan.ends[name][0] <= end.at:
                 continue
             plan.ends[name] = [max(end.at, now), *end[1:]]
+
+    def hasten(self, plan: Plan, uid: str) -> bool:
+        """Has one that was stopped ended sooner than had to be expected: by its trap?"""
+        records, sooner = self.latest(uid), False
+        for name, end in plan.ends.items():
+            left = records[name].get("exit") if name in records and records[name]["ended"] is None else None
+            if left and left[0] < end[0]:
+                plan.ends[name], sooner = list(left), True
+        return sooner
 
     def finish_all(self, plan: Plan, uid: str) -> bool:
         """Those that were stopped have ended. Returns whether the pod ever had a container."""

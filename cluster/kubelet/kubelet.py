@@ -5,6 +5,7 @@
     node       the node's status: when something changed, else every 5 minutes
     <ns>/<name>/<uid>   a pod of this node: see pod_worker.py
     wake|<ns>/<name>/<uid>   a file was written in it: its probes may find something else
+    term|<container>    its preStop hook is over: SIGTERM, to a process 1 that lives
     exec|<session>      a process that somebody started by kubectl exec wants to go on: see sessions.py
 
 Renewals fall on whole seconds, a tenth of the nodes on each: so a thousand idle nodes cost ten turns in ten
@@ -25,7 +26,7 @@ from cluster.engine.recorder import Recorder
 from cluster.kubelet import node_status, probes, volumes
 from cluster.kubelet.containers import Plan
 from cluster.kubelet.pod_worker import PodWorker
-from cluster.kubelet.sessions import TIMER, WAKE, StreamingServer
+from cluster.kubelet.sessions import TERM, TIMER, WAKE, StreamingServer
 from cluster.objects import Manifest, conditions, meta, pods
 from cluster.objects.errors import ApiError, NotFound
 from cluster.objects.storage import node_of
@@ -59,6 +60,7 @@ class Kubelet(Component):
         self.pods.containers.on_pulled = self.image_pulled
         self.streams = StreamingServer(node, host, self.informers, self.clock, self.queue, sessions)
         self.pods.containers.on_started = self.streams.started
+        self.pods.containers.on_stopping = self.streams.terminate
         self.pods.containers.probe_with(self.streams)
         self.phase = self.dice.roll("phase", node) % (REPORT_EVERY // SECOND) * SECOND
 
@@ -134,6 +136,8 @@ class Kubelet(Component):
             self.renew_lease()
         elif key.startswith(TIMER):
             self.streams.process(key.removeprefix(TIMER))
+        elif key.startswith(TERM):
+            self.streams.told_to_end(key.removeprefix(TERM))
         elif key == "node":
             self.report_node()
         elif key == "register":
@@ -328,6 +332,7 @@ NOTES = {
     "give-up": "{pod} goes into ImagePullBackOff",
     "start": "{pod} starts a container",
     "end": "a container of {pod} ends",
+    "restart": "a container of {pod} is killed",
     "show": "{pod} goes into CrashLoopBackOff",
     "again": "{pod} is tried again",
 }

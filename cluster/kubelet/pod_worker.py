@@ -102,6 +102,8 @@ class PodWorker:
             plan.gone_at = self._end_of(plan)
             if plan.ends:
                 plan.gone_at += self.runtime.clean_up_time(uid)
+        elif self.containers.hasten(plan, uid):
+            plan.gone_at = self._end_of(plan) + self.runtime.clean_up_time(uid)
         if now < plan.gone_at:
             return
         ran = self.containers.finish_all(plan, uid)
@@ -115,6 +117,8 @@ class PodWorker:
         """Clean up after a pod whose object is gone."""
         if plan.gone_at is None:
             self.containers.stop_all(None, plan, FORCED_GRACE, uid)
+            plan.gone_at = self._end_of(plan)
+        elif self.containers.hasten(plan, uid):
             plan.gone_at = self._end_of(plan)
         if self.clock.now < plan.gone_at:
             return
@@ -161,6 +165,8 @@ class PodWorker:
             grace = int(pod["spec"].get("terminationGracePeriodSeconds", 30)) * SECOND
             plan.expires = None
             self.containers.stop_all(pod, plan, grace)
+            plan.gone_at = self._end_of(plan)
+        elif self.containers.hasten(plan, uid):
             plan.gone_at = self._end_of(plan)
         if now < plan.gone_at:
             return

@@ -23,9 +23,10 @@ from cluster.runtime import kinds, noise
 from cluster.runtime.containers import Record, key_of
 from cluster.runtime.live import answers
 from cluster.runtime.live.files import Mount
+from cluster.runtime.live.kernel import SIGTERM
 from cluster.runtime.sessions import MAIN, ExecError, Full, Sessions
 
-TIMER, WAKE = "exec|", "wake|"
+TIMER, WAKE, TERM = "exec|", "wake|", "term|"
 KEPT = 10 * MINUTE  # How long an ended session waits for a reader that does not come.
 Server = answers.Server
 
@@ -187,6 +188,24 @@ class StreamingServer:
             key = self.sessions.begin(record, MAIN, argv, bool(record.get("tty")), typed, self._mounts(record))
         except (ExecError, Full):
             return
+        self.go_on(key)
+
+    def terminate(self, record: Record, after: int) -> None:
+        """SIGTERM to a process 1 that lives, `after` microseconds from now: it may have a trap."""
+        if record["program"] != "terminal":
+            return
+        key = key_of(record["uid"], record["name"], record["attempt"])
+        if after:
+            self.queue.add_after(TERM + key, after)
+        else:
+            self.told_to_end(key)
+
+    def told_to_end(self, base: str) -> None:
+        record, key = self.containers.get(base), f"{base}/{MAIN}"
+        cell = self.sessions.cells.get(key)
+        if record is None or record["ended"] is not None or cell is None or cell["ended"] is not None:
+            return
+        self.sessions.signal(key, int(cell["state"]["root"]), SIGTERM, record, self._mounts(record))
         self.go_on(key)
 
     # --- what probes ask, and who comes from the network ---------------------------------------------------
@@ -361,6 +380,8 @@ def extra_of(pod: Manifest, container: Manifest) -> dict[str, Any]:
     found: dict[str, Any] = {name: True for name in ("stdin", "tty") if container.get(name)}
     if probes.has_command(container):
         found["live"] = True  # Its files have to be real: a command will look at them.
+    if any(mount["mountPath"] != volumes.TOKENS for mount in container.get("volumeMounts") or ()):
+        found["live"] = True  # It has come for the files of others, or they for its own.
     if (limit := environment.cpu_limit(container)) is not None:
         found["cpu"] = limit
     if (dns := environment.resolv_conf(pod)) is not None:

@@ -21,6 +21,7 @@ from cluster.runtime.live.files import Mount
 
 TOKEN = "token"
 ACCESS = "kube-api-access-"
+TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 def mounts(

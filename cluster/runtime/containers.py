@@ -9,9 +9,9 @@
     created started stopped ended             microseconds since t = 0; None: not yet; stopped: by SIGTERM
     code reason message                       how it ended
 
-Some have more: tty and stdin (as the pod asks, if it does); cpu, its limit in millicores; live, if commands will look
-at its files; hits, requests by time (see traffic.py); traffic, lines of an access log as [at, line]; of a process
-that can be typed into: printed, as [at, channel, text]; exit, how it will end or has ended, as [at, code, reason].
+Some have more: tty and stdin (as the pod asks, if it does); cpu, its limit in millicores; live, if others look at its
+files, or it at theirs; hits, requests by time (see traffic.py); traffic, lines of an access log as [at, line]; of a
+process that lives: printed, as [at, channel, text]; exit, how it has ended, as [at, code, reason, message].
 
 A sandbox record has id, uid, namespace, pod, node, ip, created, ended, containers (their keys, oldest first)
 and held (does it hold its address?). Keys: `<uid>/<name>/<attempt>`, and `<uid>` for the sandbox. Whoever has

@@ -32,6 +32,7 @@ CLEAN_UP_TIME = (30 * MILLISECOND, 90 * MILLISECOND)
 REGISTRY_TIME = (250 * MILLISECOND, 600 * MILLISECOND)  # Resolving a tag, whether or not anything is fetched.
 BANDWIDTH = (15, 40)  # Bytes per microsecond, that is megabytes a second, fetched and unpacked.
 NETWORKING = re.compile(r"\b(wget|curl|nslookup|dig|nc|ping|redis-cli|getent|telnet)\b")  # Not a function of time.
+WRITING = re.compile(r">\s*+(?![>&\s]|/dev/)|\b(touch|tee|mkdir|cp|mv|ln)\b")  # Files that others may look at.
 KILLED = 137  # 128 + SIGKILL
 CANNOT_START = 128
 
@@ -263,7 +264,8 @@ class Runtime:
             }
             self.containers[key] = {**record, **failed}
             raise
-        lives = record.get("stdin") or record.get("live") or NETWORKING.search(" ".join(record["argv"]))
+        text = " ".join(record["argv"])
+        lives = record.get("stdin") or record.get("live") or NETWORKING.search(text) or WRITING.search(text)
         if program == "busybox" and lives and not record["script"]:
             program = "terminal"
         self.containers[key] = record = {**record, "program": program, "started": self.clock.now}

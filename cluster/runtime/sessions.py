@@ -40,6 +40,7 @@ PRINTED = 64 * 1024  # Characters of a terminal's log that are kept.
 REQUESTS = 500  # Lines of an access log that are kept.
 CONNECTIONS = 64
 MAIN, MEMORY = "main", "memory"
+LAST_WORDS, MOST_WORDS = "/dev/termination-log", 4096
 # Programs that will always say the same of the same files.
 STEADY = frozenset((
     "sh", "cat", "test", "[", "echo", "printf", "true", "false", "ls", "grep", "egrep", "fgrep", "head", "wc", "cut",
@@ -257,7 +258,9 @@ class Sessions:
         cell = self.cells.get(key)
         if cell is None or cell["kind"] != "main" or cell["ended"] is None:
             return None
-        return Exit(cell["ended"], cell["code"], "Completed" if cell["code"] == 0 else "Error")
+        left = (self.disks.get(key.rpartition("/")[0]) or {}).get(LAST_WORDS)
+        message = left[3].rstrip("\n")[:MOST_WORDS].encode("latin-1").decode("utf-8", "replace") if left else ""
+        return Exit(cell["ended"], cell["code"], "Completed" if cell["code"] == 0 else "Error", message)
 
     def signal(self, key: str, pid: int, signal: int, record: Record, mounts: list[Mount]) -> None:
         """A signal that came from another session of the container."""

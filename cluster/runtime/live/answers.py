@@ -3,7 +3,7 @@
 A connection is a text of bytes that came and a function that says what goes back. Servers that know their protocol
 answer with their program's own words; a port that a pod declares and nobody knows gets a page that says what it is.
 
-    nginx    files of /usr/share/nginx/html on port 80, 404 pages, HEAD and keep-alive
+    nginx    files of /usr/share/nginx/html on port 80, 403 and 404 pages, HEAD and keep-alive
     metrics-server    ok to who asks how it is
     redis    PING, ECHO, SET, GET, DEL, INCR, KEYS, EXISTS, INFO, QUIT on 6379; its keys live as long as the container
     web servers of tutorials    what programs/web.py and programs/teaching.py say
@@ -29,7 +29,7 @@ TYPES = {
     "json": "application/json", "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg", "xml": "text/xml",
 }  # fmt: skip
 REASONS = {200: "OK", 301: "Moved Permanently", 400: "Bad Request", 404: "Not Found", 405: "Not Allowed"}
-REASONS |= {302: "Found", 500: "Internal Server Error"}
+REASONS |= {302: "Found", 403: "Forbidden", 500: "Internal Server Error"}
 REASONS[401] = "Unauthorized"
 REASONS[413] = "Request Entity Too Large"
 
@@ -131,15 +131,15 @@ def _nginx(server: Server, method: str, target: str, line: str, agent: str, clie
     path = normal("/" + _decoded(target.partition("?")[0]))
     if method not in ("GET", "HEAD"):
         return _page(server, client, line, agent, 405, close)
-    file = "/usr/share/nginx/html" + ("" if path == "/" else path)
+    file, missing = "/usr/share/nginx/html" + ("" if path == "/" else path), 404
     if server.is_directory(file):
         if not target.partition("?")[0].endswith("/"):
             return _page(server, client, line, agent, 301, close, {"Location": f"{target}/"})
-        file += "/index.html"
+        file, missing = file + "/index.html", 403  # It may not list the directory.
     try:
         content = server.read(file)
     except FileError:
-        return _page(server, client, line, agent, 404, close, method=method)
+        return _page(server, client, line, agent, missing, close, method=method)
     kind = TYPES.get(file.rpartition(".")[2], "application/octet-stream")
     extra = {"Last-Modified": http_date(server.started), "ETag": f'"{len(content):x}"', "Accept-Ranges": "bytes"}
     text = _message(200, kind, content, {"Server": f"nginx/{server.version}"}, extra, server.now, close, method)

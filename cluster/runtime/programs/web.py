@@ -24,7 +24,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from cluster.runtime.programs.crasher import number
-from cluster.runtime.programs.program import MIB, MILLISECOND, SECOND, Line, Process, Program, Response
+from cluster.runtime.programs.program import MIB, MILLISECOND, SECOND, Exit, Line, Process, Program, Response, ended
 
 ILL_AFTER = 10 * SECOND  # agnhost liveness.
 
@@ -39,6 +39,7 @@ class Server(NamedTuple):
     changes: Callable[[Process, int], int | None] = lambda process, at: None
     speaks: Callable[[Process, int], str] = lambda process, port: "http"
     health: Callable[[Process, int, str], str] = lambda process, at, service: "SERVING"
+    code: Callable[[Process], int] = lambda process: 0  # What it ends with at SIGTERM.
 
 
 def _on(*ports: int) -> Callable[[Process], tuple[int, ...]]:
@@ -171,7 +172,8 @@ SERVERS: Mapping[str, Server] = {
     "echo": Server(lambda p: (number(p.env, "PORT", 8080),), _echo, "Echo server listening."),
     "hpa-example": Server(_on(80), _ok, "{date} AH00094: Command line: 'apache2 -D FOREGROUND'", cpu_per_request=200.0),
     "agnhost": Server(
-        _agnhost_ports, _agnhost, changes=_agnhost_changes, speaks=_agnhost_speaks, health=_agnhost_health
+        _agnhost_ports, _agnhost, changes=_agnhost_changes, speaks=_agnhost_speaks, health=_agnhost_health,
+        code=lambda process: 2 if _agnhost_command(process) == "liveness" else 0,  # Go's way without a handler.
     ),
 }  # fmt: skip
 
@@ -187,6 +189,10 @@ class Web(Program):
 
     def ports(self) -> tuple[int, ...]:
         return self._server.ports(self.process)
+
+    def after_sigterm(self, at: int) -> Exit | None:
+        code, usual = self._server.code(self.process), super().after_sigterm(at)
+        return ended(at + MILLISECOND, code) if code else usual
 
     def speaks(self, port: int) -> str:
         return self._server.speaks(self.process, port)

@@ -58,7 +58,7 @@ def test_the_tutorial_s_liveness_command_fails_after_half_a_minute_and_the_conta
 
     cluster.run_for(28)
     assert unhealthy(cluster, "liveness") == []
-    cluster.run_for(16)
+    cluster.run_for(14)
     told = "Liveness probe failed: cat: can't open '/tmp/healthy': No such file or directory\n"
     assert unhealthy(cluster, "liveness") == [told]
     assert said(cluster, "liveness")[-1] == ("Killing", "Container app failed liveness probe, will be restarted")
@@ -97,6 +97,83 @@ def test_a_command_that_there_is_not_says_nothing_about_the_container():
     assert 'exec: "/bin/health": stat /bin/health: no such file or directory' in told
 
 
+# --- the files that commands look at -----------------------------------------------------------------------------
+
+
+HTML = {"name": "html", "emptyDir": {}}
+WAIT = {"sleep": {"seconds": 5}}
+TRAP = "trap 'exit 0' TERM; touch /tmp/x; while true; do sleep 1; done"
+
+
+def test_files_that_process_1_wrote_are_there_for_who_looks_into_its_container():
+    script = "echo hello > /tmp/greeting; touch /tmp/healthy; sleep 20; rm /tmp/healthy; sleep 600"
+    pod = a_probed_pod("plain", "busybox:1.36", command=["sh", "-c", script])
+    cluster = running(a_machine_room().with_objects(pod), "plain").run_for(2)
+
+    assert read(cluster, "plain", "/tmp/greeting") == "hello\n"
+    assert found(cluster, "plain", "ls /tmp") == "greeting\nhealthy\n"
+    cluster.run_for(20)
+    assert found(cluster, "plain", "ls /tmp") == "greeting\n"
+
+
+def test_a_web_server_is_ready_when_its_neighbour_has_written_the_page():
+    pod = a_probed_pod(
+        "pair", "nginx:1.27", readinessProbe=http(80, periodSeconds=2),
+        volumeMounts=[{"name": "html", "mountPath": "/usr/share/nginx/html"}],
+    )  # fmt: skip
+    writer = {
+        "name": "writer", "image": "busybox:1.36", "volumeMounts": [{"name": "html", "mountPath": "/html"}],
+        "command": ["sh", "-c", "sleep 20; while true; do date > /html/index.html; sleep 5; done"],
+    }  # fmt: skip
+    pod["spec"] |= {"volumes": [HTML], "containers": [*pod["spec"]["containers"], writer]}
+    cluster = running(a_machine_room().with_objects(pod), "pair").run_for(15)
+    assert unhealthy(cluster, "pair") == ["Readiness probe failed: HTTP probe failed with statuscode: 403"]
+    assert container(cluster, "pair")["ready"] is False
+
+    assert container(cluster.run_for(15), "pair")["ready"] is True
+
+
+def test_an_init_container_leaves_files_for_the_others():
+    pod = a_probed_pod(
+        "web", "nginx:1.27", readinessProbe=http(80, failureThreshold=1),
+        volumeMounts=[{"name": "html", "mountPath": "/usr/share/nginx/html"}],
+    )  # fmt: skip
+    init = {
+        "name": "fetch", "image": "busybox:1.36", "volumeMounts": [{"name": "html", "mountPath": "/work"}],
+        "command": ["sh", "-c", "echo '<h1>hi</h1>' > /work/index.html"],
+    }  # fmt: skip
+    pod["spec"] |= {"volumes": [HTML], "initContainers": [init]}
+    cluster = running(a_machine_room().with_objects(pod), "web").run_for(3)
+
+    assert container(cluster, "web", field="initContainerStatuses")["state"]["terminated"]["reason"] == "Completed"
+    assert container(cluster, "web")["ready"] is True
+
+
+def test_a_script_that_writes_files_still_has_its_trap_and_its_last_words():
+    script = "trap 'echo bye > /dev/termination-log; exit 7' TERM; touch /tmp/x; while true; do sleep 1; done"
+    pod = a_probed_pod("app", "busybox:1.36", command=["sh", "-c", script], grace=60)
+    pod["metadata"]["finalizers"] = ["example.com/stay"]  # To see its last state.
+    cluster = running(a_machine_room().with_objects(pod), "app").run_for(3)
+
+    cluster.delete(pod)
+    cluster.run_for(4)
+
+    state = container(cluster, "app")["state"]["terminated"]
+    assert (state["exitCode"], state["message"]) == (7, "bye")
+
+
+def test_a_script_s_trap_is_sprung_after_the_pre_stop_hook():
+    pod = a_probed_pod(
+        "app", "busybox:1.36", command=["sh", "-c", TRAP], grace=60,
+        lifecycle={"preStop": {"sleep": {"seconds": 10}}},
+    )  # fmt: skip
+    cluster = running(a_machine_room().with_objects(pod), "app").run_for(3)
+    cluster.delete(pod)
+
+    assert phase(cluster.run_for(9), "app") == "Running"
+    assert phase(cluster.run_for(4), "app") == "gone"
+
+
 # --- httpGet, tcpSocket, grpc -----------------------------------------------------------------------------------
 
 
@@ -108,6 +185,22 @@ def test_the_tutorial_s_http_server_is_restarted_when_it_answers_500():
 
     assert unhealthy(cluster, "liveness") == ["Liveness probe failed: HTTP probe failed with statuscode: 500"]
     assert container(cluster, "liveness")["restartCount"] == 1
+    assert container(cluster, "liveness")["lastState"]["terminated"]["exitCode"] == 2
+
+
+def test_a_container_that_its_kubelet_kills_is_reported_again_when_it_runs_again():
+    image = "registry.k8s.io/e2e-test-images/agnhost:2.40"
+    probe = http(8080, "/healthz", periodSeconds=3, failureThreshold=1)
+    cluster = a_machine_room().with_objects(a_probed_pod("liveness", image, args=["liveness"], livenessProbe=probe))
+    running(cluster, "liveness")
+    seen: set[str] = set()
+
+    def restarted(now: TestCluster) -> bool:
+        seen.update(container(now, "liveness")["state"])
+        return bool(container(now, "liveness")["restartCount"])
+
+    cluster.run_until(restarted)
+    assert seen == {"running"}
 
 
 @pytest.mark.parametrize(
@@ -498,8 +591,13 @@ def test_a_life_with_probes_is_lived_again_byte_for_byte():
         a_probed_pod("live", "busybox:1.36", command=["sh", "-c", HEALTHY], livenessProbe={**CAT, "periodSeconds": 5}),
         a_probed_pod("flaky", "orrery/flaky", readinessProbe=http(periodSeconds=2)),
         a_probed_pod("slow", "orrery/slow-starter", startupProbe=http(), livenessProbe=http()),
+        a_probed_pod("still", "busybox:1.36", command=["sleep", "9999"], readinessProbe={"exec": {"command": ["ls"]}}),
+        a_probed_pod("agnhost", AGNHOST, args=["grpc-health-checking"], readinessProbe=grpc(5000)),
+        a_probed_pod("trap", "busybox:1.36", command=["sh", "-c", TRAP], lifecycle={"preStop": WAIT}),
     ]
-    cluster = a_machine_room().with_objects(*pods).run_for(150)
+    cluster = a_machine_room().with_objects(*pods).run_for(100)
+    cluster.delete(pods[-1])
+    cluster.run_for(50)
 
     again = replay(orjson.loads(orjson.dumps(cluster.world.export())), slice_steps=7)
 
@@ -520,7 +618,12 @@ def a_command(text: str) -> Manifest:
 
 def read(cluster: TestCluster, pod: str, path: str) -> str:
     """A file of a container, by `cat`."""
-    session = cluster.act("exec", namespace="default", pod=pod, command=["cat", path])["session"]
+    return found(cluster, pod, f"cat {path}")
+
+
+def found(cluster: TestCluster, pod: str, command: str) -> str:
+    """What a command prints in a pod's container."""
+    session = cluster.act("exec", namespace="default", pod=pod, command=command.split())["session"]
     chunks = cluster.world.cells["sessions"].prefixed(session + "/out/")
     return "".join(part[1] for _, chunk in chunks for part in chunk["parts"])
 

@@ -4,6 +4,7 @@ Each room mirrors a real component. Imports only go down; rooms of one floor nev
 
     floor 6   gateway         the HTTP door of kube-apiserver: reads committed rows, hands writes to the inbox
     floor 5   tasks, inbox    Celery drives worlds; the inbox is how the outside gets in, exactly once
+              gathering       what scrapers and log agents carry away, between two turns
     floor 4   world           the only place that knows every room: builds, connects, steps, commits
               network         a packet's whole way: name, rules, route, policy, port
     floor 3   apiserver       kube-apiserver: authenticate, authorise, admit, validate, store

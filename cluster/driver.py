@@ -25,6 +25,7 @@ from redis import RedisError
 from cluster import inbox, lifecycle
 from cluster.apiserver import commits
 from cluster.engine.clock import SECOND, Pace, monotonic
+from cluster.gathering import Gathering
 from cluster.inbox import Answer, bus
 from cluster.models import Cluster, DeadInput, Input
 from cluster.world import World
@@ -59,6 +60,7 @@ class Resident:
     def __init__(self, name: str, worker: str, interrupted: Callable[[], bool]) -> None:
         self.name, self.worker, self._interrupted = name, worker, interrupted
         self.world: World | None = None
+        self._gathering: Gathering | None = None
         self.trouble = ""
         self.followed = False
         self.knocked = True  # Something may wait in the inbox.
@@ -98,13 +100,14 @@ class Resident:
             self.world.commit()
         else:
             self.world = World.load(commits.row_of(row), row.pk, epoch)
+        self._gathering = Gathering(row.pk, epoch)
         if row.stopped:
             self.world.switches["stopped"] = ""
         self._anchor()
         self.recover()
 
     def discard(self) -> None:
-        self.world, self._goal, self._goal_set = None, None, []
+        self.world, self._gathering, self._goal, self._goal_set = None, None, None, []
 
     def _anchor(self) -> None:
         """Start counting from here: whatever time was missed is not caught up."""
@@ -170,6 +173,8 @@ class Resident:
             else:
                 self._advance(budget, role)
             self._failures, self.trouble = 0, ""
+            if self.world is not None and self._gathering is not None:
+                self._gathering.look(self.world.site)
         except commits.Fenced as error:
             log.info("%s: %s", self.name, error)
             self.discard()

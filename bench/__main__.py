@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import api, click, death, growth, idle, latency, rollout, scheduler, start
+from bench import api, click, death, growth, idle, latency, live, rollout, scheduler, start
 
 BENCHES = {
     "start": start.main,
@@ -14,6 +14,7 @@ BENCHES = {
     "scheduler": scheduler.main,
     "death": death.main,
     "growth": growth.main,
+    "live": live.main,
 }
 
 

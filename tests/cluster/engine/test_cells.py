@@ -1,4 +1,12 @@
+from unittest.mock import patch
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.engine import cells as cells_module
 from cluster.engine.cells import Cells
+
+KEYS = ("a", "a/1", "a/2", "a0", "ab", "b", "b/out/1", "b/out/2")
 
 
 def test_a_turn_saves_only_what_it_touched():
@@ -25,3 +33,19 @@ def test_a_section_sees_only_its_own_cells():
 
     assert dict(section.items()) == {"1": "a", "2": "c"}
     assert "x|2" in cells
+
+
+moves = st.lists(st.tuples(st.sampled_from(["set", "drop", "look"]), st.sampled_from(KEYS)), max_size=60)
+
+
+@given(moves, st.integers(0, 3))
+def test_cells_are_found_by_prefix_whatever_came_and_went_since_the_last_look(moves, most):
+    cells = Cells({"a/1": 0, "b": 0})
+    with patch.object(cells_module, "MOST_MOVES", most):
+        for what, key in moves:
+            if what == "set":
+                cells[key] = 1
+            elif what == "drop":
+                cells.pop(key)
+            else:
+                assert [name for name, _ in cells.prefixed(key)] == sorted(k for k in cells.data if k.startswith(key))

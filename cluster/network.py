@@ -24,13 +24,13 @@ from cluster import backends
 from cluster.addons.dns import zone
 from cluster.addons.network import policy
 from cluster.addons.network.policy import EGRESS, INGRESS, End
-from cluster.kubelet import committed
-from cluster.kubelet.environment import CLUSTER_DNS
+from cluster.kubelet import committed, environment
 from cluster.kubelet.kubelet import Kubelet
 from cluster.kubelet.node_status import address_of
 from cluster.kubeproxy import rules, views
 from cluster.kubeproxy.rules import Table
-from cluster.objects import Manifest, errors, meta, pods
+from cluster.objects import Manifest, errors, meta, pods, resolvconf
+from cluster.objects.resolvconf import CLUSTER_DNS, ResolvConf
 
 if TYPE_CHECKING:
     from cluster.world import World
@@ -323,7 +323,7 @@ def ask_dns(site: Site, name: str, type_: str) -> zone.Reply | None:
 
 
 def resolved(
-    site: Site, source: Source, host: str, config: "ResolvConf", roll: Callable[[int, str], int]
+    site: Site, source: Source, host: str, config: ResolvConf, roll: Callable[[int, str], int]
 ) -> tuple[str | None, list[Hop]]:
     """The address of a name as a pod's resolver finds it, and the hops of finding it."""
     hops: list[Hop] = []
@@ -345,21 +345,6 @@ def resolved(
     return None, hops
 
 
-class ResolvConf(NamedTuple):
-    """/etc/resolv.conf."""
-
-    servers: tuple[str, ...]
-    search: tuple[str, ...]
-    ndots: int = 1
-
-    def candidates(self, host: str) -> list[str]:
-        """What is asked for, in order: names with few dots are first looked for below the search domains."""
-        if host.endswith("."):
-            return [host]
-        longer = [f"{host}.{domain}." for domain in self.search]
-        return [*longer, f"{host}."] if host.count(".") < self.ndots else [f"{host}.", *longer]
-
-
 class XRay(NamedTuple):
     """A connection, looked through: every hop, and how it ends."""
 
@@ -374,23 +359,15 @@ def x_ray(site: Site, pod: Manifest, host: str, port: int, protocol: str = "TCP"
         return 0
 
     source, address, hops = source_of(pod), host, list[Hop]()
-    if not _is_address(host):
-        namespace = meta.namespace(pod)
-        search = (f"{namespace}.svc.{zone.DOMAIN}", f"svc.{zone.DOMAIN}", zone.DOMAIN)
-        config = ResolvConf((CLUSTER_DNS,), search, 5)
+    if not resolvconf.is_address(host):
+        own = environment.resolv_conf(pod)
+        config = resolvconf.usual(meta.namespace(pod)) if own is None else resolvconf.parsed(own)
         found, hops = resolved(site, source, host, config, first)
         if found is None:
             return XRay(SILENT if hops and hops[-1].code == "dns-silent" else UNREACHABLE, hops)
         address = found
     way = trace(site, source, address, port, protocol, first)
     return XRay(way.fate, [*hops, *way.hops])
-
-
-def _is_address(text: str) -> bool:
-    try:
-        return bool(ip_address(text))
-    except ValueError:
-        return False
 
 
 # --- in the world -----------------------------------------------------------------------------------------------
@@ -467,8 +444,15 @@ class Network:
                 kubelet.queue.add("node")
         if program != KUBE_PROXY:
             return
-        left = {} if runs else {"frozen": rules.frozen(self.site.table())}
+        looked_after = runs or self._runs(node, KUBE_PROXY)  # An update may start the next one before the last ends.
+        left = {} if looked_after else {"frozen": rules.frozen(self.site.table())}
         self._world.cells["machines"][node] = {**machine, "proxy": left}
+
+    def _runs(self, node: str, program: str) -> bool:
+        """Does any container of a node run `program`?"""
+        there = self._world.informers.by_index("Pod", "node", node)
+        records = (record for pod in there for record in self.site.records(meta.uid(pod)))
+        return any(r["program"] == program and r["started"] is not None and r["ended"] is None for r in records)
 
 
 def _api_server(data: str) -> str:

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta, quantity
+from cluster.objects.resolvconf import CLUSTER_DNS, search_domains, written
 from cluster.objects.storage import claim_of, driver_of, is_attached, needs_attaching, volume_of
 
-DOMAIN, CLUSTER_DNS, MACHINE_DNS = "cluster.local", "10.96.0.10", "10.0.0.1"
+MACHINE_DNS = "10.0.0.1"
 REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z0-9_.-]+)\)")
 
 
@@ -97,15 +98,12 @@ def resolv_conf(pod: Manifest) -> str | None:
     servers, search, options = list(said.get("nameservers") or ()), list(said.get("searches") or ()), {}
     if policy in ("ClusterFirst", "ClusterFirstWithHostNet"):
         servers = [CLUSTER_DNS, *servers]
-        search = [f"{namespace}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN, *search]
+        search = [*search_domains(namespace), *search]
         options["ndots"] = "5"
     elif policy == "Default":
         servers = [MACHINE_DNS, *servers]
     options |= {one["name"]: str(one.get("value") or "") for one in said.get("options") or ()}
-    lines = [f"search {' '.join(dict.fromkeys(search))}"] if search else []
-    lines += [f"nameserver {server}" for server in dict.fromkeys(servers)]
-    shown = " ".join(f"{name}:{value}" if value else name for name, value in options.items())
-    return "\n".join([*lines, *([f"options {shown}"] if shown else []), ""])
+    return written(servers, search, [f"{name}:{value}" if value else name for name, value in options.items()])
 
 
 def _value(

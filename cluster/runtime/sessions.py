@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import orjson
 
 from cluster.engine.cells import Cells
+from cluster.objects import resolvconf
 from cluster.runtime import images, traffic
 from cluster.runtime.containers import Record, key_of, process_of, program_of
 from cluster.runtime.cri import Runtime
@@ -510,8 +511,7 @@ def _etc(record: Record, address: str) -> dict[str, Entry]:
         f"{address}\t{pod}\n"
     )
     hosts += "".join("\t".join(words) + "\n" for words in record.get("hosts", ()))
-    domains = f"{namespace}.svc.cluster.local svc.cluster.local cluster.local"
-    resolv = record.get("dns") or f"search {domains}\nnameserver 10.96.0.10\noptions ndots:5\n"
+    resolv = record.get("dns") or resolvconf.usually_written(namespace)
     files = {"/etc/hostname": pod + "\n", "/etc/hosts": hosts, "/etc/resolv.conf": resolv}
     return {path: Entry(FILE, 0o644, record["created"], content) for path, content in files.items()}
 

@@ -3,6 +3,7 @@
 import pytest
 
 from cluster.addons.dns import zone
+from cluster.network import CONNECTED, SILENT, UNREACHABLE, x_ray
 from cluster.objects import Manifest
 from tests.builders import a_pod
 from tests.cluster.network.conftest import SYSTEM, TOOLS, Lab, a_service
@@ -101,6 +102,9 @@ def test_a_pod_s_dns_policy_and_config_say_whom_it_asks(lab: Lab):
     assert lab.run("getent", "hosts", "web.default", pod="own")[1].split()[0] == lab.address("web")
     assert lab.run("getent", "hosts", "web", pod="own")[0] == 2
     assert lab.run("getent", "hosts", "web", pod="host", seconds=12)[0] == 2
+    assert x_ray(lab.cluster.world.site, lab.pod("own"), "web.default", 80).fate == CONNECTED
+    assert x_ray(lab.cluster.world.site, lab.pod("own"), "web", 80).fate == UNREACHABLE
+    assert x_ray(lab.cluster.world.site, lab.pod("host"), "web", 80).fate == SILENT
     assert lab.run("getent", "hosts", "shop.example", pod="alias")[1].split() == ["10.1.2.3", "shop.example"]
 
 

@@ -185,3 +185,16 @@ def test_a_life_with_traffic_is_lived_again_byte_for_byte(lab: Lab):
 
     assert again.dump() == lab.cluster.world.dump()
     assert lab.cluster.world.fork().dump() == lab.cluster.world.dump()
+
+
+def test_rules_stay_fresh_while_any_of_two_proxies_of_a_node_runs(lab: Lab):
+    """As in an update that starts the next pod before the last one ends."""
+    image = lab.cluster.get("DaemonSet", "kube-proxy", SYSTEM)["spec"]["template"]["spec"]["containers"][0]["image"]
+    lab.cluster.create(a_pod("second", image, nodeName="worker-1", hostNetwork=True))
+    lab.cluster.run_for(10)
+    assert lab.pod("second")["status"]["phase"] == "Running"
+
+    lab.cluster.delete(lab.pod("second"))
+    lab.cluster.run_for(40)
+
+    assert "frozen" not in lab.cluster.world.cells["machines"]["worker-1"]["proxy"]

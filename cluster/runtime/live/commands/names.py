@@ -4,6 +4,7 @@ Mirrors:  busybox nslookup, dig and host of bind 9.20, getent of glibc
 Left out: dig +trace, zone transfers; busybox's habit of telling of every name that it did not find.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cluster.runtime.live.commands import resolver
@@ -18,7 +19,7 @@ class Asked(NamedTuple):
     extra: list[tuple[str, str, str]]
 
 
-def _ask_all(call: Call, servers: list[str], names: list[str], type_: str) -> tuple[str, Asked]:
+def _ask_all(call: Call, servers: Sequence[str], names: list[str], type_: str) -> tuple[str, Asked]:
     """(server, answer): the first name that exists, from the first server that answers."""
     for server in servers:
         last = Asked("", [], [])
@@ -50,7 +51,7 @@ def nslookup(call: Call) -> int:
     if not words:
         raise UsageError("no name")
     conf, host = resolver.config(call), words[0]
-    servers = conf.servers
+    servers: Sequence[str] = conf.servers
     if len(words) > 1:
         servers = [found.address] if (found := resolver.resolve(call, words[1])).address else []
     if resolver.is_address(host):
@@ -137,7 +138,7 @@ def host(call: Call) -> int:
     conf, name = resolver.config(call), words[0]
     reverse = resolver.is_address(name)
     names = [_reversed(name)] if reverse else conf.candidates(name)
-    servers = [resolver.resolve(call, words[1]).address] if len(words) > 1 else conf.servers
+    servers: Sequence[str] = [resolver.resolve(call, words[1]).address] if len(words) > 1 else conf.servers
     _, answer = _ask_all(call, servers, names, "PTR" if reverse else "A")
     if not answer.code:
         call.sleep(resolver.PATIENCE * 2)

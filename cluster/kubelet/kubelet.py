@@ -237,9 +237,9 @@ class Kubelet(Component):
         elif before and not after:
             self._tell(node, "NodeNotReady", f"Node {self.node} status is now: NodeNotReady")
         self.queue.cancel("node")
-        worse = self.runtime.is_down and self.runtime.down_for < node_status.PLEG_AFTER
-        patience = node_status.PLEG_AFTER - self.runtime.down_for if worse else self._until(REPORT_EVERY)
-        self.queue.add_after("node", patience)
+        down_for = self.runtime.down_for if self.runtime.is_down else node_status.PLEG_AFTER
+        marks = [mark - down_for for mark in (node_status.DOWN_AFTER, node_status.PLEG_AFTER) if down_for < mark]
+        self.queue.add_after("node", min(marks, default=self._until(REPORT_EVERY)))
 
     def image_pulled(self) -> None:
         """The list of images is part of the node's status."""

@@ -57,6 +57,16 @@ def test_containers_outlive_their_runtime_but_nothing_new_starts():
     assert (phase(cluster, "old"), phase(cluster, "new")) == ("Running", "Pending")
 
 
+def test_a_report_soon_after_the_stop_does_not_hide_that_the_runtime_is_down():
+    cluster = a_machine_room()
+
+    cluster.act("node-add", name="late")
+    cluster.act("runtime", node="late", op="stop")  # Its pod address range comes in a moment: news to report.
+    cluster.run_for(60)
+
+    assert condition(cluster.get("Node", "late"), "Ready")["message"] == "container runtime is down"
+
+
 def test_after_three_minutes_the_pod_lifecycle_events_are_missed_too():
     cluster = a_machine_room()
 

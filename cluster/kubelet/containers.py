@@ -362,7 +362,7 @@ class Containers:
             return True
         self._say(pod, container, "Warning", "FailedPostStartHook", "PostStartHook failed")
         self._say(pod, container, "Normal", "Killing", "FailedPostStartHook")
-        grace = int(pod["spec"].get("terminationGracePeriodSeconds", 30)) * SECOND
+        grace = grace_of(pod)
         end = self._stop(pod, container, self.latest(meta.uid(pod))[container["name"]], grace)
         plan.steps[container["name"]] = ["end", max(end.at, self.clock.now), *end[1:]]
         return False
@@ -412,9 +412,7 @@ class Containers:
             told = f"Init container {name} failed {kind} probe"  # A sidecar: it is always restarted.
         self._say(pod, container, "Normal", "Killing", told)
         seconds = container[f"{kind}Probe"].get("terminationGracePeriodSeconds")
-        if seconds is None:
-            seconds = pod["spec"].get("terminationGracePeriodSeconds", 30)
-        grace = int(seconds) * SECOND
+        grace = grace_of(pod) if seconds is None else int(seconds) * SECOND
         end = self._stop(pod, container, record, grace)
         del plan.probes[name]
         plan.steps[name] = ["restart", max(end.at, self.clock.now), *end[1:]]
@@ -448,7 +446,7 @@ class Containers:
             self.runtime.update_container_resources(record, wanted["memory"], wanted["cpu"])
             if any(rules.get(name) == "RestartContainer" for name in changed):
                 self._say(pod, container, "Normal", "Killing", f"Container {container['name']} resize requires restart")
-                grace = int(pod["spec"].get("terminationGracePeriodSeconds", 30)) * SECOND
+                grace = grace_of(pod)
                 end = self._stop(pod, container, self.latest(meta.uid(pod))[container["name"]], grace)
                 plan.probes.pop(container["name"], None)
                 plan.steps[container["name"]] = ["end", max(end.at, self.clock.now), *end[1:]]
@@ -573,3 +571,8 @@ def pulled_message(reference: str, pulled: list[int] | None) -> str:
         f'Successfully pulled image "{reference}" in {restarts.go_milliseconds(alone)} '
         f"({restarts.go_milliseconds(together)} including waiting). Image size: {size} bytes."
     )
+
+
+def grace_of(pod: Manifest) -> int:
+    """Microseconds between SIGTERM and SIGKILL, as the pod asks."""
+    return int(pod["spec"].get("terminationGracePeriodSeconds", 30)) * SECOND

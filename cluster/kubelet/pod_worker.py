@@ -21,7 +21,7 @@ from cluster.engine.clock import SECOND, Clock
 from cluster.engine.informer import Informers
 from cluster.engine.recorder import Recorder
 from cluster.kubelet import admission, environment, pod_status, probes, scripts
-from cluster.kubelet.containers import Containers, Plan
+from cluster.kubelet.containers import Containers, Plan, grace_of
 from cluster.kubelet.node_status import NO_NETWORK
 from cluster.objects import Manifest, conditions, meta, times
 from cluster.runtime.containers import Record
@@ -162,7 +162,7 @@ class PodWorker:
         """End a pod that nobody deletes; it has failed when its last container has ended."""
         uid, now = meta.uid(pod), self.clock.now
         if plan.gone_at is None:
-            grace = int(pod["spec"].get("terminationGracePeriodSeconds", 30)) * SECOND
+            grace = grace_of(pod)
             plan.expires = None
             self.containers.stop_all(pod, plan, grace)
             plan.gone_at = self._end_of(plan)

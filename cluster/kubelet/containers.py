@@ -392,7 +392,7 @@ class Containers:
         if self.prober is None:
             return
         records = self.latest(meta.uid(pod))
-        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]):
+        for container in pods.everyone(pod):
             states, record = plan.probes.get(container["name"]), records.get(container["name"])
             if not states or record is None or record["ended"] is not None:
                 continue

@@ -362,10 +362,14 @@ class Containers:
             return True
         self._say(pod, container, "Warning", "FailedPostStartHook", "PostStartHook failed")
         self._say(pod, container, "Normal", "Killing", "FailedPostStartHook")
-        grace = grace_of(pod)
-        end = self._stop(pod, container, self.latest(meta.uid(pod))[container["name"]], grace)
-        plan.steps[container["name"]] = ["end", max(end.at, self.clock.now), *end[1:]]
+        latest = self.latest(meta.uid(pod))[container["name"]]
+        self._kill(pod, plan, container, latest, grace_of(pod), "end")
         return False
+
+    def _kill(self, pod: Manifest, plan: Plan, container: Manifest, record: Record, grace: int, step: str) -> None:
+        """Stop one container of a pod that stays; `step`: what follows its end ("end" or "restart")."""
+        end = self._stop(pod, container, record, grace)
+        plan.steps[container["name"]] = [step, max(end.at, self.clock.now), *end[1:]]
 
     def _stop(self, pod: Manifest | None, container: Manifest | None, record: Record, grace: int) -> Exit:
         """preStop, SIGTERM, and SIGKILL after `grace` microseconds: how it will end."""
@@ -413,9 +417,8 @@ class Containers:
         self._say(pod, container, "Normal", "Killing", told)
         seconds = container[f"{kind}Probe"].get("terminationGracePeriodSeconds")
         grace = grace_of(pod) if seconds is None else int(seconds) * SECOND
-        end = self._stop(pod, container, record, grace)
+        self._kill(pod, plan, container, record, grace, "restart")
         del plan.probes[name]
-        plan.steps[name] = ["restart", max(end.at, self.clock.now), *end[1:]]
 
     def _expect_end(self, plan: Plan, record: Record) -> None:
         end = self.runtime.expected_end(record)
@@ -446,10 +449,9 @@ class Containers:
             self.runtime.update_container_resources(record, wanted["memory"], wanted["cpu"])
             if any(rules.get(name) == "RestartContainer" for name in changed):
                 self._say(pod, container, "Normal", "Killing", f"Container {container['name']} resize requires restart")
-                grace = grace_of(pod)
-                end = self._stop(pod, container, self.latest(meta.uid(pod))[container["name"]], grace)
+                latest = self.latest(meta.uid(pod))[container["name"]]
+                self._kill(pod, plan, container, latest, grace_of(pod), "end")
                 plan.probes.pop(container["name"], None)
-                plan.steps[container["name"]] = ["end", max(end.at, self.clock.now), *end[1:]]
             elif "memory" in changed:
                 self._expect_end(plan, self.latest(meta.uid(pod))[container["name"]])
 
@@ -499,9 +501,7 @@ class Containers:
         """SIGTERM to all; `plan.ends` says how they will end. `pod` None: its object is gone."""
         now = self.clock.now
         plan.steps, plan.waiting, plan.retry_at = {}, {}, None
-        specs = (
-            {container["name"]: container for container in pods.everyone(pod)} if pod else {}
-        )
+        specs = {container["name"]: container for container in pods.everyone(pod)} if pod else {}
         for name, record in self.latest(uid or meta.uid(pod or {})).items():
             if record["ended"] is not None or record["started"] is None:
                 continue
@@ -556,8 +556,7 @@ def _is_sidecar(container: Manifest) -> bool:
 def _readiness_delay(container: Manifest) -> int:
     """In a laboratory probes succeed at their first try, which is not before their initial delay."""
     delays = [
-        (container.get(probe) or {}).get("initialDelaySeconds") or 0
-        for probe in ("startupProbe", "readinessProbe")
+        (container.get(probe) or {}).get("initialDelaySeconds") or 0 for probe in ("startupProbe", "readinessProbe")
     ]
     return int(sum(delays)) * SECOND
 

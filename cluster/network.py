@@ -152,9 +152,7 @@ def source_of(pod: Manifest) -> Source:
     return Source(meta.key(pod), str(status.get("podIP") or ""), str(pod["spec"].get("nodeName") or ""), pod)
 
 
-def trace(
-    site: Site, source: Source, address: str, port: int, protocol: str, roll: Callable[[int, str], int]
-) -> Trace:
+def trace(site: Site, source: Source, address: str, port: int, protocol: str, roll: Callable[[int, str], int]) -> Trace:
     """Follow a packet from `source` to `address`. `roll(sides, about)`: which endpoint is taken."""
     way = Trace(address, port, protocol, source.address, node=source.node)
     for _ in range(MOST_HOPS):
@@ -412,7 +410,7 @@ class Network:
         spec = next((each for each in pods.everyone(way.pod) if each["name"] == way.record["name"]), None)
         if spec is None:
             return REFUSED, ""
-        answer = kubelet.streams.ask_port(way.pod, spec, way.record, way.port, data, way.client)
+        answer = kubelet.streams.ask_port(spec, way.record, way.port, data, way.client)
         return CONNECTED, answer or ""
 
     def query(self, record: Record, pid: int, server: str, name: str, type_: str) -> Answered | None:

@@ -171,11 +171,16 @@ class StreamingServer:
             record = self._latest(meta.uid(pod), container["name"])
             if record is None or record["started"] is None or record["ended"] is not None:
                 continue
-            declared = [int(one["containerPort"]) for one in container.get("ports") or ()]
-            server = self.sessions.server(record, declared, self._mounts(record))
-            if answers.is_listening(server, port):
+            server = self._listening(container, record, port)
+            if server is not None:
                 return server, record
         return None
+
+    def _listening(self, container: Manifest, record: Record, port: int) -> Server | None:
+        """What serves this port of one running container."""
+        declared = [int(one["containerPort"]) for one in container.get("ports") or ()]
+        server = self.sessions.server(record, declared, self._mounts(record))
+        return server if answers.is_listening(server, port) else None
 
     # --- running --------------------------------------------------------------------------------------------
 
@@ -210,16 +215,13 @@ class StreamingServer:
 
     # --- what probes ask, and who comes from the network ---------------------------------------------------
 
-    def ask_port(
-        self, pod: Manifest, container: Manifest, record: Record, port: int, request: str, client: str
-    ) -> str | None:
+    def ask_port(self, container: Manifest, record: Record, port: int, request: str, client: str) -> str | None:
         """What a port of this container answers; an empty request only knocks. None: nobody listens.
 
         `client`: whose address stands in its access log.
         """
-        declared = [int(one["containerPort"]) for one in container.get("ports") or ()]
-        server = self.sessions.server(record, declared, self._mounts(record))
-        if not answers.is_listening(server, port):
+        server = self._listening(container, record, port)
+        if server is None:
             return None
         return self.sessions.ask(record, server, port, request, client).data if request else ""
 
@@ -231,9 +233,8 @@ class StreamingServer:
             own = record if container is first else self._latest(meta.uid(pod), container["name"])
             if own is None or own["started"] is None or own["ended"] is not None:
                 continue
-            declared = [int(one["containerPort"]) for one in container.get("ports") or ()]
-            server = self.sessions.server(own, declared, self._mounts(own))
-            if answers.is_listening(server, port):
+            server = self._listening(container, own, port)
+            if server is not None:
                 drifts = server.program == "nginx" and volumes.are_shared(pod)
                 return Listening(self, server, own, port, drifts)
         return None

@@ -56,9 +56,10 @@ def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -
     _check_zone(str(zone))
     if zone and not world.cloud.on:  # No cloud to say where it is: its kubelet was started with the label.
         machine["labels"] = {**(machine.get("labels") or {}), nodes.ZONE: str(zone)}
-    if machine.get("runtime", kinds.USUAL) not in kinds.KINDS:
+    runtime = machine.get("runtime", kinds.USUAL)
+    if not isinstance(runtime, str) or runtime not in kinds.KINDS:
         known = ", ".join(kinds.KINDS)
-        raise errors.BadRequest(f"runtime of node {name}: {machine['runtime']!r}; it must be one of: {known}")
+        raise errors.BadRequest(f"runtime of node {name}: {runtime!r}; it must be one of: {known}")
     for resource in ("cpu", "memory"):
         try:
             quantity.canonical(str(machine[resource]))

@@ -28,11 +28,12 @@ def test_a_pod_s_status_tells_which_runtime_its_machine_has(runtime):
     assert any(words in message for _, message in said(cluster, "bad"))
 
 
-def test_a_runtime_that_nobody_makes_is_refused():
+@pytest.mark.parametrize("runtime", ["podman", ["containerd"], {"name": "docker"}])
+def test_a_runtime_that_nobody_makes_is_refused(runtime):
     cluster = a_machine_room()
 
     with pytest.raises(Refused, match="it must be one of: containerd, cri-o, docker, rkt"):
-        cluster.act("node-add", name="odd", runtime="podman")
+        cluster.act("node-add", name="odd", runtime=runtime)
 
     assert cluster.get("Node", "odd") is None
 

@@ -4,9 +4,8 @@ A connection is a text of bytes that came and a function that says what goes bac
 answer with their program's own words; a port that a pod declares and nobody knows gets a page that says what it is.
 
     nginx    files of /usr/share/nginx/html on port 80, 403 and 404 pages, HEAD and keep-alive
-    metrics-server    ok to who asks how it is
     redis    PING, ECHO, SET, GET, DEL, INCR, KEYS, EXISTS, INFO, QUIT on 6379; its keys live as long as the container
-    web servers of tutorials    what programs/web.py and programs/teaching.py say
+    web servers of tutorials, add-ons    what their programs say (`respond` in programs/)
     others   a page of the generic server on every declared port
 
 Mirrors:  nginx 1.29 as the official image configures it; redis-server 8
@@ -21,17 +20,17 @@ from typing import Any, NamedTuple
 from cluster.runtime.live.files import FileError, normal
 from cluster.runtime.programs.program import Response
 
-DECLARED = ("generic", "metrics-server")  # Listen where their pod says so.
+DECLARED = ("generic",)  # Listen where their pod says so.
 MAX_HEAD = 32 * 1024
 MAX_BODY = 1024 * 1024
 TYPES = {
     "html": "text/html", "htm": "text/html", "css": "text/css", "js": "application/javascript", "txt": "text/plain",
     "json": "application/json", "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg", "xml": "text/xml",
 }  # fmt: skip
-REASONS = {200: "OK", 301: "Moved Permanently", 400: "Bad Request", 404: "Not Found", 405: "Not Allowed"}
-REASONS |= {302: "Found", 403: "Forbidden", 500: "Internal Server Error"}
-REASONS[401] = "Unauthorized"
-REASONS[413] = "Request Entity Too Large"
+REASONS = {
+    200: "OK", 301: "Moved Permanently", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
+    404: "Not Found", 405: "Not Allowed", 413: "Request Entity Too Large", 500: "Internal Server Error",
+}  # fmt: skip
 
 
 @dataclass
@@ -115,8 +114,6 @@ def _http(server: Server, port: int, given: str, client: str) -> Answer | None:
         return _page(server, client, lines[0], agent, 400, close=True)._replace(taken=taken)
     close = headers.get("connection", "").lower() == "close" or words[2] == "HTTP/1.0"
     made = _nginx(server, words[0], words[1], lines[0], agent, client, close) if server.program == "nginx" else None
-    if server.program == "metrics-server":
-        made = _checks(server, words[0], words[1], close)
     page = None if made else server.respond(words[0], words[1])
     if page is not None:
         # A location is on a line of its own: what it came from may not add lines.
@@ -168,13 +165,6 @@ def _generic(server: Server, port: int, method: str, target: str, close: bool) -
         f" server stands in for it.\nIt was asked: {method} {target}\n"
     )
     return Answer(_message(200, "text/plain", body, {"Server": "orrery"}, {}, server.now, close, method), 0, close)
-
-
-def _checks(server: Server, method: str, target: str, close: bool) -> Answer:
-    """What an API server's health endpoints say; everything else wants a certificate."""
-    well = target.partition("?")[0] in ("/livez", "/readyz", "/healthz")
-    body = "ok" if well else "Unauthorized"
-    return Answer(_message(200 if well else 401, "text/plain", body, {}, {}, server.now, close, method), 0, close)
 
 
 def _message(

@@ -1,9 +1,13 @@
-"""CoreDNS, kube-proxy and flannel: what they print. What they do is addons/dns's and kubeproxy's business.
+"""CoreDNS, kube-proxy and flannel: what they print and how they say that they are well.
 
-Mirrors:  coredns 1.12, kube-proxy 1.37 (their lines at the start and at SIGTERM)
+What they do is addons/dns's and kubeproxy's business.
+
+Mirrors:  coredns 1.12, kube-proxy 1.37 (their lines at the start and at SIGTERM, their health pages)
+Left out: which port has which page (each port of a program has all of them); metrics other than build information;
+          nodes that kube-proxy's /healthz reports as being deleted.
 """
 
-from cluster.runtime.programs.program import MIB, MILLISECOND, Line, Program
+from cluster.runtime.programs.program import MIB, MILLISECOND, Line, Program, Response
 
 COREDNS = (
     ".:53",
@@ -20,6 +24,19 @@ PROXY = (
     ("shared_informer.go:357", '"Caches are synced" controller="service config"'),
     ("shared_informer.go:357", '"Caches are synced" controller="endpoint slice config"'),
 )
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
+COREDNS_METRICS = (
+    "# HELP coredns_build_info A metric with a constant '1' value labeled by version, revision, and goversion from"
+    " which CoreDNS was built.\n# TYPE coredns_build_info gauge\n"
+    'coredns_build_info{goversion="go1.24.5",revision="",version="1.12.3"} 1\n'
+)
+PROXY_METRICS = (
+    "# HELP kubernetes_build_info [BETA] A metric with a constant '1' value labeled by major, minor, git version, git"
+    " commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on"
+    " which it is running.\n# TYPE kubernetes_build_info gauge\n"
+    'kubernetes_build_info{compiler="gc",git_tree_state="clean",major="1",minor="37",platform="linux/amd64"} 1\n'
+)
+NOT_FOUND = Response(404, "404 page not found\n", "text/plain; charset=utf-8")  # As Go's net/http says it.
 
 
 class CoreDNS(Program):
@@ -27,6 +44,13 @@ class CoreDNS(Program):
 
     def ports(self) -> tuple[int, ...]:
         return (53, 8080, 8181, 9153)
+
+    def respond(self, at: int, method: str, target: str) -> Response:
+        """The pages of the plugins health, ready and prometheus."""
+        path = target.partition("?")[0]
+        if path in ("/health", "/ready"):
+            return Response(200, "OK", "text/plain; charset=utf-8")
+        return Response(200, COREDNS_METRICS, METRICS) if path == "/metrics" else NOT_FOUND
 
     def at_start(self) -> list[Line]:
         return [self.printed((40 + n) * MILLISECOND, text) for n, text in enumerate(COREDNS)]
@@ -42,6 +66,15 @@ class KubeProxy(Program):
 
     def ports(self) -> tuple[int, ...]:
         return (10249, 10256)
+
+    def respond(self, at: int, method: str, target: str) -> Response:
+        """/healthz and /livez with the moment of the last sync that counts, and /metrics."""
+        path = target.partition("?")[0]
+        if path in ("/healthz", "/livez"):
+            now = f"{self.process.date(at):%Y-%m-%d %H:%M:%S.%f} +0000 UTC"
+            body = f'{{"lastUpdated": "{now}","currentTime": "{now}", "nodeEligible": true}}'
+            return Response(200, body, "application/json")
+        return Response(200, PROXY_METRICS, METRICS) if path == "/metrics" else NOT_FOUND
 
     def at_start(self) -> list[Line]:
         first = self.process.started + 60 * MILLISECOND

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from cluster.runtime.live import answers
 from cluster.runtime.live.files import FileError
+from cluster.runtime.programs import PROGRAMS
+from cluster.runtime.programs.program import Process
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 FILES = {"/usr/share/nginx/html/index.html": "<h1>hi</h1>", "/usr/share/nginx/html/a.css": "x{}"}
@@ -95,3 +97,35 @@ def test_any_bytes_get_an_answer_or_patience(program: str, data: bytes):
     answer = ask(program, 80, text)
 
     assert 0 <= answer.taken <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "status", "body"),
+    [
+        ("metrics-server", "/livez", 200, "ok"),
+        ("metrics-server", "/readyz?verbose", 200, "ok"),
+        ("metrics-server", "/apis", 401, '"message":"Unauthorized"'),
+        ("coredns", "/health", 200, "OK"),
+        ("coredns", "/ready", 200, "OK"),
+        ("coredns", "/metrics", 200, "coredns_build_info{"),
+        ("coredns", "/", 404, "404 page not found"),
+        ("kube-proxy", "/healthz", 200, '"nodeEligible": true'),
+        ("kube-proxy", "/metrics", 200, "kubernetes_build_info{"),
+        ("kube-proxy", "/", 404, "404 page not found"),
+    ],
+)
+def test_add_ons_say_how_they_are(name: str, target: str, status: int, body: str):
+    program = PROGRAMS[name](Process("image"))
+    server = a_server(name)
+    server.respond = lambda method, target: program.respond(0, method, target)
+
+    said = answers.answer(server, program.ports()[0], f"GET {target} HTTP/1.1\r\n\r\n", {}).data
+
+    assert said.startswith(f"HTTP/1.1 {status} ")
+    assert body in said
+
+
+def test_metrics_server_listens_where_its_flag_says_so():
+    ports = [PROGRAMS["metrics-server"](Process("image", argv=argv)).ports() for argv in ((), ("--secure-port=4443",))]
+
+    assert ports == [(10250,), (4443,)]

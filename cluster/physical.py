@@ -14,7 +14,7 @@ from cluster.engine.controller import Component
 from cluster.kubelet.kubelet import Kubelet
 from cluster.objects import errors, nodes, quantity, users
 from cluster.objects.names import is_dns_subdomain, label_value_problems
-from cluster.runtime import kinds
+from cluster.runtime import runtimes
 from cluster.runtime.cri import Runtime, power_cut
 from cluster.runtime.sessions import Sessions, lost
 
@@ -56,9 +56,9 @@ def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -
     _check_zone(str(zone))
     if zone and not world.cloud.on:  # No cloud to say where it is: its kubelet was started with the label.
         machine["labels"] = {**(machine.get("labels") or {}), nodes.ZONE: str(zone)}
-    runtime = machine.get("runtime", kinds.USUAL)
-    if not isinstance(runtime, str) or runtime not in kinds.KINDS:
-        known = ", ".join(kinds.KINDS)
+    runtime = machine.get("runtime", runtimes.USUAL)
+    if not isinstance(runtime, str) or runtime not in runtimes.KINDS:
+        known = ", ".join(runtimes.KINDS)
         raise errors.BadRequest(f"runtime of node {name}: {runtime!r}; it must be one of: {known}")
     for resource in ("cpu", "memory"):
         try:
@@ -145,7 +145,7 @@ def runtime(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     Errors: NotFound, BadRequest, Conflict (no power; it is stopped or running already).
     """
     name, machine = _machine(world, request)
-    operation, kind = request.get("op"), kinds.of(machine.get("runtime")).name
+    operation, kind = request.get("op"), runtimes.of(machine.get("runtime")).name
     if operation not in ("stop", "start"):
         raise errors.BadRequest(f"a runtime can't be told {operation!r}; known: stop, start")
     kubelet = world.components.get(f"kubelet/{name}")

@@ -12,7 +12,7 @@ Read next: runtime/logs.py, runtime/usage.py.
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from cluster.runtime import kinds, logs, usage
+from cluster.runtime import logs, runtimes, usage
 from cluster.runtime.containers import program_of
 from cluster.runtime.live import answers
 
@@ -85,17 +85,17 @@ def listens(record: Record, declared: Iterable[int], port: int, moment: int, epo
 
 # --- the runtime ------------------------------------------------------------------------------------------------
 
-RUNTIMES = tuple(kinds.KINDS)  # Their names, the usual one first.
+RUNTIMES = tuple(runtimes.KINDS)  # Their names, the usual one first.
 
 
-def runtime_of(machine: Record) -> kinds.Kind:
+def runtime_of(machine: Record) -> runtimes.Kind:
     """Name, version and socket of a machine's runtime."""
-    return kinds.of(machine.get("runtime"))
+    return runtimes.of(machine.get("runtime"))
 
 
 def refusal(machine: Record) -> str:
     """What a caller of its socket hears; the empty string if the runtime answers."""
-    return "" if machine.get("runtime_down") is None else kinds.unavailable(runtime_of(machine))
+    return "" if machine.get("runtime_down") is None else runtimes.unavailable(runtime_of(machine))
 
 
 # --- the dialogue over CRI --------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from cluster.objects import Manifest, times
-from cluster.runtime import images, kinds
+from cluster.runtime import images, runtimes
 from cluster.runtime.containers import Record
 
 NEVER = "1970-01-01T00:00:00Z"
@@ -125,7 +125,7 @@ def _ephemeral(container: Manifest, view: View) -> Manifest:
 @lru_cache(maxsize=4096)
 def _image(reference: str, runtime: str) -> tuple[str, str]:
     image = images.resolve(reference)
-    return image.name, kinds.of(runtime).pullable + image.pinned
+    return image.name, runtimes.of(runtime).pullable + image.pinned
 
 
 def terminated(record: Record, view: View) -> Manifest:

@@ -19,7 +19,7 @@ from cluster.engine.informer import Informers
 from cluster.kubelet import environment, probes, volumes
 from cluster.kubelet.probes import Ran
 from cluster.objects import Manifest, errors, meta, pods
-from cluster.runtime import kinds, noise
+from cluster.runtime import noise, runtimes
 from cluster.runtime.containers import Record, key_of
 from cluster.runtime.live import answers
 from cluster.runtime.live.files import Mount
@@ -100,7 +100,7 @@ class StreamingServer:
         """Errors: InternalError, if nobody answers on its socket."""
         runtime = self.sessions.runtime
         if runtime.is_down:
-            raise errors.InternalError(f"Internal error occurred: {kinds.unavailable(runtime.kind)}")
+            raise errors.InternalError(f"Internal error occurred: {runtimes.unavailable(runtime.kind)}")
 
     def _running(self, pod: Manifest, container: str, missing: str) -> Record:
         """The record of a running container. Errors: InternalError, which says `missing`."""

@@ -1,4 +1,4 @@
-"""The Container Runtime Interface: the calls a kubelet makes, on whatever runtime its machine has (kinds.py).
+"""The Container Runtime Interface: the calls a kubelet makes, on whatever runtime its machine has (runtimes.py).
 
     RunPodSandbox -> PullImage -> CreateContainer -> StartContainer              a pod begins
     StopContainer -> StopPodSandbox -> RemovePodSandbox (and its containers)     … and ends
@@ -20,7 +20,7 @@ from typing import Any
 from cluster.engine.cells import Cells
 from cluster.engine.clock import Clock
 from cluster.engine.dice import Dice
-from cluster.runtime import images, kinds, machines, noise
+from cluster.runtime import images, machines, noise, runtimes
 from cluster.runtime.containers import Record, StartError, argv_of, key_of, program_for, program_of
 from cluster.runtime.network import HostLocal, Network
 from cluster.runtime.programs.program import MILLISECOND, Exit
@@ -60,7 +60,7 @@ class Runtime:
         options: Mapping[str, Any],
     ) -> None:
         self.node, self.machines, self.containers = node, machine_cells, containers
-        self.kind = kinds.of(machine_cells[node].get("runtime"))
+        self.kind = runtimes.of(machine_cells[node].get("runtime"))
         self.clock, self.dice = clock, dice
         self.network: Network = HostLocal(node, machine_cells)
         self.preloaded = bool(options.get("lab"))
@@ -179,7 +179,7 @@ class Runtime:
         try:
             images.check(image)
         except images.PullError:
-            return Pull(waiting + duration, waiting, 0, kinds.not_found(self.kind, image))
+            return Pull(waiting + duration, waiting, 0, runtimes.not_found(self.kind, image))
         on_disk, until = machine["images"], now + waiting + duration
         if image.name not in on_disk:
             duration += image.size // noise.between(*BANDWIDTH, roll, 2)

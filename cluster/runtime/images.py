@@ -97,7 +97,7 @@ class InvalidImageName(ValueError):
 
 
 class PullError(Exception):
-    """The registry has no such image. What a runtime says of it: kinds.py."""
+    """The registry has no such image. What a runtime says of it: runtimes.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@
     labels taints   what its kubelet registers      pulling    until when the disk is busy with a pull
                       the node with                 addresses  {last, used}: its pods', see network.py
 
-    runtime           which it has, see runtimes.py        proxy, cni, unrouted      see cluster/network.py
+    runtime           which it has, see runtimes.py     proxy, cni, unrouted      see cluster/network.py
     runtime_down      since when its service is stopped
 
 Nobody in the cluster can read a machine: components see what its kubelet reports, and after a power cut

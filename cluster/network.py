@@ -140,6 +140,13 @@ def rules_of(site: Site, node: str) -> Table | None:
     return rules.thawed(proxy["frozen"]) if "frozen" in proxy else site.table()
 
 
+def view(site: Site, node: str, mode: str) -> str:
+    """A node's rules as the tool of kube-proxy's `mode` shows them; see views.MODES."""
+    machine = site.machine(node)
+    addresses = (address_of(machine),) if machine is not None else ()
+    return views.shown(mode, rules_of(site, node) or {}, node, addresses)
+
+
 def address_index(pod: Manifest) -> list[str]:
     """The address that a living pod has for itself."""
     status = pod.get("status") or {}
@@ -422,10 +429,7 @@ class Network:
 
     def view(self, node: str, tool: str) -> str:
         """A node's rules as `iptables-save`, `ipvsadm` or `nft` show them."""
-        table = rules_of(self.site, node) or {}
-        if tool == "ipvsadm":
-            return views.ipvs(table, node, (address_of(self.site.machine(node) or {"number": 0}),))
-        return views.nftables(table, node) if tool == "nft" else views.iptables(table, node)
+        return view(self.site, node, {"ipvsadm": "ipvs", "nft": "nftables"}.get(tool, "iptables"))
 
     def program_changed(self, node: str, program: str, runs: bool) -> None:
         """A container has started or ended.

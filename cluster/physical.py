@@ -4,7 +4,8 @@ A power cut stops the kubelet (its queues and timers are gone) and ends every co
 That it finds out, when, and how, is the node lifecycle controller's business.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -91,10 +92,17 @@ def _check_zone(zone: str) -> None:
 
 
 def _boot(world: "World", name: str, cause: str) -> None:
-    before = world.agenda.causes, world.agenda.actor
     kubelet = world._add(kubelet_of(world, name))
-    world.agenda.causes, world.agenda.actor = (cause,), kubelet.name
-    kubelet.start()
+    with _because(world, cause, kubelet):
+        kubelet.start()
+
+
+@contextmanager
+def _because(world: "World", cause: str, actor: Component) -> Iterator[None]:
+    """What `actor` does meanwhile, it does because of `cause`."""
+    before = world.agenda.causes, world.agenda.actor
+    world.agenda.causes, world.agenda.actor = (cause,), actor.name
+    yield
     world.agenda.causes, world.agenda.actor = before
 
 
@@ -159,10 +167,8 @@ def runtime(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     if operation == "stop":
         rest["runtime_down"] = world.clock.now
     world.cells["machines"][name] = rest
-    before = world.agenda.causes, world.agenda.actor
-    world.agenda.causes, world.agenda.actor = (cause,), kubelet.name
-    (kubelet.runtime_stopped if operation == "stop" else kubelet.runtime_started)()
-    world.agenda.causes, world.agenda.actor = before
+    with _because(world, cause, kubelet):
+        (kubelet.runtime_stopped if operation == "stop" else kubelet.runtime_started)()
     return {"node": name, "runtime": kind, "stopped": operation == "stop", "simTime": world.clock.now, "cause": cause}
 
 

@@ -6,8 +6,7 @@ Mirrors:  crictl 1.37 (ps, pods, images, inspect: columns and order)
 from collections.abc import Iterable
 from typing import Any
 
-from cluster.kubelet import committed
-from cluster.models import Cluster, Container
+from cluster.models import Cluster
 from cluster.objects import times
 from dashboard import observed
 
@@ -18,10 +17,8 @@ Record = dict[str, Any]
 
 def records(cluster: Cluster, node: str) -> list[Record]:
     """Sandboxes and containers of one node, newest first."""
-    low, high = f"{cluster.pk}:", f"{cluster.pk};"
-    rows = Container.objects.filter(pk__gte=low, pk__lt=high).values_list("body", flat=True)
-    found = [observed.parsed(body) for body in rows]
-    return sorted((each for each in found if each["node"] == node), key=lambda each: -each["created"])
+    found = [each for each in observed.records(cluster) if each["node"] == node]
+    return sorted(found, key=lambda each: -each["created"])
 
 
 def ago(cluster: Cluster, moment: int) -> str:
@@ -110,8 +107,3 @@ def inspected(cluster: Cluster, record: Record) -> dict[str, Any]:
         "resources": {"linux": {"memoryLimitInBytes": str(record["memory"] or 0)}},
     }
     return {"status": status, "info": {"config": {"command": record["argv"], "envs": record["env"]}}}
-
-
-def calls(cluster: Cluster, found: Iterable[Record], machine: Record) -> list[committed.CriCall]:
-    """The dialogue over CRI, oldest first."""
-    return committed.dialogue(found, machine, cluster.sim_now)

@@ -61,8 +61,8 @@ def split(name: str) -> tuple[str, str]:
 def _answer(reader: Reader, name: str, type_: str) -> Answer:
     """Errors: AuthoritativeDomainError (no such name: NXDOMAIN), NobodyAnswers (SERVFAIL)."""
     asked, cluster = split(name)
-    snapshot = reader.cluster(cluster)
-    reply = network.ask_dns(Site(reader, cluster, snapshot), asked, type_) if snapshot is not None else None
+    site = Site.of(reader, cluster)
+    reply = network.ask_dns(site, asked, type_) if site is not None else None
     if reply is None:
         raise NobodyAnswers(name)
     if reply.code == zone.NXDOMAIN:

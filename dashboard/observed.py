@@ -10,16 +10,11 @@ from cluster.kubelet.committed import Printed, Record
 from cluster.models import Cluster, Container, Machine
 
 
-def parsed(body: bytes | memoryview) -> Record:
-    found: Record = orjson.loads(bytes(body))
-    return found
-
-
 def records(cluster: Cluster, uid: str = "") -> list[Record]:
     """Container and sandbox records of one pod, or of all."""
     low = f"{cluster.pk}:{uid}"
     rows = Container.objects.filter(pk__gte=low, pk__lt=low[:-1] + chr(ord(low[-1]) + 1)).values_list("body", flat=True)
-    return [parsed(body) for body in rows]
+    return [orjson.loads(bytes(body)) for body in rows]
 
 
 def tail(cluster: Cluster, uids: set[str], count: int) -> list[Printed]:

@@ -22,17 +22,7 @@ OPTION = "addons"  # Of a cluster: names of those that it begins with.
 @lru_cache(maxsize=32)
 def manifests(name: str) -> tuple[Manifest, ...]:
     """The objects of an add-on, in the order in which they are created."""
-    return tuple(yaml.load(ADDONS[name].read_text(), Loader=_Loader))
-
-
-class _Loader(yaml.SafeLoader):
-    """One file, all of its documents as a list; a tuple would do, but YAML has none."""
-
-    def get_single_data(self) -> Any:
-        found = []
-        while self.check_data():
-            found.append(self.get_data())
-        return found
+    return tuple(yaml.safe_load_all(ADDONS[name].read_text()))
 
 
 def problem_of(wanted: Any) -> str:

@@ -12,26 +12,19 @@ Read next: cluster/backends.py for who is asked, and what it answers.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cluster.apiserver.registry import aggregated
 from cluster.apiserver.server import Server
 from cluster.engine.clock import SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.objects import Manifest, conditions, errors, meta
+from cluster.objects.services import SERVICE_NAME
+from cluster.objects.shelf import Objects
 
 AGAIN = 30 * SECOND  # Between looks at an APIService when nothing changes …
 FIRST_RETRY, LAST_RETRY = SECOND, 30 * SECOND  # … and when its pods did not answer.
-SERVICE_NAME = "kubernetes.io/service-name"
 INDEX = "service"
-
-
-class Objects(Protocol):
-    """What is known of the cluster's objects: informers, or committed rows."""
-
-    def get(self, kind: str, namespace: str, name: str) -> Manifest | None: ...
-
-    def list(self, kind: str, namespace: str | None = None) -> list[Manifest]: ...
 
 
 class Backend(NamedTuple):

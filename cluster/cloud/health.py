@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from cluster.cloud.inventory import Item
 from cluster.objects import Manifest, meta, nodes
+from cluster.objects.services import SERVICE_NAME
 
 NO_MACHINE, NOT_READY, NO_ENDPOINT = "the machine is gone", "the node is not Ready", "no ready endpoint on this node"
 
@@ -47,8 +48,7 @@ def nodes_with_ready(slices: Iterable[Manifest]) -> frozenset[str]:
 def slices_of(service: str, slices: Iterable[Manifest]) -> list[Manifest]:
     """Those of `slices` that belong to Service `namespace/name`."""
     namespace, name = meta.split_key(service)
-    label = "kubernetes.io/service-name"
-    return [one for one in slices if meta.namespace(one) == namespace and meta.labels(one).get(label) == name]
+    return [one for one in slices if meta.namespace(one) == namespace and meta.labels(one).get(SERVICE_NAME) == name]
 
 
 def _backend(name: str, node: Manifest | None, local: bool, places: frozenset[str]) -> Backend:

@@ -12,11 +12,11 @@ from cluster.engine.controller import Controller
 from cluster.objects import Manifest, meta, nodes, pods
 from cluster.objects.errors import NotFound
 from cluster.objects.memo import IdentityMemo
+from cluster.objects.services import SERVICE_NAME
 
 PER_SLICE = 100
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 OURS = "endpointslice-controller.k8s.io"
-SERVICE_NAME = "kubernetes.io/service-name"
 TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
 HEADLESS = "service.kubernetes.io/headless"
 

@@ -16,11 +16,11 @@ import ipaddress
 from cluster.engine.controller import Controller
 from cluster.objects import Manifest, meta
 from cluster.objects.errors import NotFound
+from cluster.objects.services import SERVICE_NAME
 
 PER_SUBSET = 1_000
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 OURS = "endpointslicemirroring-controller.k8s.io"
-SERVICE_NAME = "kubernetes.io/service-name"
 SKIP = "endpointslice.kubernetes.io/skip-mirror"
 LEADER = "control-plane.alpha.kubernetes.io/leader"  # Endpoints that only serve as a lock of old elections.
 NOT_COPIED = ("endpoints.kubernetes.io/last-change-trigger-time", "kubectl.kubernetes.io/last-applied-configuration")

@@ -24,6 +24,12 @@ class Site:
         self.epoch, self.now = snapshot.epoch, snapshot.sim_now
         self._listed: dict[tuple[str, str], Listed] = {}
 
+    @classmethod
+    def of(cls, reader: Reader, cluster: str) -> "Site | None":
+        """As it is now; None: there is no such cluster."""
+        snapshot = reader.cluster(cluster)
+        return cls(reader, cluster, snapshot) if snapshot is not None else None
+
     @cached_property
     def options(self) -> dict[str, Any]:
         settings = self._reader.settings(self._cluster)

@@ -52,7 +52,6 @@ def used(records: Iterable[Record], moment: int, epoch: int) -> tuple[int, int]:
     return total.cpu_millicores, total.memory_bytes // MEBIBYTE
 
 
-
 # --- /metrics/resource ------------------------------------------------------------------------------------------
 
 

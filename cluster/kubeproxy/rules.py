@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from cluster.objects import Manifest, meta
+from cluster.objects.services import SERVICE_NAME
 
-SERVICE_NAME = "kubernetes.io/service-name"
 ANY = "*"  # Every address of a node.
 CLUSTER, EXTERNAL, NODE_PORT = "cluster", "external", "nodePort"
 FOR_AFFINITY = 10_800  # Seconds, if nothing is said.

@@ -17,6 +17,14 @@ from hashlib import sha256
 from cluster.kubeproxy.rules import ANY, CLUSTER, NODE_PORT, Endpoint, Rule, Table, candidates_of
 
 WIDTH = 16  # Letters of the hash in a chain's name.
+MODES = {"iptables": "iptables-save", "ipvs": "ipvsadm -Ln", "nftables": "nft list ruleset"}  # And their tools.
+
+
+def shown(mode: str, table: Table, node: str, addresses: Iterable[str]) -> str:
+    """The rules of `node`, which has these addresses, as the tool of a mode prints them."""
+    if mode == "ipvs":
+        return ipvs(table, node, addresses)
+    return nftables(table, node) if mode == "nftables" else iptables(table, node)
 
 
 def _hash(text: str) -> str:

@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from cluster import network
 from cluster.gateway import pool
 from cluster.gateway.site import Site
-from cluster.kubelet.node_status import address_of
 from cluster.kubeproxy import views
 from cluster.objects import Manifest, meta
 from dashboard.panels.panel import View
@@ -52,13 +51,10 @@ FATES = {
     network.SILENT: _("Nobody answers: the sender waits in vain."),
     network.UNREACHABLE: _("It can't be reached."),
 }
-TOOLS = {"iptables": "iptables-save", "ipvs": "ipvsadm -Ln", "nftables": "nft list ruleset"}
 
 
 def site_of(view: View) -> Site | None:
-    reader = pool.reader()
-    snapshot = reader.cluster(view.cluster.name)
-    return Site(reader, view.cluster.name, snapshot) if snapshot is not None else None
+    return Site.of(pool.reader(), view.cluster.name)
 
 
 def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, Any]:
@@ -111,20 +107,15 @@ def _targets(service: Manifest) -> list[dict[str, Any]]:
 def of_node(view: View, site: Site, node: Manifest) -> dict[str, Any]:
     """`rules`: as `tool` shows them; `written`: live, stale or none; `routes`: to the other machines."""
     name, tool = meta.name(node), view.wish("tool", "iptables")
-    tool = tool if tool in TOOLS else "iptables"
-    machine = site.machine(name) or {"number": 0}
+    tool = tool if tool in views.MODES else "iptables"
+    machine = site.machine(name) or {}
     table = network.rules_of(site, name)
-    shown = {
-        "iptables": lambda: views.iptables(table or {}, name),
-        "ipvs": lambda: views.ipvs(table or {}, name, (address_of(machine),)),
-        "nftables": lambda: views.nftables(table or {}, name),
-    }[tool]()
     broken = machine.get("unrouted") or []
     others = [other for other, _ in site.machines() if other != name]
     return {
         "node": name,
-        "tools": [{"name": each, "title": title, "on": each == tool} for each, title in TOOLS.items()],
+        "tools": [{"name": each, "title": title, "on": each == tool} for each, title in views.MODES.items()],
         "written": "none" if table is None else "stale" if "frozen" in (machine.get("proxy") or {}) else "live",
-        "rules": shown,
+        "rules": network.view(site, name, tool),
         "routes": [{"to": other, "broken": other in broken} for other in others[:MOST]],
     }

@@ -10,6 +10,7 @@ from cluster.objects import Manifest, meta
 from dashboard import crictl, observed
 from dashboard.panels.panel import View
 
+CONTAINER = ("id", "image", "created", "state", "name", "attempt", "sandbox", "pod", "namespace")
 MOST = 60  # Calls and containers shown; `manage.py crictl` has them all.
 
 
@@ -19,7 +20,7 @@ def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, 
         return {}
     node, row = meta.name(obj), view.cluster
     machine, found = observed.machine(row, node), crictl.records(row, node)
-    calls = crictl.calls(row, found, machine)
+    calls = committed.dialogue(found, machine, row.sim_now)
     return {
         "node": node,
         "runtime": committed.runtime_of(machine),
@@ -29,6 +30,3 @@ def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, 
         "calls": [{**call._asdict(), "at": f"{call.at / 1e6:.3f}"} for call in reversed(calls[-MOST:])],
         "more": max(len(calls) - MOST, 0),
     }
-
-
-CONTAINER = ("id", "image", "created", "state", "name", "attempt", "sandbox", "pod", "namespace")

@@ -16,12 +16,6 @@ from tests.cluster.network.conftest import a_service
 from tests.dashboard.saved import a_saved_cluster
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PLAIN = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-
-
-@pytest.fixture(autouse=True)
-def _files_under_their_plain_names(settings):
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": PLAIN}
 
 
 @pytest.fixture

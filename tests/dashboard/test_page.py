@@ -13,13 +13,6 @@ from tests.dashboard.saved import a_saved_cluster
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-PLAIN = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-
-
-@pytest.fixture(autouse=True)
-def _files_under_their_plain_names(settings):
-    """Hashed names exist once `make run` has collected the files; here nobody has."""
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": PLAIN}
 
 
 @pytest.fixture

@@ -14,12 +14,6 @@ from tests.cluster.kubelet.cases import a_bound_pod, a_script
 from tests.dashboard.saved import a_saved_cluster
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PLAIN = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-
-
-@pytest.fixture(autouse=True)
-def _files_under_their_plain_names(settings):
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": PLAIN}
 
 
 @pytest.fixture

@@ -17,24 +17,17 @@ Left out: wildcards, zone transfers, AAAA records; SRV of ports without names.
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cluster.objects import Manifest, meta
+from cluster.objects.services import SERVICE_NAME
+from cluster.objects.shelf import Objects
 
 DOMAIN = "cluster.local"
-SERVICE_NAME = "kubernetes.io/service-name"
 TTL = 30
 OK, NXDOMAIN, SERVFAIL = "NOERROR", "NXDOMAIN", "SERVFAIL"
 TYPES = ("A", "AAAA", "CNAME", "SRV", "PTR", "TXT", "SOA", "NS", "ANY")
 MOST_ALIASES = 8
-
-
-class Objects(Protocol):
-    """What is known of the cluster's objects: informers, or committed rows."""
-
-    def get(self, kind: str, namespace: str, name: str) -> Manifest | None: ...
-
-    def list(self, kind: str, namespace: str | None = None) -> list[Manifest]: ...
 
 
 class Record(NamedTuple):

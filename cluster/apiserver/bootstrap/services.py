@@ -4,6 +4,7 @@ Mirrors:  kubernetes/pkg/controlplane/controller/{kubernetesservice, defaultserv
 """
 
 from cluster.objects import Manifest
+from cluster.objects.services import SERVICE_NAME
 
 WHERE = {"name": "kubernetes", "namespace": "default"}
 RANGE_IS_READY = "Kubernetes default Service CIDR is ready"
@@ -30,7 +31,7 @@ def objects(address: str, host: str) -> list[Manifest]:
         {
             "kind": "EndpointSlice",
             "apiVersion": "discovery.k8s.io/v1",
-            "metadata": {**WHERE, "labels": {"kubernetes.io/service-name": "kubernetes"}},
+            "metadata": {**WHERE, "labels": {SERVICE_NAME: "kubernetes"}},
             "addressType": "IPv4",
             "endpoints": [{"addresses": [host], "conditions": {"ready": True}}],
             "ports": listens,

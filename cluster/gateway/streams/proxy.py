@@ -21,6 +21,7 @@ from cluster.gateway import pool
 from cluster.gateway.http import Reply, Request
 from cluster.gateway.streams.pump import Refused, ask
 from cluster.objects import Manifest, errors, meta
+from cluster.objects.services import SERVICE_NAME
 
 HOP_BY_HOP = ("connection", "keep-alive", "content-length", "transfer-encoding", "upgrade", "date", "content-type")
 NOT_PASSED_ON = (*HOP_BY_HOP, "host", "authorization", "accept-encoding")
@@ -93,7 +94,7 @@ def _service(cluster: str, target: Target) -> tuple[str, int]:
     prefix = registry.by_kind("EndpointSlice").storage_prefix(target.namespace)
     for stored in (pool.reader().listing(cluster, prefix) or (None, []))[1]:
         endpoint_slice = orjson.loads(stored.value)
-        if meta.labels(endpoint_slice).get("kubernetes.io/service-name") != name:
+        if meta.labels(endpoint_slice).get(SERVICE_NAME) != name:
             continue
         for one in endpoint_slice.get("ports") or ():
             if wanted in ("", one.get("name", "")):

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from cluster.kubelet import committed
+from cluster.kubelet.committed import dialogue
 from dashboard import crictl, observed
 from dashboard.management import commanding
 from dashboard.management.commanding import Refused, common, row_of
@@ -49,7 +50,7 @@ class Command(commanding.Command):
             "ps": lambda: crictl.ps(row, found, options["all"]),
             "pods": lambda: crictl.pods(row, found),
             "images": lambda: crictl.images(machine),
-            "calls": lambda: [(f"{at / 1e6:.3f}", *rest) for at, *rest in crictl.calls(row, found, machine)],
+            "calls": lambda: [(f"{each.at / 1e6:.3f}", *each[1:]) for each in dialogue(found, machine, row.sim_now)],
         }
         return {"rows": tables[self.verb]()}
 

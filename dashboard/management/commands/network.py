@@ -6,7 +6,6 @@ from typing import Any
 from cluster import network
 from cluster.gateway import pool
 from cluster.gateway.site import Site
-from cluster.kubelet.node_status import address_of
 from cluster.kubeproxy import views
 from cluster.models import Cluster
 from dashboard.management import commanding
@@ -26,7 +25,7 @@ class Command(commanding.Command):
         common(trace)
         rules = actions.add_parser("rules", help="what kube-proxy wrote on a node")
         rules.add_argument("node")
-        rules.add_argument("--as", dest="tool", choices=("iptables", "ipvs", "nftables"), default="iptables")
+        rules.add_argument("--as", dest="tool", choices=tuple(views.MODES), default="iptables")
         common(rules)
         for name, text in (("break", "take the route from one node to another away"), ("mend", "put it back")):
             action = actions.add_parser(name, help=text)
@@ -52,11 +51,10 @@ class Command(commanding.Command):
 
 def site_of(row: Cluster) -> Site:
     """The cluster as its rows are now. Errors: Refused."""
-    reader = pool.reader()
-    snapshot = reader.cluster(row.name)
-    if snapshot is None:
+    site = Site.of(pool.reader(), row.name)
+    if site is None:
         raise Refused(f'clusters "{row.name}" not found')
-    return Site(reader, row.name, snapshot)
+    return site
 
 
 def traced(site: Site, options: dict[str, Any]) -> dict[str, Any]:
@@ -73,12 +71,8 @@ def traced(site: Site, options: dict[str, Any]) -> dict[str, Any]:
     return {"fate": seen.fate, "hops": [{"sort": h.sort, "at": h.at, "ok": h.ok, "said": h.said} for h in seen.hops]}
 
 
-def shown(site: Site, node: str, tool: str) -> dict[str, Any]:
+def shown(site: Site, node: str, mode: str) -> dict[str, Any]:
     """Errors: Refused."""
-    machine = site.machine(node)
-    if machine is None:
+    if site.machine(node) is None:
         raise Refused(f'nodes "{node}" not found: there is no such machine')
-    table = network.rules_of(site, node) or {}
-    if tool == "ipvs":
-        return {"node": node, "rules": views.ipvs(table, node, (address_of(machine),))}
-    return {"node": node, "rules": (views.nftables if tool == "nftables" else views.iptables)(table, node)}
+    return {"node": node, "rules": network.view(site, node, mode)}

@@ -2,10 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from cluster.kubelet import committed
 from cluster.kubelet.committed import Record
+from cluster.models import Cluster
 from cluster.objects import meta
 from dashboard import observed, reads
 from dashboard.panels.panel import View
@@ -15,6 +17,7 @@ SPAN = 600_000_000  # Ten simulated minutes, or less in a younger cluster.
 GRID = 1_000_000
 MOST_SERIES = 6
 Data = dict[str, Any]
+Used = Callable[[int], tuple[int, int]]  # (millicores, MiB) at a moment.
 
 
 def cpu(view: View) -> Data:
@@ -29,11 +32,9 @@ def chart(view: View, which: int, unit: str) -> Data:
     """`which`: 0 for CPU, 1 for memory. `kind` and `key` in the query choose what is measured; nothing: all
     nodes.
     """
-    horizon, epoch = view.cluster.sim_now, view.cluster.epoch
-    times = moments(horizon)
+    times = moments(view.cluster.sim_now)
     series = [
-        {"label": label, "values": [committed.used(alive(group, t), t, epoch)[which] for t in times]}
-        for label, group in groups(view)[:MOST_SERIES]
+        {"label": label, "values": [used(t)[which] for t in times]} for label, used in measured(view)[:MOST_SERIES]
     ]
     return {"unit": unit, "times": [t / 1e6 for t in times], "series": series}
 
@@ -53,17 +54,26 @@ def alive(group: Iterable[Record], moment: int) -> list[Record]:
     ]
 
 
-def groups(view: View) -> list[tuple[str, list[Record]]]:
-    """Labelled groups of container records: a pod's containers, one node, or every node."""
-    kind, key = view.wish("kind"), view.wish("key")
+def measured(view: View) -> list[tuple[str, Used]]:
+    """What is measured, each with its name: a pod's containers, one machine, or every machine."""
+    kind, key, cluster = view.wish("kind"), view.wish("key"), view.cluster
     if kind == "Pod":
-        pod = reads.get(view.cluster, "Pod", *meta.split_key(key))
-        found = committed.containers(observed.records(view.cluster, meta.uid(pod))) if pod else []
-        return grouped(found, "name") or [(key, [])]
-    found = committed.containers(observed.records(view.cluster))
-    if kind == "Node":
-        return [(key, [record for record in found if record["node"] == key])]
-    return grouped(found, "node")
+        pod = reads.get(cluster, "Pod", *meta.split_key(key))
+        found = committed.containers(observed.records(cluster, meta.uid(pod))) if pod else []
+        return [(name, partial(of_containers, cluster, group)) for name, group in grouped(found, "name") or [(key, [])]]
+    by_node = dict(grouped(committed.containers(observed.records(cluster)), "node"))
+    names = [key] if kind == "Node" else sorted(meta.name(node) for node in reads.listing(cluster, "Node"))
+    return [(n, partial(of_machine, cluster, n, by_node.get(n, []), observed.is_on(cluster, n))) for n in names]
+
+
+def of_containers(cluster: Cluster, group: list[Record], moment: int) -> tuple[int, int]:
+    return committed.used(alive(group, moment), moment, cluster.epoch)
+
+
+def of_machine(
+    cluster: Cluster, name: str, group: list[Record], is_on: Callable[[int], bool], moment: int
+) -> tuple[int, int]:
+    return committed.used_by_machine(name, alive(group, moment), moment, cluster.epoch) if is_on(moment) else (0, 0)
 
 
 def grouped(records: Iterable[Record], field: str) -> list[tuple[str, list[Record]]]:

@@ -116,7 +116,7 @@ class Mirror:
         began = time.monotonic()
         if began < self._measure_at or cluster.sim_now == self._measured:
             return
-        self.usage = delta.usage = observed.usage_by_node(cluster)
+        self.usage = delta.usage = observed.usage_by_node(cluster, (name for name, on in self._powered.items() if on))
         self._measured = cluster.sim_now
         self._measure_at = began + max(MEASURE_EVERY, (time.monotonic() - began) * 40)
 

@@ -1,13 +1,18 @@
 """What containers print and use, from committed records, for the panels and for the bars on the map."""
 
+from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
 
 from cluster.kubelet import committed
 from cluster.kubelet.committed import Printed, Record
-from cluster.models import Cluster, Container, Machine
+from cluster.models import REVISION_BITS, Cluster, Container, Machine, PhysicalEvent
+
+# What happens to a machine, and whether it is on from then.
+SWITCHES = {"node-add": True, "power-on": True, "power-off": False, "node-remove": False, "terminate": False}
 
 
 def records(cluster: Cluster, uid: str = "") -> list[Record]:
@@ -35,13 +40,27 @@ def usage_by_pod(cluster: Cluster) -> dict[str, tuple[int, int]]:
     return {uid: committed.used(group, cluster.sim_now, cluster.epoch) for uid, group in found.items()}
 
 
-def usage_by_node(cluster: Cluster) -> dict[str, list[int]]:
-    """Node to [millicores, MiB] at this moment."""
-    found = defaultdict(list)
+def usage_by_node(cluster: Cluster, powered: Iterable[str]) -> dict[str, list[int]]:
+    """Node to [millicores, MiB] at this moment, of the machines that are on."""
+    found: dict[str, list[Record]] = defaultdict(list)
     for record in committed.containers(records(cluster)):
         if record["started"] is not None and record["ended"] is None:
             found[record["node"]].append(record)
-    return {node: list(committed.used(group, cluster.sim_now, cluster.epoch)) for node, group in found.items()}
+    return {n: list(committed.used_by_machine(n, found[n], cluster.sim_now, cluster.epoch)) for n in powered}
+
+
+def is_on(cluster: Cluster, node: str) -> Callable[[int], bool]:
+    """Was the machine under a node on at a moment?"""
+    first, last = cluster.pk << REVISION_BITS, (cluster.pk + 1) << REVISION_BITS
+    switched = PhysicalEvent.objects.filter(id__gte=first, id__lt=last, subject=node, kind__in=SWITCHES)
+    changes = list(switched.order_by("id").values_list("sim_time", "kind"))
+    times = [at for at, _ in changes]
+
+    def on(moment: int) -> bool:
+        before = bisect_right(times, moment)
+        return before > 0 and SWITCHES[changes[before - 1][1]]
+
+    return on
 
 
 def machine(cluster: Cluster, node: str) -> dict[str, Any]:

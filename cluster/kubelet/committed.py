@@ -52,6 +52,12 @@ def used(records: Iterable[Record], moment: int, epoch: int) -> tuple[int, int]:
     return total.cpu_millicores, total.memory_bytes // MEBIBYTE
 
 
+def used_by_machine(node: str, records: Iterable[Record], moment: int, epoch: int) -> tuple[int, int]:
+    """Likewise of a machine that is on: its containers, and what kubelet, runtime and kernel take."""
+    total, system = usage.total(containers(records), moment, epoch), usage.of_system(node, moment)
+    return total.cpu_millicores + system.cpu_millicores, (total.memory_bytes + system.memory_bytes) // MEBIBYTE
+
+
 # --- /metrics/resource ------------------------------------------------------------------------------------------
 
 

@@ -36,6 +36,21 @@ def test_later_looks_see_what_was_committed_since():
     assert "bind" in [message.get("l") for message in delta.messages]
 
 
+def test_a_machine_takes_something_for_itself_as_long_as_it_is_on():
+    cluster = a_saved_cluster(nodes=2, addons=[])
+    mirror = Mirror("default")
+    mirror.look()
+    assert all(cpu > 0 and memory > 100 for cpu, memory in mirror.usage.values())
+    assert sorted(mirror.usage) == ["worker-1", "worker-2"]
+
+    cluster.power_off("worker-2")
+    cluster.run_for(5)
+    later = Mirror("default")
+    later.look()
+
+    assert sorted(later.usage) == ["worker-1"]
+
+
 def test_looking_twice_at_a_cluster_that_stands_still_says_nothing():
     a_saved_cluster()
     mirror = Mirror("default")

@@ -126,6 +126,23 @@ def test_charts_are_numbers_over_simulated_time(client: Client, cluster):
     assert data["times"] == sorted(data["times"])
 
 
+def test_a_machine_s_curve_is_nothing_while_it_has_no_power(client: Client, cluster):
+    cluster.run_for(60)
+    off = cluster.world.now / 1e6
+    cluster.power_off("worker-2")
+    cluster.run_for(60)
+    on = cluster.world.now / 1e6
+    cluster.power_on("worker-2")
+    cluster.run_for(60)
+
+    data = client.get("/view/default/chart/memory", {"kind": "Node", "key": "worker-2"}).json()
+
+    values = data["series"][0]["values"]
+    assert [at for at, value in zip(data["times"], values, strict=True) if not value] == [
+        at for at in data["times"] if off <= at < on
+    ]
+
+
 def test_a_click_needs_the_token_of_this_page(cluster):
     strict = Client(enforce_csrf_checks=True)
 

@@ -144,6 +144,8 @@ class Server:
         uid = self.dice.uuid("uid", self.storage.next_revision())
         metadata = {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": ""}
         metadata["creationTimestamp"] = now = self.clock.stamp()
+        if "annotations" in given:
+            metadata["annotations"] = given["annotations"]
         metadata["managedFields"] = fieldmanager.on_record(resource, event, now)
         return self.storage.put(resource, None, {**event, "metadata": metadata})
 

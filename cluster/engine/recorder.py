@@ -11,6 +11,7 @@ Mirrors:  client-go/tools/record (event.go, events_cache.go); client-go/tools/ev
 Left out: the LRU's limit of 4,096 entries.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -42,7 +43,10 @@ class Recorder:
         self._client, self._clock, self._informers, self.source, self.host = client, clock, informers, source, host
         informers.add_index("Event", "about", about)
 
-    def event(self, obj: Manifest, type_: str, reason: str, message: str, field_path: str = "") -> None:
+    def event(
+        self, obj: Manifest, type_: str, reason: str, message: str, field_path: str = "",
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         """Say `reason: message` about `obj` in the old style. `type_`: Normal or Warning."""
         involved = reference(obj, field_path)
         mine = [e for e in self._about(involved) if e.get("source", {}).get("component") == self.source]
@@ -75,6 +79,7 @@ class Recorder:
                 "reportingComponent": self.source,
                 "reportingInstance": self.host,
             },
+            annotations,
         )
 
     def announce(self, obj: Manifest, type_: str, reason: str, action: str, message: str) -> None:
@@ -112,14 +117,16 @@ class Recorder:
     def _about(self, involved: Manifest) -> list[Manifest]:
         return self._informers.by_index("Event", "about", involved.get("uid") or involved["name"])
 
-    def _create(self, involved: Manifest, body: dict[str, Any]) -> None:
+    def _create(self, involved: Manifest, body: dict[str, Any], annotations: Mapping[str, str] | None = None) -> None:
         namespace = involved.get("namespace") or "default"
         name = f"{involved['name']}.{self._clock.unix() * 1000:x}"
         taken = 0
         while self._informers.get("Event", namespace, name):  # Two events about one object in one microsecond.
             taken += 1
             name = f"{involved['name']}.{self._clock.unix() * 1000 + taken:x}"
-        metadata = {"name": name, "namespace": namespace}
+        metadata: Manifest = {"name": name, "namespace": namespace}
+        if annotations:
+            metadata["annotations"] = dict(annotations)
         event = {"kind": "Event", "apiVersion": "v1", "metadata": metadata, "involvedObject": involved, **body}
         try:
             self._client.record(event)

@@ -201,6 +201,7 @@ def on_record(resource: Resource, event: Manifest, now: str) -> list[Manifest]:
         *event["involvedObject"],
         *(event.get("source") or ()),
         *(event.get("series") or ()),
+        *(event["metadata"].get("annotations") or ()),
     )
     known = _shapes.get(shape)
     if known is None or known[0] != now:
@@ -216,6 +217,8 @@ def _tree_of_event(resource: Resource, event: Manifest) -> Manifest:
     kind = registry.type_of(resource)
     assert kind is not None
     bare = {name: value for name, value in event.items() if name != "metadata"}
+    if annotations := event["metadata"].get("annotations"):
+        bare["metadata"] = {"annotations": annotations}
     return managers.tree_of(typed.compare(kind, empty(kind), bare).added - _NOT_OWNED)
 
 

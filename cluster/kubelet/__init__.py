@@ -10,9 +10,10 @@ ReplicaSet controller's business, who makes another pod.
     pod_status.py    what is reported of a pod             node_status.py   and of the node
     probes.py        is it up, alive, ready?               hooks.py         postStart and preStop
     restarts.py      CrashLoopBackOff                      scripts.py       containers scripted by annotations
+    admission.py     which pods it refuses                  eviction.py      and gives up when memory is short
     environment.py   environment variables and volumes     server.py        logs, for the API server
 
 Mirrors:  kubernetes/pkg/kubelet
-Left out: eviction under pressure, static pods: later issues.
+Left out: eviction for disk and PIDs, static pods: later issues.
 Read next: kubelet.py, then pod_worker.py.
 """

@@ -1,16 +1,18 @@
 """May this pod run here at all? A kubelet looks once, before it begins: schedulers err, and some pods never met one.
 
+    Evicted                              the machine is short of memory, and the pod has asked for none
     OutOfcpu, OutOfmemory, OutOfpods …   what is requested here already leaves too little
     NodeAffinity                         the node has not the labels that the pod asks for
 
 A pod that is refused fails for good; whoever owns it makes another.
 
-Mirrors:  kubernetes/pkg/kubelet/lifecycle/predicate.go
+Mirrors:  kubernetes/pkg/kubelet/lifecycle/predicate.go, pkg/kubelet/eviction/eviction_manager.go (Admit)
 Left out: taints of effect NoExecute, ports, what critical pods may push aside, OS and architecture.
 """
 
 from collections.abc import Iterable
 
+from cluster.kubelet import eviction
 from cluster.objects import Manifest, amounts, meta, pods
 from cluster.objects.amounts import Amount
 from cluster.objects.nodeterms import term_matches
@@ -24,8 +26,10 @@ class Refused(Exception):
         self.reason, self.said, self.message = reason, said, f"Pod was rejected: {said}"
 
 
-def check(pod: Manifest, node: Manifest, here: Iterable[Manifest]) -> None:
-    """`here`: all pods that are bound to the node. Errors: Refused."""
+def check(pod: Manifest, node: Manifest, here: Iterable[Manifest], pressed: bool = False) -> None:
+    """`here`: all pods that are bound to the node; `pressed`: it is short of memory. Errors: Refused."""
+    if pressed and not _is_borne(pod):
+        raise Refused(eviction.EVICTED, "The node had condition: [MemoryPressure]. ")
     others = [other for other in here if meta.uid(other) != meta.uid(pod) and _counts(other, pod)]
     allocatable = amounts.parse((node.get("status") or {}).get("allocatable"))
     limit = allocatable.get("pods", Amount(0)).nano // amounts.ONE.nano
@@ -42,6 +46,11 @@ def check(pod: Manifest, node: Manifest, here: Iterable[Manifest]) -> None:
     if not _is_wanted(pod, node):
         said = "node(s) didn't match Pod's node affinity/selector"
         raise Refused("NodeAffinity", f"Predicate NodeAffinity failed: {said}")
+
+
+def _is_borne(pod: Manifest) -> bool:
+    """May it start although memory is short?"""
+    return eviction.is_critical(pod) or pods.qos_class(pod) != "BestEffort" or pods.tolerates(pod, eviction.TAINT)
 
 
 def _is_wanted(pod: Manifest, node: Manifest) -> bool:

@@ -5,6 +5,7 @@
     node       the node's status: when something changed, else every 5 minutes
     <ns>/<name>/<uid>   a pod of this node: see pod_worker.py
     wake|<ns>/<name>/<uid>   a file was written in it: its probes may find something else
+    memory     is the machine short of it? Only while that can be: see eviction.py
     term|<container>    its preStop hook is over: SIGTERM, to a process 1 that lives
     exec|<session>      a process that somebody started by kubectl exec wants to go on: see sessions.py
 
@@ -23,7 +24,7 @@ from cluster.engine.cells import Cells
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import node_status, probes, volumes
+from cluster.kubelet import eviction, node_status, probes, volumes
 from cluster.kubelet.containers import Plan
 from cluster.kubelet.pod_worker import PodWorker
 from cluster.kubelet.sessions import TERM, TIMER, WAKE, StreamingServer
@@ -61,6 +62,10 @@ class Kubelet(Component):
         self.streams = StreamingServer(node, host, self.informers, self.clock, self.queue, sessions)
         self.pods.containers.on_started = self.streams.started
         self.pods.containers.on_stopping = self.streams.terminate
+        self.pods.containers.on_hungrier = self.watch_memory
+        self.pods.is_pressed = self.is_pressed
+        self.meter = eviction.Meter(node, machine_cells[node], runtime, self.clock)
+        self.lab = lab
         self.pods.containers.probe_with(self.streams)
         self.phase = self.dice.roll("phase", node) % (REPORT_EVERY // SECOND) * SECOND
 
@@ -83,9 +88,10 @@ class Kubelet(Component):
         self.machines[self.node] = {**machine, "boot": machine.get("boot", 0) + 1}
         self.queue.add("register")
         self._look_at_all()
+        self.watch_memory()
 
     def _look_at_all(self) -> None:
-        known = {meta.uid(pod): pod for pod in self.informers.by_index("Pod", "node", self.node)}
+        known = {meta.uid(pod): pod for pod in self._here()}
         for pod in known.values():
             self.queue.add(_key(pod))
         for uid in self.runtime.list_pod_sandboxes():
@@ -140,6 +146,8 @@ class Kubelet(Component):
             self.streams.told_to_end(key.removeprefix(TERM))
         elif key == "node":
             self.report_node()
+        elif key == "memory":
+            self.look_at_memory()
         elif key == "register":
             self.register()
         elif key.startswith(WAKE):
@@ -210,7 +218,7 @@ class Kubelet(Component):
             status = self._status({}, self.trouble(None))
             node = self.client.create(node_status.initial_node(self.node, self.machines[self.node], status))
             self._tell(node, "Starting", "Starting kubelet.")
-            for reason in ("NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"):
+            for reason in node_status.news({}, status):
                 self._tell(node, reason, f"Node {self.node} status is now: {reason}")
         else:
             boot = self._status({}, self.trouble(self.pod_range()))["nodeInfo"]["bootID"]
@@ -224,13 +232,13 @@ class Kubelet(Component):
         """Update the node's status if there is news, or if it has been five minutes."""
         node = self.informers.get("Node", "", self.node)
         if node is None:
-            self.queue.add_after(
-                "node", REPORT_EVERY
-            )  # Deleted while we run: only a restart registers again.
+            self.queue.add_after("node", REPORT_EVERY)  # Deleted while we run: only a restart registers again.
             return
         old = node.get("status") or {}
         new = self._status(old, self.trouble(node["spec"].get("podCIDR")))
         self.client.update_status({**node, "status": new})
+        for reason in node_status.news(old, new):
+            self._tell(node, reason, f"Node {self.node} status is now: {reason}")
         before, after = (_is_ready(status) for status in (old, new))
         if after and not before:
             self._tell(node, "NodeReady", f"Node {self.node} status is now: NodeReady")
@@ -249,7 +257,78 @@ class Kubelet(Component):
         machine, seed = self.machines[self.node], self.dice.roll("machine", self.node)
         version = f"{self.runtime.name}://{self.runtime.version}"
         images = self.runtime.list_images()
-        return node_status.status_of(old, machine, images, self.clock.stamp(), seed, version, trouble)
+        now, pressed = self.clock.stamp(), self.is_pressed()
+        return node_status.status_of(old, machine, images, now, seed, version, trouble, pressed)
+
+    # --- its memory -----------------------------------------------------------------------------------------
+
+    def is_pressed(self) -> bool:
+        """Has memory been short within the transition period?"""
+        met = self.memory.get("short")
+        return met is not None and self.clock.now - met < eviction.TRANSITION
+
+    def watch_memory(self) -> None:
+        """Look at the machine's memory from now on, if it can run short."""
+        if not self.lab and self.meter.could_run_short(self._here()):
+            self.queue.beat("memory", self._until(eviction.LOOK_EVERY))
+
+    def look_at_memory(self) -> None:
+        """Evict a pod if memory is short, and see when to look again."""
+        if self.runtime.is_down:  # It has no figures to give.
+            self.queue.beat("memory", self._until(eviction.LOOK_EVERY))
+            return
+        if self._is_evicting():
+            self.queue.beat("memory", eviction.CLEAN_UP_LOOK)
+            return
+        found, known = self.meter.read(self._here()), self.memory.get("short")
+        if found.is_short:
+            self.memory["short"] = self.clock.now
+            self._evict_one(found)
+        elif known is not None and not self.is_pressed():
+            self.memory.pop("short")
+        if (known is None) != (self.memory.get("short") is None):
+            self.queue.add_after("node", self._until(UPDATE_EVERY))
+        self._look_again()
+
+    def _look_again(self) -> None:
+        met = self.memory.get("short")
+        self.watch_memory()
+        if self.memory.get("evicting"):
+            self.queue.beat("memory", eviction.CLEAN_UP_LOOK)
+        elif met is not None:
+            over = met + eviction.TRANSITION - self.clock.now
+            self.queue.beat("memory", over + (self._until(eviction.LOOK_EVERY) - over) % eviction.LOOK_EVERY)
+
+    def _is_evicting(self) -> bool:
+        """Is the pod that was evicted last still there? After 30 s nobody waits for it any longer."""
+        uid, since = self.memory.get("evicting") or ("", 0)
+        if uid and self.runtime.sandbox(uid) is not None and self.clock.now - since < eviction.CLEAN_UP_PATIENCE:
+            return True
+        self.memory.pop("evicting")
+        return False
+
+    def _evict_one(self, found: eviction.Memory) -> None:
+        """The first in the ranking, if there is anybody who may be evicted."""
+        told = self.informers.get("Node", "", self.node)
+        if told is not None:
+            message = f"Attempting to reclaim {eviction.RESOURCE}"
+            self.recorder.event(_nameless(told), "Warning", "EvictionThresholdMet", message)
+        for pod in eviction.ranked(filter(self._is_evictable, self._here()), found)[:1]:
+            message, annotations = eviction.verdict(pod, found)
+            self.recorder.event(pod, "Warning", eviction.EVICTED, message, annotations=annotations)
+            plan = Plan.load(self.memory.get(meta.uid(pod)))
+            plan.expelled = [eviction.EVICTED, message]
+            self.memory[meta.uid(pod)] = plan.save()
+            self.memory["evicting"] = [meta.uid(pod), self.clock.now]
+            self.sync_pod(_key(pod))
+
+    def _is_evictable(self, pod: Manifest) -> bool:
+        """Was it taken in here, and is nobody ending it?"""
+        taken_in = bool((pod.get("status") or {}).get("startTime"))
+        return taken_in and pods.is_alive(pod) and not Plan.load(self.memory.get(meta.uid(pod))).expelled
+
+    def _here(self) -> list[Manifest]:
+        return self.informers.by_index("Pod", "node", self.node)
 
     def renew_lease(self) -> None:
         """The heartbeat."""

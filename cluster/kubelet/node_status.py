@@ -1,8 +1,8 @@
 """What a kubelet says of its machine: the Node object it registers and the status it keeps up to date.
 
 Mirrors:  kubernetes/pkg/kubelet/kubelet_node_status.go (initialNode), pkg/kubelet/nodestatus/setters.go
-Left out: reserved resources (allocatable = capacity), hugepages, features, runtime handlers; pressure
-          conditions are always good until eviction comes.
+Left out: reserved resources (allocatable = capacity), hugepages, features, runtime handlers; disk and PID
+          pressure: those conditions are always good.
 """
 
 from typing import Any
@@ -24,6 +24,13 @@ FINE = (
     ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
     ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
 )
+SHORT = ("MemoryPressure", "True", "KubeletHasInsufficientMemory", "kubelet has insufficient memory available")
+TOLD = {  # Of a condition that has changed: the event's reason.
+    ("MemoryPressure", "True"): "NodeHasInsufficientMemory",
+    ("MemoryPressure", "False"): "NodeHasSufficientMemory",
+    ("DiskPressure", "False"): "NodeHasNoDiskPressure",
+    ("PIDPressure", "False"): "NodeHasSufficientPID",
+}
 NO_NETWORK = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
     "message:Network plugin returns error: cni plugin not initialized"
@@ -62,8 +69,7 @@ def initial_node(name: str, machine: Machine, status: Manifest) -> Manifest:
     }
     annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
     taints = [
-        {k: taint[k] for k in ("key", "value", "effect") if taint.get(k)}
-        for taint in machine.get("taints") or ()
+        {k: taint[k] for k in ("key", "value", "effect") if taint.get(k)} for taint in machine.get("taints") or ()
     ]
     if machine.get("cloud"):  # --cloud-provider=external: somebody else has to say what this machine is.
         taints.append({"key": nodes.UNINITIALIZED, "value": "true", "effect": "NoSchedule"})
@@ -84,8 +90,12 @@ def status_of(
     seed: int,
     runtime: str,
     trouble: str,
+    pressed: bool = False,
 ) -> Manifest:
-    """The status now. `trouble`: why no pod can be started here; the node is ready if it is the empty string."""
+    """The status now. `trouble`: why no pod can be started here; the node is ready if it is the empty string.
+
+    `pressed`: it is short of memory.
+    """
     resources = {
         "cpu": str(machine["cpu"]),
         "ephemeral-storage": str(machine.get("storage", machines.STORAGE)),
@@ -94,6 +104,8 @@ def status_of(
     }
     known = {condition["type"]: condition for condition in old.get("conditions") or ()}
     wanted = [(type_, "False", reason, message) for type_, reason, message in FINE]
+    if pressed:
+        wanted[0] = SHORT
     if trouble:
         wanted.append(("Ready", "False", "KubeletNotReady", trouble))
     else:
@@ -110,6 +122,13 @@ def status_of(
         "nodeInfo": _info(machine, seed, runtime),
         **({"images": _images(images)} if images else {}),
     }
+
+
+def news(old: Manifest, new: Manifest) -> list[str]:
+    """Reasons of the events about pressures that began or ended between two statuses."""
+    before = {condition["type"]: condition["status"] for condition in old.get("conditions") or ()}
+    after = {condition["type"]: condition["status"] for condition in new["conditions"]}
+    return [reason for (type_, status), reason in TOLD.items() if after[type_] == status != before.get(type_)]
 
 
 def _addresses(old: Manifest, machine: Machine) -> list[Manifest]:
@@ -146,9 +165,7 @@ def _images(images: dict[str, Any]) -> list[Manifest]:
     return [{"names": [image["pinned"], name], "sizeBytes": image["size"]} for name, image in ordered]
 
 
-def _condition(
-    old: Manifest | None, type_: str, status: str, reason: str, message: str, now: str
-) -> Manifest:
+def _condition(old: Manifest | None, type_: str, status: str, reason: str, message: str, now: str) -> Manifest:
     moved = old is None or old["status"] != status
     return {
         "type": type_,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from cluster.kubelet.eviction import EVICTED
 from cluster.objects import Manifest, times
 from cluster.runtime import images, runtimes
 from cluster.runtime.containers import Record
@@ -98,9 +99,7 @@ def _container(container: Manifest, view: View, has_inits: bool, is_init: bool) 
         state = {"terminated": terminated(latest or {}, view)}
     status: Manifest = {"name": name, "state": state, "lastState": last_state}
     finished = latest is not None and latest["code"] == 0 and not waiting
-    status["ready"] = (
-        finished if is_init and not _is_sidecar(container) else running and name not in view.unready
-    )
+    status["ready"] = finished if is_init and not _is_sidecar(container) else running and name not in view.unready
     status["restartCount"] = latest["attempt"] if latest is not None else 0
     if latest is None:
         status |= {"image": container["image"], "imageID": "", "started": False}
@@ -163,9 +162,7 @@ def _phase(
             return "Failed"
         if not ending:
             return "Pending"
-    codes = [
-        status["state"]["terminated"]["exitCode"] for status in statuses if "terminated" in status["state"]
-    ]
+    codes = [status["state"]["terminated"]["exitCode"] for status in statuses if "terminated" in status["state"]]
     fresh = any("waiting" in status["state"] and not status["lastState"] for status in statuses)
     if fresh and not ending:
         return "Pending"
@@ -205,6 +202,8 @@ def _conditions(
         "ContainersReady": whole,
         "PodScheduled": ("True", "", ""),
     }
+    if view.failed and view.failed[0] == EVICTED:
+        wanted["DisruptionTarget"] = ("True", "TerminationByKubelet", view.failed[1])
     generation = pod["metadata"].get("generation")
     conditions = [_condition(type_, wanted[type_], old.get(type_), generation, view.now) for type_ in wanted]
     return conditions + [condition for type_, condition in old.items() if type_ not in wanted]
@@ -248,9 +247,7 @@ def _initialized(
     return "True", "", ""
 
 
-def _condition(
-    type_: str, wanted: tuple[str, str, str], old: Manifest | None, generation: Any, now: str
-) -> Manifest:
+def _condition(type_: str, wanted: tuple[str, str, str], old: Manifest | None, generation: Any, now: str) -> Manifest:
     status, reason, message = wanted
     condition: Manifest = {"type": type_}
     if generation:

@@ -8,6 +8,7 @@ from cluster.runtime.programs.program import MIB, SECOND, Usage
 
 NOTHING = Usage(0, 0)
 SYSTEM = Usage(38, 412 * MIB)  # kubelet, runtime, kernel and journal of a quiet machine.
+SYSTEM_DRIFT = 0.03
 
 
 def at(record: Record, moment: int, epoch: int) -> Usage:
@@ -32,9 +33,21 @@ def total(records: list[Record], moment: int, epoch: int) -> Usage:
     return Usage(sum(usage.cpu_millicores for usage in used), sum(usage.memory_bytes for usage in used))
 
 
+def most_memory(record: Record, epoch: int) -> int:
+    """Bytes that a container will never exceed, requests aside; 0 if it does not run."""
+    if record["started"] is None or record["ended"] is not None:
+        return 0
+    return program_of(record, epoch).most_memory()
+
+
+def most_memory_of_system() -> int:
+    """Bytes that a machine never exceeds for itself."""
+    return int(SYSTEM.memory_bytes * (1 + SYSTEM_DRIFT))
+
+
 def of_system(node: str, moment: int) -> Usage:
     """What a machine takes for itself while it is on."""
     seed = int.from_bytes(blake2b(node.encode(), digest_size=8).digest(), "big")
     cpu = SYSTEM.cpu_millicores * (1 + 0.25 * noise.smooth(moment, 20 * SECOND, seed))
-    memory = SYSTEM.memory_bytes * (1 + 0.03 * noise.smooth(moment, 120 * SECOND, seed + 1))
+    memory = SYSTEM.memory_bytes * (1 + SYSTEM_DRIFT * noise.smooth(moment, 120 * SECOND, seed + 1))
     return Usage(round(cpu), int(memory))

@@ -32,10 +32,11 @@ class Leaker(Program):
             yield Line(at, "stdout", f"holding {self._held(at) // MIB} MiB")
 
     def usage(self, at: int, requests_per_second: float = 0.0) -> Usage:
-        held = self._held(at)
-        limit = self.process.memory_limit
         cpu = super().usage(at, requests_per_second).cpu_millicores
-        return Usage(cpu, min(held, limit) if limit is not None else held)
+        return Usage(cpu, self._limited(self._held(at)))
+
+    def most_memory(self) -> int:
+        return self._limited(CEILING)
 
     def _held(self, at: int) -> int:
         return min(self.memory + max(at - self.process.started, 0) * self._rate() // SECOND, CEILING)

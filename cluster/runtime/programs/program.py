@@ -18,6 +18,8 @@ from cluster.runtime import noise
 MILLISECOND = 1_000
 SECOND = 1_000_000
 MIB = 1 << 20
+DRIFT = 0.04  # A server's memory goes up and down by so much of it.
+REQUEST_MEMORY = 4096  # Bytes for each request a second.
 UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -151,10 +153,17 @@ class Program:
         warm = min(1.0, (at - self.process.started) / (20 * SECOND) + 0.4)
         wobble = 1 + 0.35 * noise.smooth(at, 15 * SECOND, seed) + 0.1 * noise.smooth(at, 4 * SECOND, seed + 1)
         cpu = (self.cpu + self.cpu_per_request * requests_per_second) * max(wobble, 0.1)
-        drift = 1 + 0.04 * noise.smooth(at, 90 * SECOND, seed + 2)
-        memory = self.memory * warm * drift + requests_per_second * 4096
+        drift = 1 + DRIFT * noise.smooth(at, 90 * SECOND, seed + 2)
+        memory = self.memory * warm * drift + requests_per_second * REQUEST_MEMORY
+        return Usage(round(cpu), self._limited(int(memory)))
+
+    def most_memory(self) -> int:
+        """Bytes that it will never exceed. Requests come on top: REQUEST_MEMORY for each a second."""
+        return self._limited(int(self.memory * (1 + DRIFT)))
+
+    def _limited(self, memory: int) -> int:
         limit = self.process.memory_limit
-        return Usage(round(cpu), min(int(memory), limit) if limit is not None else int(memory))
+        return memory if limit is None else min(memory, limit)
 
     def printed(self, offset: int, text: str, stream: str = "stdout") -> Line:
         """A line, `offset` microseconds after the start."""

@@ -45,3 +45,6 @@ class Scripted(Program):
 
     def usage(self, at: int, requests_per_second: float = 0.0) -> Usage:
         return self.inner.usage(at, requests_per_second)
+
+    def most_memory(self) -> int:
+        return self.inner.most_memory()

@@ -56,5 +56,7 @@ class Stress(Program):
 
     def usage(self, at: int, requests_per_second: float = 0.0) -> Usage:
         workers = self._number("cpu", "c", "cpus") + self._number("vm", "m")
-        limit, held = self.process.memory_limit, self._held(at)
-        return Usage(1000 * workers, min(held, limit) if limit is not None else held)
+        return Usage(1000 * workers, self._limited(self._held(at)))
+
+    def most_memory(self) -> int:
+        return self._limited(self._wanted)

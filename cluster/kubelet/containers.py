@@ -121,7 +121,7 @@ class Containers:
         self.prober: Prober | None = None  # Set before the first pod comes.
         self.on_pulled: Callable[[], None] = lambda: None  # The list of images on the node has grown.
         self.on_started: Callable[[Record], None] = lambda record: None
-        self.on_hungrier: Callable[[], None] = lambda: None  # Containers may take more memory than before.
+        self.on_hungrier: Callable[[Record], None] = lambda record: None  # It may take more memory than before.
         self.on_stopping: Callable[[Record, int], None] = lambda record, after: None  # SIGTERM so long from now.
 
     def probe_with(self, asked: Asked) -> None:
@@ -352,7 +352,7 @@ class Containers:
             return
         self._say(pod, container, "Normal", "Started", "Container started")
         self.on_started(record)
-        self.on_hungrier()
+        self.on_hungrier(record)
         if not self._post_start(pod, plan, container, record):
             return
         self._expect_end(plan, record)
@@ -449,7 +449,7 @@ class Containers:
             plan.changed = True
             rules = {rule["resourceName"]: rule["restartPolicy"] for rule in container.get("resizePolicy") or ()}
             self.runtime.update_container_resources(record, wanted["memory"], wanted["cpu"])
-            self.on_hungrier()
+            self.on_hungrier(self.latest(meta.uid(pod))[container["name"]])
             if any(rules.get(name) == "RestartContainer" for name in changed):
                 self._say(pod, container, "Normal", "Killing", f"Container {container['name']} resize requires restart")
                 latest = self.latest(meta.uid(pod))[container["name"]]

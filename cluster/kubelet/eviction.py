@@ -20,7 +20,7 @@ Left out: nodefs, imagefs and pid signals, soft thresholds, minimum reclaim, lim
 Read next: runtime/usage.py, where the figures come from; controllers/nodelifecycle.py, who taints the node.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from cluster.engine.clock import MINUTE, SECOND, Clock
@@ -60,15 +60,23 @@ class Meter:
     def __init__(self, node: str, machine: machines.Machine, runtime: Runtime, clock: Clock) -> None:
         self.node, self.runtime, self.clock = node, runtime, clock
         self.capacity = quantity.value(str(machine["memory"]))
+        self._spare = -1  # No more than what is spare; not saved, since only a sum made anew says that nothing is.
 
-    def could_run_short(self, here: Iterable[Manifest]) -> bool:
-        """Could the containers of the pods `here` ever reach the threshold? O(containers)."""
-        most = sum(
-            usage.most_memory(record, self.clock.epoch)
-            for pod in here
-            for record in self.runtime.list_containers(meta.uid(pod))
-        )
-        return self.capacity - THRESHOLD < most + usage.most_memory_of_system() + TRAFFIC
+    def could_run_short(self, here: Callable[[], Iterable[Manifest]], newcomer: Record | None = None) -> bool:
+        """Could the containers of the pods `here` ever reach the threshold? `newcomer`: the one that is new, if known.
+
+        O(containers), but O(1) for a newcomer that fits into what the last sum left over.
+        """
+        self._spare -= usage.most_memory(newcomer, self.clock.epoch) if newcomer is not None else 0
+        if newcomer is None or self._spare < 0:
+            self._spare = self._spare_beside(here())
+        return self._spare < 0
+
+    def _spare_beside(self, here: Iterable[Manifest]) -> int:
+        """Bytes above the threshold that are left when every container takes the most that it ever will."""
+        records = (record for pod in here for record in self.runtime.list_containers(meta.uid(pod)))
+        most = sum(usage.most_memory(record, self.clock.epoch) for record in records)
+        return self.capacity - THRESHOLD - most - usage.most_memory_of_system() - TRAFFIC
 
     def read(self, here: Iterable[Manifest]) -> Memory:
         """What the pods `here` use now, and what is left of the machine."""

@@ -32,6 +32,7 @@ from cluster.objects import Manifest, conditions, meta, pods
 from cluster.objects.errors import ApiError, NotFound
 from cluster.objects.storage import node_of
 from cluster.runtime import machines
+from cluster.runtime.containers import Record
 from cluster.runtime.cri import Runtime
 from cluster.runtime.sessions import Sessions
 
@@ -267,9 +268,9 @@ class Kubelet(Component):
         met = self.memory.get("short")
         return met is not None and self.clock.now - met < eviction.TRANSITION
 
-    def watch_memory(self) -> None:
-        """Look at the machine's memory from now on, if it can run short."""
-        if not self.lab and self.meter.could_run_short(self._here()):
+    def watch_memory(self, newcomer: Record | None = None) -> None:
+        """Look at the machine's memory from now on, if it can run short: because of a `newcomer`, or at all."""
+        if not self.lab and self.meter.could_run_short(self._here, newcomer):
             self.queue.beat("memory", self._until(eviction.LOOK_EVERY))
 
     def look_at_memory(self) -> None:

@@ -277,3 +277,20 @@ def test_a_limit_that_keeps_a_leak_small_spares_the_node_its_looks():
     cluster.run_for(5)
 
     assert not looks(cluster)
+
+
+def test_a_limit_that_is_raised_in_place_makes_the_node_look():
+    cluster = a_small_machine()
+    leaky = a_bound_pod("leaky", "orrery/leaker")
+    leaky["spec"]["containers"][0]["resources"] = {"limits": {"memory": "100Mi"}}
+    pod = cluster.create(leaky)
+    cluster.run_for(5)
+
+    app = {
+        **pod["spec"]["containers"][0],
+        "resources": {"limits": {"memory": "900Mi"}, "requests": {"memory": "100Mi"}},
+    }
+    cluster.patch(pod, {"spec": {"containers": [app]}}, "resize")
+    cluster.run_for(1)
+
+    assert looks(cluster)

@@ -10,7 +10,8 @@ ReplicaSet controller's business, who makes another pod.
     pod_status.py    what is reported of a pod             node_status.py   and of the node
     probes.py        is it up, alive, ready?               hooks.py         postStart and preStop
     restarts.py      CrashLoopBackOff                      scripts.py       containers scripted by annotations
-    admission.py     which pods it refuses                  eviction.py      and gives up when memory is short
+    admission.py     which pods it refuses                 eviction.py      and gives up when memory is short
+    local_storage.py limits on what pods write
     environment.py   environment variables and volumes     server.py        logs, for the API server
 
 Mirrors:  kubernetes/pkg/kubelet

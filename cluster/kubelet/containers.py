@@ -52,7 +52,7 @@ class Plan:
     ends: dict[str, list[Any]] = field(default_factory=dict)  # How stopped containers will end.
     deadline: int = 0
     expires: int | None = None  # When the pod has been active for as long as it may.
-    expelled: list[str] = field(default_factory=list)  # [reason, message]: it is being ended for that.
+    expelled: list[str] = field(default_factory=list)  # [reason, message, perhaps a DisruptionTarget's reason].
     gone_at: int | None = None
     retry_at: int | None = None
     failed: bool = False  # An init container failed for good.

@@ -13,11 +13,12 @@ it will ever take, and only a node on which these sums could reach the threshold
 a container starts or gets another limit. Requests that a server answers cost memory, too; TRAFFIC is set aside for it.
 
 Mirrors:  kubernetes/pkg/kubelet/eviction (eviction_manager.go, helpers.go), pkg/kubelet/apis/config/v1beta1/defaults.go
-Left out: nodefs, imagefs and pid signals, soft thresholds, minimum reclaim, limits on local storage; figures that are
+Left out: nodefs, imagefs and pid signals, soft thresholds, minimum reclaim; figures that are
           up to ten seconds old, as cAdvisor's are; the kernel's OOM killer, when a machine's memory is used up between
           two looks (what is available is then 0 until the eviction); processes started by kubectl exec take no
           memory; a pod that is being deleted already is left to end in its own time.
-Read next: runtime/usage.py, where the figures come from; controllers/nodelifecycle.py, who taints the node.
+Read next: local_storage.py, limits on what a pod writes; runtime/usage.py, where the figures come from;
+          controllers/nodelifecycle.py, who taints the node.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,7 @@ from cluster.runtime.cri import Runtime
 from cluster.runtime.programs.program import MIB
 
 EVICTED, RESOURCE = "Evicted", "memory"
+DISRUPTED = "TerminationByKubelet"  # Why a pod is a DisruptionTarget, if it is not to blame itself.
 THRESHOLD = 100 * MIB
 LOOK_EVERY = 10 * SECOND
 TRANSITION = 5 * MINUTE  # --eviction-pressure-transition-period

@@ -6,6 +6,7 @@
     <ns>/<name>/<uid>   a pod of this node: see pod_worker.py
     wake|<ns>/<name>/<uid>   a file was written in it: its probes may find something else
     memory     is the machine short of it? Only while that can be: see eviction.py
+    disk|<ns>/<name>/<uid>   it has written something: more than it may? See local_storage.py
     term|<container>    its preStop hook is over: SIGTERM, to a process 1 that lives
     exec|<session>      a process that somebody started by kubectl exec wants to go on: see sessions.py
 
@@ -24,7 +25,7 @@ from cluster.engine.cells import Cells
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import eviction, node_status, probes, volumes
+from cluster.kubelet import eviction, local_storage, node_status, probes, volumes
 from cluster.kubelet.containers import Plan
 from cluster.kubelet.pod_worker import PodWorker
 from cluster.kubelet.sessions import TERM, TIMER, WAKE, StreamingServer
@@ -40,6 +41,7 @@ LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 RENEW_EVERY = LEASE_SECONDS * SECOND // 4
 REPORT_EVERY = 5 * MINUTE
+DISK = "disk|"
 UPDATE_EVERY = 10 * SECOND  # A new image is reported with the next regular look at the node.
 
 
@@ -61,6 +63,8 @@ class Kubelet(Component):
         self.pods = PodWorker(self.client, self.clock, self.informers, self.recorder, runtime, host, lab)
         self.pods.containers.on_pulled = self.image_pulled
         self.streams = StreamingServer(node, host, self.informers, self.clock, self.queue, sessions)
+        self.streams.on_wrote = self.watch_storage
+        self.disks = sessions.disks
         self.pods.containers.on_started = self.streams.started
         self.pods.containers.on_stopping = self.streams.terminate
         self.pods.containers.on_hungrier = self.watch_memory
@@ -147,6 +151,8 @@ class Kubelet(Component):
             self.streams.told_to_end(key.removeprefix(TERM))
         elif key == "node":
             self.report_node()
+        elif key.startswith(DISK):
+            self.look_at_storage(key.removeprefix(DISK))
         elif key == "memory":
             self.look_at_memory()
         elif key == "register":
@@ -317,16 +323,42 @@ class Kubelet(Component):
         for pod in eviction.ranked(filter(self._is_evictable, self._here()), found)[:1]:
             message, annotations = eviction.verdict(pod, found)
             self.recorder.event(pod, "Warning", eviction.EVICTED, message, annotations=annotations)
-            plan = Plan.load(self.memory.get(meta.uid(pod)))
-            plan.expelled = [eviction.EVICTED, message]
-            self.memory[meta.uid(pod)] = plan.save()
             self.memory["evicting"] = [meta.uid(pod), self.clock.now]
-            self.sync_pod(_key(pod))
+            self._expel(pod, [eviction.EVICTED, message, eviction.DISRUPTED])
+
+    def _expel(self, pod: Manifest, why: list[str]) -> None:
+        """End a pod that nobody deletes. `why`: see Plan.expelled."""
+        plan = Plan.load(self.memory.get(meta.uid(pod)))
+        plan.expelled = why
+        self.memory[meta.uid(pod)] = plan.save()
+        self.sync_pod(_key(pod))
 
     def _is_evictable(self, pod: Manifest) -> bool:
         """Was it taken in here, and is nobody ending it?"""
         taken_in = bool((pod.get("status") or {}).get("startTime"))
         return taken_in and pods.is_alive(pod) and not Plan.load(self.memory.get(meta.uid(pod))).expelled
+
+    # --- its disk -------------------------------------------------------------------------------------------
+
+    def watch_storage(self, record: Record) -> None:
+        """A container has written something: look soon whether its pod has written too much."""
+        pod = self.informers.get("Pod", record["namespace"], record["pod"])
+        if pod is not None and local_storage.is_limited(pod):
+            self.queue.beat(DISK + _key(pod), self._until(eviction.LOOK_EVERY))
+
+    def look_at_storage(self, key: str) -> None:
+        """Evict a pod that exceeds its own limits."""
+        namespace, name, uid = key.split("/")
+        pod = self.informers.get("Pod", namespace, name)
+        if self.runtime.is_down:
+            self.queue.beat(DISK + key, self._until(eviction.LOOK_EVERY))
+            return
+        if pod is None or meta.uid(pod) != uid or not self._is_evictable(pod) or eviction.is_critical(pod):
+            return
+        message = local_storage.excess(pod, self.runtime.list_containers(uid), self.disks)
+        if message:
+            self.recorder.event(pod, "Warning", eviction.EVICTED, message)
+            self._expel(pod, [eviction.EVICTED, message])
 
     def _here(self) -> list[Manifest]:
         return self.informers.by_index("Pod", "node", self.node)

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from cluster.kubelet.eviction import EVICTED
 from cluster.objects import Manifest, times
 from cluster.runtime import images, runtimes
 from cluster.runtime.containers import Record
@@ -40,7 +39,7 @@ class View:
     unstarted: frozenset[str] = frozenset()  # … or not even up.
     runtime: str = "containerd"
     ending: bool = False  # The pod is over: it was deleted.
-    failed: Reason = ()  # [reason, message]: it failed as a whole.
+    failed: Reason = ()  # [reason, message]: it failed as a whole; a third: the reason of its DisruptionTarget.
 
 
 def build(pod: Manifest, view: View) -> Manifest:
@@ -202,8 +201,8 @@ def _conditions(
         "ContainersReady": whole,
         "PodScheduled": ("True", "", ""),
     }
-    if view.failed and view.failed[0] == EVICTED:
-        wanted["DisruptionTarget"] = ("True", "TerminationByKubelet", view.failed[1])
+    if len(view.failed) > 2:
+        wanted["DisruptionTarget"] = ("True", view.failed[2], view.failed[1])
     generation = pod["metadata"].get("generation")
     conditions = [_condition(type_, wanted[type_], old.get(type_), generation, view.now) for type_ in wanted]
     return conditions + [condition for type_, condition in old.items() if type_ not in wanted]

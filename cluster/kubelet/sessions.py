@@ -9,7 +9,7 @@ Mirrors:  kubernetes/pkg/kubelet/server/server.go (getExec, getAttach, getPortFo
 Read next: runtime/sessions.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ class StreamingServer:
         self.node, self.host, self.informers, self.clock = node, host, informers, clock
         self.queue, self.sessions = queue, sessions
         self.containers = sessions.containers
+        self.on_wrote: Callable[[Record], None] = lambda record: None  # A process of it has changed files.
 
     # --- requests -------------------------------------------------------------------------------------------
 
@@ -317,6 +318,7 @@ class StreamingServer:
         wake = self.sessions.run(key, record, self._mounts(record))
         if self.sessions.wrote:
             self._wake_probes(record)
+            self.on_wrote(record)
         self.queue.cancel(TIMER + key)
         record, end = self.containers[base], self.sessions.exit_of(key)
         if end is not None and not record.get("exit"):

@@ -317,6 +317,8 @@ class Kernel:
             self.pipes[place[1]] += text
         elif kind == "file":
             self.files.write(self.state["open"][place[1]][0], text, append=True)
+        else:
+            self.steps += len(text) // WORK  # Nobody wants it, but it was made.
 
     def say(self, channel: int, text: str) -> None:
         """Output that leaves the session."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from cluster.runtime.programs import arithmetic
 from cluster.runtime.programs.program import SECOND, Line
-from cluster.runtime.programs.shell import FOREVER, PROCESS_TIME, Exits, RunsForever, Shell
+from cluster.runtime.programs.shell import FILE_SIZE, FOREVER, PROCESS_TIME, Exits, RunsForever, Shell
 from cluster.runtime.programs.syntax import parse
 
 ESCAPES = {"\\n": "\n", "\\t": "\t", "\\r": "", "\\\\": "\\", "\\c": ""}
@@ -51,7 +51,7 @@ def sleep(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line
             shell.status = 1
             yield shell.say(f"sleep: invalid number '{text}'", "stderr")
             return
-        total += int(float(match[1]) * UNITS[match[2]] * SECOND)
+        total += int(min(float(match[1]) * UNITS[match[2]] * SECOND, FOREVER))
     shell.pass_time(PROCESS_TIME + total)
 
 
@@ -89,10 +89,24 @@ def _holds(shell: Shell, words: list[str]) -> bool:
     """-z -n -f -e -d ! = != -eq -ne -lt -le -gt -ge, and -a -o between them."""
     for joint, combine in (("-o", any), ("-a", all)):
         if joint in words[1:-1]:
-            at = words.index(joint, 1)
-            return combine((_holds(shell, words[:at]), _holds(shell, words[at + 1 :])))
-    if words[:1] == ["!"]:
-        return not _holds(shell, words[1:])
+            return combine([_holds(shell, part) for part in _split(words, joint)])
+    negations = next((n for n, word in enumerate(words) if word != "!"), len(words))
+    return _is_so(shell, words[negations:]) != (negations % 2 == 1)
+
+
+def _split(words: list[str], joint: str) -> list[list[str]]:
+    """The words between the joints; one at either end is no joint."""
+    parts: list[list[str]] = [[]]
+    for place, word in enumerate(words):
+        if word == joint and 0 < place < len(words) - 1:
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return parts
+
+
+def _is_so(shell: Shell, words: list[str]) -> bool:
+    """One condition, without `!`, -a and -o."""
     if len(words) == 2:
         operator, text = words
         if operator in ("-z", "-n"):
@@ -139,8 +153,9 @@ def head(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]
 
 def _ends(shell: Shell, arguments: list[str], given: list[str], last: bool) -> Iterator[Line]:
     shell.pass_time(PROCESS_TIME)
-    numbers = [int(text.lstrip("-n")) for text in arguments if text.lstrip("-n").isdigit()]
-    names = [text for text in arguments if not text.startswith("-") and not text.isdigit()]
+    counts = [arithmetic.whole(text.lstrip("-n")) for text in arguments]
+    numbers = [count for count in counts if count is not None]
+    names = [text for text in arguments if not text.startswith("-") and arithmetic.whole(text) is None]
     lines = (file_content(shell, names[0]) or "").splitlines() if names else given
     count = numbers[0] if numbers else 10
     yield from map(shell.say, lines[-count:] if last else lines[:count])
@@ -153,35 +168,30 @@ def grep(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]
     lines = (file_content(shell, words[1]) or "").splitlines() if len(words) > 1 else given
     pattern = words[0] if words else ""
     folded = pattern.lower() if "i" in options else pattern
-    found = [
-        line for line in lines if (folded in (line.lower() if "i" in options else line)) != ("v" in options)
-    ]
+    found = [line for line in lines if (folded in (line.lower() if "i" in options else line)) != ("v" in options)]
     shell.status = int(not found)
-    yield from (
-        [] if "q" in options else [shell.say(str(len(found)))] if "c" in options else map(shell.say, found)
-    )
+    yield from ([] if "q" in options else [shell.say(str(len(found)))] if "c" in options else map(shell.say, found))
 
 
 def wc(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]:
     shell.pass_time(PROCESS_TIME)
     text = "".join(f"{line}\n" for line in given)
     counts = {"-l": text.count("\n"), "-w": len(text.split()), "-c": len(text.encode())}
-    yield shell.say(
-        " ".join(str(count) for option, count in counts.items() if not arguments or option in arguments)
-    )
+    yield shell.say(" ".join(str(count) for option, count in counts.items() if not arguments or option in arguments))
 
 
 def tee(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]:
     shell.pass_time(PROCESS_TIME)
     for name in arguments:
         if not name.startswith("-"):
-            shell.files[name] = "".join(f"{line}\n" for line in given)
+            shell.files[name] = "".join(f"{line}\n" for line in given)[-FILE_SIZE:]
     yield from map(shell.say, given)
 
 
 def seq(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]:
     shell.pass_time(PROCESS_TIME)
-    numbers = [int(text) for text in arguments if text.lstrip("-").isdigit()] or [0]
+    given_ = [arithmetic.whole(text) for text in arguments]
+    numbers = [number for number in given_ if number is not None] or [0]
     first, step, last = {1: (1, 1, numbers[0])}.get(len(numbers)) or (
         numbers[0],
         1 if len(numbers) == 2 else numbers[1],
@@ -214,13 +224,7 @@ def let(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]:
     for text in arguments:
         name, equals, value = text.partition("=")
         target, assigned = (name.rstrip("+-*"), equals == "=")
-        sum_ = (
-            f"{target} {name[-1]} ({value})"
-            if assigned and name[-1:] in "+-*"
-            else value
-            if assigned
-            else text
-        )
+        sum_ = f"{target} {name[-1]} ({value})" if assigned and name[-1:] in "+-*" else value if assigned else text
         if text.endswith(("++", "--")):
             target, assigned, sum_ = text[:-2], True, f"{text[:-2]} {text[-1]} 1"
         result = arithmetic.evaluate(sum_, shell.variables)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LIMIT = 1 << 63
+WHOLE = re.compile(r"-?[0-9]{1,19}")  # What fits into 64 bits has no more digits.
 MAX_DEPTH = 100  # Of a sum within a sum.
 
 ARITHMETIC: dict[type[ast.operator], Callable[[int, int], int]] = {
@@ -29,6 +30,15 @@ COMPARISONS: dict[type[ast.cmpop], Callable[[int, int], bool]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+
+
+def whole(text: str) -> int | None:
+    """The number that `text` is; None: it is none, or has more than 19 digits.
+
+    >>> whole("-5"), whole("--5"), whole("²"), whole("9" * 20)
+    (-5, None, None, None)
+    """
+    return int(text) if WHOLE.fullmatch(text) else None
 
 
 def names(text: str) -> list[str]:
@@ -59,17 +69,10 @@ def _value(node: ast.expr, variables: Mapping[str, str], depth: int = 0) -> int:
     if isinstance(node, ast.Constant) and isinstance(node.value, int):
         return node.value
     if isinstance(node, ast.Name):
-        text = variables.get(node.id, "0").strip()
-        return int(text) if text.lstrip("-").isdigit() else 0
+        return whole(variables.get(node.id, "0").strip()) or 0
     if isinstance(node, ast.UnaryOp):
         value = _value(node.operand, variables, depth)
-        return (
-            -value
-            if isinstance(node.op, ast.USub)
-            else int(not value)
-            if isinstance(node.op, ast.Not)
-            else value
-        )
+        return -value if isinstance(node.op, ast.USub) else int(not value) if isinstance(node.op, ast.Not) else value
     if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
         return _wrapped(
             ARITHMETIC[type(node.op)](_value(node.left, variables, depth), _value(node.right, variables, depth))

@@ -24,7 +24,7 @@ from cluster.runtime.programs.program import (
     Usage,
     ended,
 )
-from cluster.runtime.programs.shell import Breaks, Continues, Exits, Horizon, Returns, RunsForever, Shell
+from cluster.runtime.programs.shell import Breaks, Continues, Exits, Horizon, Returns, RunsForever, Shell, TooMuch
 from cluster.runtime.programs.syntax import Node, ShellSyntaxError, parse, words_of
 
 SHELLS = ("sh", "ash", "bash", "dash")
@@ -72,11 +72,7 @@ class Busybox(Program):
         script = " ".join(self.process.argv)
         busy = "while" in script and "sleep" not in script and "wait" not in script
         usual = super().usage(at)
-        return (
-            Usage(940 + noise.mix(self.process.seed, at // SECOND) % 60, usual.memory_bytes)
-            if busy
-            else usual
-        )
+        return Usage(940 + noise.mix(self.process.seed, at // SECOND) % 60, usual.memory_bytes) if busy else usual
 
 
 def _shell(process: Process, seek: int, until: int | None) -> Shell:
@@ -90,7 +86,7 @@ def _output(shell: Shell, argv: tuple[str, ...]) -> Iterator[Line]:
     try:
         tree, shell.positional = _program(argv)
         yield from shell.run(tree)
-    except ShellSyntaxError as error:
+    except (ShellSyntaxError, TooMuch) as error:
         shell.status = 2
         yield shell.say(f"sh: {error}", "stderr")
     except (Breaks, Continues, Returns):

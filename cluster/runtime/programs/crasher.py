@@ -19,7 +19,7 @@ class Crasher(Program):
     cpu, memory = 5, 6 * MIB
 
     def exit(self) -> Exit | None:
-        return super().exit() or ended(self._end(), number(self.process.env, "EXIT_CODE", 1))
+        return super().exit() or ended(self._end(), number(self.process.env, "EXIT_CODE", 1) & 255)
 
     def _end(self) -> int:
         return self.process.started + number(self.process.env, "CRASH_AFTER", 3) * SECOND
@@ -37,4 +37,4 @@ class Crasher(Program):
 def number(env: Mapping[str, str], name: str, default: int) -> int:
     """A whole number from the environment; nonsense counts as the default."""
     text = env.get(name, "")
-    return int(text) if text.isdigit() else default
+    return int(text) if text.isdecimal() and len(text) < 10 else default

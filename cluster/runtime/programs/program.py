@@ -21,6 +21,7 @@ MIB = 1 << 20
 DRIFT = 0.04  # A server's memory goes up and down by so much of it.
 REQUEST_MEMORY = 4096  # Bytes for each request a second.
 UNIX = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_DAY = (datetime(9999, 12, 31, tzinfo=UTC) - UNIX) // timedelta(microseconds=1)  # Of Python's calendar.
 
 
 class Exit(NamedTuple):
@@ -71,8 +72,8 @@ class Process:
     epoch: int = 0
 
     def date(self, at: int) -> datetime:
-        """Simulated calendar time of `at`, UTC."""
-        return UNIX + timedelta(microseconds=self.epoch + at)
+        """Simulated calendar time of `at`, UTC; the last day of the year 9999 for all that is later."""
+        return UNIX + timedelta(microseconds=min(self.epoch + at, LAST_DAY))
 
 
 def ended(at: int, code: int, message: str = "") -> Exit:

@@ -6,9 +6,11 @@ found it (counters may go up evenly, as long as nothing is decided by them), the
 time and the shell jumps ahead.
 
 Loops that decide by what they count are run turn by turn, at most `BUDGET` commands; after that the shell is
-taken to be silent for ever.
+taken to be silent for ever. The same goes for one that turns, prints or expands too much.
 
 Mirrors:  busybox/shell/ash.c (evaluation); one process, so `&` works for sleep only
+Limits:   20,000 commands and as many turns of loops, 200,000 lines, 64 Mi characters; words of 256 Ki characters
+          and 80 levels of functions, eval and sh -c in one another, beyond which the script ends with an error
 Read next: applets.py, the commands.
 """
 
@@ -41,13 +43,18 @@ from cluster.runtime.programs.syntax import (
     parse,
 )
 
-BUDGET = 20_000  # Commands run one by one.
+BUDGET = 20_000  # Commands run one by one, and turns of loops, which may hold none.
+MAX_LINES = 200_000  # Printed, into files and pipes, too.
+MAX_CHARACTERS = 64 << 20  # Printed or put into words.
+MAX_WORD = 256 << 10  # Characters.
+MAX_DEPTH = 80  # Nodes under way: Python's own stack must hold them.
 BUILTIN_TIME = 400  # Microseconds for a command inside the shell …
 PROCESS_TIME = 1_500  # … and for one that has to be started.
 FILE_SIZE = 1 << 16  # Characters of a file that are kept.
 PROBES = 4
 FOREVER = 1 << 62
 MAX_CALLS = 20  # Functions inside functions.
+DIGITS = tuple("0123456789")
 
 
 class Exits(Exception):
@@ -55,6 +62,10 @@ class Exits(Exception):
 
     def __init__(self, code: int) -> None:
         self.code = code
+
+
+class TooMuch(Exception):
+    """The script needs more than there is; `str()` says of what. It ends with status 2."""
 
 
 class RunsForever(Exception):
@@ -110,6 +121,10 @@ class Shell:
     jobs: int = 0  # When the last background sleep ends.
     strict: bool = False  # set -e
     spent: int = 0
+    turns: int = 0  # Of loops.
+    lines: int = 0
+    characters: int = 0
+    depth: int = 0
     printing: int = 0  # Inside the words of echo or printf: a clock read here decides nothing.
     capturing: int = 0  # Inside $(…).
     volatile: int = 0  # How often the clock or chance was read where it may decide something.
@@ -136,21 +151,42 @@ class Shell:
         return self.files.get(name, "")
 
     def say(self, text: str, stream: str = "stdout") -> Line:
+        self.lines += 1
+        if self.lines > MAX_LINES:
+            raise RunsForever
+        self._count(text)
         return Line(self.now, stream, text)
+
+    def _count(self, text: str) -> None:
+        self.characters += len(text)
+        if self.characters > MAX_CHARACTERS:
+            raise RunsForever
+
+    def _turn(self) -> None:
+        self.turns += 1
+        if self.turns > BUDGET:
+            raise RunsForever
 
     # --- the tree -------------------------------------------------------------------------------------------
 
     def run(self, node: Node) -> Iterator[Line]:
-        """Evaluate `node`; afterwards `status` is its exit code."""
+        """Evaluate `node`; afterwards `status` is its exit code. Errors: TooMuch."""
+        if self.depth >= MAX_DEPTH:
+            raise TooMuch(f"nested deeper than {MAX_DEPTH} levels")
+        self.depth += 1
+        try:
+            yield from self._evaluate(node)
+        finally:
+            self.depth -= 1
+
+    def _evaluate(self, node: Node) -> Iterator[Line]:
         if isinstance(node, Command):
             yield from self._command(node)
         elif isinstance(node, Sequence):
             for item in node.items:
                 yield from self.run(item)
         elif isinstance(node, AndOr):
-            yield from self._tested(node.left)
-            if (self.status == 0) == (node.operator == "&&"):
-                yield from self.run(node.right)
+            yield from self._and_or(node)
         elif isinstance(node, Not):
             yield from self._tested(node.node)
             self.status = int(self.status == 0)
@@ -174,6 +210,18 @@ class Shell:
         else:
             yield from self._background(node)
 
+    def _and_or(self, node: AndOr) -> Iterator[Line]:
+        """`a && b || c`, however long: the tree leans to the left."""
+        rest: list[AndOr] = []
+        first: Node = node
+        while isinstance(first, AndOr):
+            rest.append(first)
+            first = first.left
+        yield from self._tested(first)
+        for joint in reversed(rest):
+            if (self.status == 0) == (joint.operator == "&&"):
+                yield from self.run(joint.right) if joint is node else self._tested(joint.right)
+
     def _tested(self, node: Node) -> Iterator[Line]:
         """Run a condition: `set -e` does not mind its failure."""
         strict, self.strict = self.strict, False
@@ -193,6 +241,7 @@ class Shell:
     def _for(self, node: For) -> Iterator[Line]:
         for value in [text for word in node.words for text in self.expand(word, decides=True)]:
             self.variables[node.name] = value
+            self._turn()
             try:
                 yield from self.run(node.body)
             except Breaks:
@@ -211,6 +260,7 @@ class Shell:
     def _loop(self, node: Loop) -> Iterator[Line]:
         history = [self._mark()]
         while True:
+            self._turn()
             yield from self._tested(node.condition)
             if (self.status == 0) == node.until:
                 self.status = 0
@@ -321,7 +371,7 @@ class Shell:
         for descriptor, operator, word in redirects:
             target = " ".join(self.expand(word, split=False))
             if operator in (">&", "<&"):
-                streams[descriptor] = streams.get(int(target), "/dev/null") if target.isdigit() else target
+                streams[descriptor] = streams.get(int(target), "/dev/null") if target in DIGITS else target
             elif operator == "&>":
                 streams[1] = streams[2] = target
             elif operator == "<":
@@ -343,9 +393,11 @@ class Shell:
         """Run one command. Control flow lives here, everything else in applets.py."""
         name, arguments = argv[0].rpartition("/")[2], argv[1:]
         if name == "exit":
-            raise Exits(int(arguments[0]) & 255 if arguments and arguments[0].isdigit() else self.status)
+            wanted = arithmetic.whole(arguments[0]) if arguments else None
+            raise Exits(self.status if wanted is None else wanted & 255)
         if name == "return":
-            raise Returns(int(arguments[0]) & 255 if arguments and arguments[0].isdigit() else None)
+            wanted = arithmetic.whole(arguments[0]) if arguments else None
+            raise Returns(None if wanted is None else wanted & 255)
         if name == "break":
             raise Breaks
         if name == "continue":
@@ -396,8 +448,13 @@ class Shell:
         """The fields that a word becomes. `decides`: variables in it can change what happens next."""
         fields: list[str] = []
         current: str | None = None
+        size = 0
         for part in word:
             text = self._value(part, decides)
+            size += len(text)
+            if size > MAX_WORD:
+                raise TooMuch(f"word too long: at most {MAX_WORD} characters")
+            self._count(text)
             if part.quoted or part.kind == "text" or not split:
                 current = (current or "") + text
                 continue
@@ -444,8 +501,9 @@ class Shell:
             return special[name]
         if name in ("@", "*"):
             return " ".join(self.positional[1:])
-        if name.isdigit():
-            return self.positional[int(name)] if int(name) < len(self.positional) else ""
+        if name[0] in DIGITS:
+            place = arithmetic.whole(name)
+            return self.positional[place] if place is not None and place < len(self.positional) else ""
         if decides:
             self.decided.add(name)
         return self.variables.get(name, "")
@@ -459,9 +517,9 @@ def _even_steps(states: list[dict[str, str]]) -> dict[str, int] | None:
         values = [state.get(name) for state in states]
         if len(set(values)) == 1:
             continue
-        if not all(value is not None and value.lstrip("-").isdigit() for value in values):
+        numbers = [number for value in values if (number := arithmetic.whole(value or "")) is not None]
+        if len(numbers) < len(values):
             return None
-        numbers = [int(value) for value in values if value is not None]
         growth = {later - earlier for earlier, later in pairwise(numbers)}
         if len(growth) != 1:
             return None

@@ -9,16 +9,17 @@ Two shells run this tree: shell.py computes what a script prints at any time, li
 
 Mirrors:  busybox/shell/ash.c (the parser)
 Left out: globs and ~ (live/words.py finds them in unquoted text), aliases, arrays, [[ ]].
-Limits:   64 KiB a script, 50 levels of nesting.
+Limits:   64 KiB a script, 50 levels of nesting, about as many && and || in a row: a tree must fit into JSON.
 Read next: shell.py, which runs the tree.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 
 MAX_SCRIPT = 64 * 1024
 MAX_DEPTH = 50
+MAX_TREE = 200  # Levels of lists and maps of a tree as plain data; our JSON library writes 254.
 
 
 class ShellSyntaxError(ValueError):
@@ -133,9 +134,7 @@ class Redirected:
     redirects: tuple[tuple[int, str, Word], ...]
 
 
-Node = (
-    Command | Sequence | AndOr | Not | Loop | For | If | Pipe | Background | Subshell | Case | Function | Redirected
-)
+Node = Command | Sequence | AndOr | Not | Loop | For | If | Pipe | Background | Subshell | Case | Function | Redirected
 
 OPERATORS = ("&&", "||", ";;", "&>", ">>", ">&", "<&", ";", "&", "|", "(", ")", "<", ">", "\n")
 KEYWORDS = (
@@ -167,12 +166,28 @@ def parse(script: str) -> Node:
     tree = parser.sequence(())
     if parser.position < len(parser.tokens):
         raise parser.error()
+    if _height(tree) > MAX_TREE:
+        raise ShellSyntaxError("nested too deeply, or too many && and || in a row")
     return tree
 
 
 def words_of(argv: tuple[str, ...]) -> Command:
     """A command whose words stand for themselves, as the runtime starts it: no shell in between."""
     return Command((), tuple((Part("text", text, True),) for text in argv))
+
+
+def _height(tree: Node) -> int:
+    """How many levels `tree` has as plain data, a map and a list for each node (live/trees.py)."""
+    deepest = 0
+    todo: list[tuple[object, int]] = [(tree, 0)]
+    while todo:
+        value, level = todo.pop()
+        deepest = max(deepest, level)
+        if isinstance(value, tuple):
+            todo += [(one, level + 1) for one in value]
+        elif is_dataclass(value):
+            todo += [(getattr(value, field.name), level + 2) for field in fields(value)]
+    return deepest
 
 
 def _nesting(script: str) -> int:
@@ -443,8 +458,12 @@ class _Parser:
         return node
 
     def pipe(self) -> Node:
-        if self.keyword("!"):
-            return Not(self.pipe())
+        negations = 0
+        while self.keyword("!"):
+            negations += 1
+        if negations:
+            node = Not(self.pipe())
+            return node if negations % 2 else Not(node)
         stages = [self.command()]
         while self.operator("|"):
             self.skip_lines()

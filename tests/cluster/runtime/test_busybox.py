@@ -162,3 +162,62 @@ def test_a_line_carries_the_time_at_which_it_was_printed():
 
     assert isinstance(line, Line)
     assert SECOND < line.at < 1.1 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("exit ²", 0),
+        ("exit " + "9" * 5_000, 0),
+        ("f() { return ²; }; f", 0),
+        ("echo a >&²", 0),
+        ("a=--5; exit $((a + 1))", 1),
+        ("a=²; exit $((a + 1))", 1),
+        ("a=" + "9" * 5_000 + "; exit $((a))", 0),
+        ("echo ${" + "9" * 5_000 + "}", 0),
+        ("for i in 1 2 3 4 5 6 7; do a=-$a; done", 0),
+        ("echo a | head -n " + "9" * 5_000, 0),
+        ("seq --5", 0),
+        ("[ " + "! " * 5_000 + "a ]", 0),
+        ("[ " + "a -o " * 3_000 + "a ]", 0),
+        ("! " * 4_999 + "true", 1),
+        ("true && " * 40 + "exit 4", 4),
+        ("true && " * 5_000 + "true", 2),
+        ("sleep 9999999d; date", 0),
+    ],
+)
+def test_odd_words_are_no_accident(script: str, code: int):
+    assert a_script(script).exit().code == code
+
+
+@pytest.mark.parametrize(
+    ("script", "complaint"),
+    [
+        ("a=x; while :; do a=$a$a; done", "sh: word too long: at most 262144 characters"),
+        ("a='eval $a'; eval $a", "sh: nested deeper than 80 levels"),
+        ('a=\'sh -c "$a"\'; sh -c "$a"', "sh: nested deeper than 80 levels"),
+        ("true && " * 5_000 + "true", "sh: nested too deeply, or too many && and || in a row"),
+    ],
+)
+def test_a_script_that_wants_too_much_is_told_what(script: str, complaint: str):
+    assert [(line.stream, line.text) for line in a_script(script).lines(0, 60 * SECOND)] == [("stderr", complaint)]
+    assert a_script(script).exit().code == 2
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "while f() { :; }; do g() { :; }; done",
+        "while for i in; do :; done; do for j in; do :; done; done",
+        "for i in $(seq 10000); do seq 10000 > /dev/null; done",
+        "sleep " + "9" * 400,
+    ],
+)
+def test_a_script_without_an_end_is_given_up(script: str):
+    assert a_script(script).exit() is None
+    assert text(a_script(script).lines(0, 60 * SECOND)) == []
+
+
+def test_a_chain_of_ands_and_ors_goes_from_left_to_right_under_set_e():
+    assert text(a_script("set -e; false && echo a || echo b && echo c").lines(0, SECOND)) == ["b", "c"]
+    assert a_script("set -e; true && false; exit 5").exit().code == 1

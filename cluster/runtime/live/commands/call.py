@@ -5,13 +5,11 @@ command is called again later *from its beginning*; so it must find in `local` w
 read piece by piece have nothing to remember; whoever needs everything asks `read_all`, which gathers it.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from cluster.runtime.live.files import MAX_BYTES, FileError, Files, join, normal
 from cluster.runtime.live.kernel import Blocked, Kernel, Proc
-
-UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UsageError(Exception):
@@ -41,7 +39,7 @@ class Call:
 
     def date_of(self, at: int) -> datetime:
         """Simulated calendar time."""
-        return UNIX + timedelta(microseconds=self.kernel.container.process.epoch + at)
+        return self.kernel.container.process.date(at)
 
     @property
     def env(self) -> dict[str, str]:

@@ -202,3 +202,32 @@ def test_whatever_text_is_a_script_it_ends_or_waits(text: str):
     house = House().start("sh", "-c", text).pass_time(5)
 
     assert house.code is None or 0 <= house.code <= 255
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("a=--5; echo $((a))", "0\n"),
+        ("a=²; echo $((a))".encode().decode("latin-1"), "0\n"),
+        ("a=" + "9" * 5_000 + "; echo $((a))", "0\n"),
+        ("! " * 4_999 + "true; echo $?", "1\n"),
+        ("if true; then " * 30 + "echo deep" + "; fi" * 30, "deep\n"),
+        ("sleep 9999999d; date +%Y", "9999\n"),
+    ],
+)
+def test_odd_words_are_no_accident(text: str, printed: str):
+    assert script(text).output == printed
+
+
+def test_too_long_a_chain_is_refused():
+    house = script("true && " * 5_000 + "true")
+
+    assert "too many && and || in a row" in house.errors
+    assert house.code == 2
+
+
+def test_what_nobody_reads_is_work_all_the_same():
+    house = House().start("sh", "-c", "for i in $(seq 1000); do seq 50000 > /dev/null; done")
+
+    assert house.wake is not None  # It goes on later.
+    assert house.code is None

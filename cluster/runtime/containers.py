@@ -21,7 +21,7 @@ the record and the cluster's epoch can compute logs and usage, long after the co
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cluster.runtime.images import Image
+from cluster.runtime.images import CLIENTS, Image
 from cluster.runtime.programs import PROGRAMS
 from cluster.runtime.programs.applets import APPLETS
 from cluster.runtime.programs.busybox import SHELLS
@@ -70,7 +70,7 @@ def program_for(image: Image, argv: Sequence[str]) -> str:
     first = _base(argv[0])
     if (image.command and first == _base(image.command[0])) or first in ENTRYPOINTS:
         return image.program
-    if _is_shell(argv[0]) and image.program not in NO_SHELL:
+    if (_is_shell(argv[0]) and image.program not in NO_SHELL) or first in CLIENTS.get(image.program, ()):
         return "busybox"
     missing = f"stat {argv[0]}: no such file or directory" if "/" in argv[0] else NOT_IN_PATH
     raise StartError(f'{RUNC}exec: "{argv[0]}": {missing}')

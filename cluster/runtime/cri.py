@@ -31,7 +31,9 @@ START_TIME = (30 * MILLISECOND, 90 * MILLISECOND)
 CLEAN_UP_TIME = (30 * MILLISECOND, 90 * MILLISECOND)
 REGISTRY_TIME = (250 * MILLISECOND, 600 * MILLISECOND)  # Resolving a tag, whether or not anything is fetched.
 BANDWIDTH = (15, 40)  # Bytes per microsecond, that is megabytes a second, fetched and unpacked.
-NETWORKING = re.compile(r"\b(wget|curl|nslookup|dig|nc|ping|redis-cli|getent|telnet)\b")  # Not a function of time.
+NETWORKING = re.compile(  # Not a function of time.
+    r"\b(wget|curl|nslookup|dig|nc|ping|redis-cli|getent|telnet|mysql|mysqladmin|psql|pg_isready)\b"
+)
 WRITING = re.compile(r">\s*+(?![>&\s]|/dev/)|\b(touch|tee|mkdir|cp|mv|ln)\b")  # Files that others may look at.
 KILLED = 137  # 128 + SIGKILL
 CANNOT_START = 128

@@ -43,8 +43,8 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/library/debian": Known("busybox", 49 * MB, ("bash",)),
     "docker.io/library/ubuntu": Known("busybox", 30 * MB, ("/bin/bash",)),
     "docker.io/library/bash": Known("busybox", 6 * MB, ("bash",)),
-    "docker.io/library/postgres": Known("generic", 152 * MB, ("postgres",)),
-    "docker.io/library/mysql": Known("generic", 240 * MB, ("mysqld",)),
+    "docker.io/library/postgres": Known("postgres", 152 * MB, ("postgres",)),
+    "docker.io/library/mysql": Known("mysql", 240 * MB, ("mysqld",)),
     "docker.io/library/memcached": Known("generic", 34 * MB, ("memcached",)),
     "docker.io/orrery/crasher": Known("crasher", 4 * MB, ("crasher",)),
     "docker.io/orrery/leaker": Known("leaker", 4 * MB, ("leaker",)),
@@ -78,6 +78,8 @@ CATALOGUE: dict[str, Known] = {
     "registry.k8s.io/metrics-server/metrics-server": Known("metrics-server", 22 * MB, ("/metrics-server",), True),
     "registry.k8s.io/e2e-test-images/agnhost": Known("agnhost", 54 * MB, ("/agnhost", "pause"), True),
 }
+
+CLIENTS = {"redis": ("redis-cli",), "mysql": ("mysql", "mysqladmin"), "postgres": ("psql", "pg_isready")}  # In them.
 
 MIRRORS = ("mirror.gcr.io/library/", "public.ecr.aws/docker/library/", "quay.io/quay/", "gcr.io/google-containers/")
 COPIED = ("busybox", "nginx")  # Of Docker Hub's, which registry.k8s.io has, too.

@@ -407,6 +407,7 @@ class Sessions:
             declared=declared,
             ports=program.ports(),
             respond=partial(program.respond, self.clock.now),
+            reply=program.reply,
             speaks=program.speaks,
             health=partial(program.health, self.clock.now),
             listens=running,

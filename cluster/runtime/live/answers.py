@@ -6,6 +6,7 @@ answer with their program's own words; a port that a pod declares and nobody kno
     nginx    files of /usr/share/nginx/html on port 80, 403 and 404 pages, HEAD and keep-alive
     redis    PING, ECHO, SET, GET, DEL, INCR, KEYS, EXISTS, INFO, QUIT on 6379; its keys live as long as the container
     web servers of tutorials, add-ons    what their programs say (`respond` in programs/)
+    mysql, postgres    in packets of their own that SQL is not modelled; `select 1` is (programs/databases.py)
     others   a page of the generic server on every declared port
 
 Mirrors:  nginx 1.29 as the official image configures it; redis-server 8
@@ -48,6 +49,7 @@ class Server:
     declared: list[int] = field(default_factory=list)
     ports: tuple[int, ...] = ()  # Of the program itself.
     respond: Callable[[str, str], Response | None] = lambda method, target: None  # (method, target) to its own page.
+    reply: Callable[[int, str], str | None] = lambda port, given: None  # To bytes of a protocol of its own.
     listens: bool = True
     speaks: Callable[[int], str] = lambda port: "http"  # What a port of it understands …
     health: Callable[[str], str] = lambda service: "SERVING"  # … and gRPC's health check of a service.
@@ -72,6 +74,9 @@ def answer(server: Server, port: int, given: str, memory: dict[str, Any], client
     """What a connection gets back for all that came and was not answered yet. `memory`: the program's own."""
     if server.program == "redis":
         return _redis(given, memory)
+    said = server.reply(port, given)
+    if said is not None:
+        return Answer(said, len(given), over=True)
     data: list[str] = []
     log: list[str] = []
     taken = 0

@@ -9,7 +9,7 @@ Left out: everything nobody looks at.
 from collections.abc import Mapping
 from functools import lru_cache
 
-from cluster.runtime.images import Image
+from cluster.runtime.images import CLIENTS, Image
 from cluster.runtime.live.commands import COMMANDS
 from cluster.runtime.live.files import DIRECTORY, FILE, LINK, Entry
 from cluster.runtime.live.kernel import SHELLS
@@ -32,7 +32,8 @@ DIRECTORIES = (
 DEBIAN_DIRECTORIES = ("boot", "media", "mnt", "opt", "run", "sbin", "srv", "usr/local", "usr/local/bin", "usr/share")
 SMALL = ("/busybox", "/alpine", "/library/bash")
 NOT_SMALL = ("bash", "dash", "curl", "dig", "host", "ncat")  # What images made of busybox don't have.
-ONLY_IN = {"redis-cli": "redis", "nginx": "nginx"} | dict.fromkeys(("iptables-save", "ipvsadm", "nft"), "kube-proxy")
+ONLY_IN = {"nginx": "nginx"} | dict.fromkeys(("iptables-save", "ipvsadm", "nft"), "kube-proxy")
+ONLY_IN |= {name: program for program, names in CLIENTS.items() for name in names}
 WELCOME = """<!DOCTYPE html>
 <html>
 <head>

@@ -6,6 +6,7 @@ Read next: program.py (the contract), then nginx.py (a server) and busybox.py (a
 from cluster.runtime.programs.addons import CoreDNS, Flannel, KubeProxy
 from cluster.runtime.programs.busybox import Busybox
 from cluster.runtime.programs.crasher import Crasher
+from cluster.runtime.programs.databases import MySQL, Postgres
 from cluster.runtime.programs.generic import Generic
 from cluster.runtime.programs.leaker import Leaker
 from cluster.runtime.programs.metrics_server import MetricsServer
@@ -20,6 +21,8 @@ from cluster.runtime.programs.web import SERVERS, named
 PROGRAMS: dict[str, type[Program]] = {
     "nginx": Nginx,
     "redis": Redis,
+    "mysql": MySQL,
+    "postgres": Postgres,
     "busybox": Busybox,
     "crasher": Crasher,
     "leaker": Leaker,

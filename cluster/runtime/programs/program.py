@@ -115,8 +115,12 @@ class Program:
         """What it answers to a request at `at`; None: whoever plays its port knows better."""
         return None
 
+    def reply(self, port: int, given: str) -> str | None:
+        """What goes back for bytes (as latin-1) of its own protocol, before it hangs up; None: it has none."""
+        return None
+
     def speaks(self, port: int) -> str:
-        """What a port understands: http, https, grpc, redis; any: whatever it is asked."""
+        """What a port understands: http, https, grpc, redis, mysql, postgres; any: whatever it is asked."""
         return "http"
 
     def health(self, at: int, service: str) -> str:

@@ -18,6 +18,7 @@ from cluster.runtime.live.commands.connection import (
     seconds_of,
     waited_for,
 )
+from cluster.runtime.live.commands.databases import DATABASES
 from cluster.runtime.live.commands.fetch import fetch
 from cluster.runtime.live.commands.names import NAMES
 from cluster.runtime.live.kernel import SIGTERM
@@ -159,6 +160,6 @@ def packet_rules(call: Call) -> int:
 
 
 NETWORK = {
-    **NAMES, "redis-cli": redis_cli, "nginx": nginx, "curl": fetch, "wget": fetch, "nc": netcat, "ncat": netcat,
-    "ping": ping, "telnet": telnet, **dict.fromkeys(("iptables-save", "ipvsadm", "nft"), packet_rules),
+    **NAMES, **DATABASES, "redis-cli": redis_cli, "nginx": nginx, "curl": fetch, "wget": fetch, "nc": netcat,
+    "ncat": netcat, "ping": ping, "telnet": telnet, **dict.fromkeys(("iptables-save", "ipvsadm", "nft"), packet_rules),
 }  # fmt: skip

@@ -49,7 +49,7 @@ class Server:
     declared: list[int] = field(default_factory=list)
     ports: tuple[int, ...] = ()  # Of the program itself.
     respond: Callable[[str, str], Response | None] = lambda method, target: None  # (method, target) to its own page.
-    reply: Callable[[int, str], str | None] = lambda port, given: None  # To bytes of a protocol of its own.
+    reply: Callable[[int, str], tuple[str, bool] | None] = lambda port, given: None  # To its own protocol.
     listens: bool = True
     speaks: Callable[[int], str] = lambda port: "http"  # What a port of it understands …
     health: Callable[[str], str] = lambda service: "SERVING"  # … and gRPC's health check of a service.
@@ -76,7 +76,7 @@ def answer(server: Server, port: int, given: str, memory: dict[str, Any], client
         return _redis(given, memory)
     said = server.reply(port, given)
     if said is not None:
-        return Answer(said, len(given), over=True)
+        return Answer(said[0], len(given), said[1])
     data: list[str] = []
     log: list[str] = []
     taken = 0

@@ -91,12 +91,12 @@ class MySQL(Database):
     def speaks(self, port: int) -> str:
         return "mysql"
 
-    def reply(self, port: int, given: str) -> str:
+    def reply(self, port: int, given: str) -> tuple[str, bool]:
         """To a COM_QUERY for a constant: its row; to anything else: an error, as the first packet of a connection."""
         asked = SELECT.fullmatch(given[5:]) if given[4:5] == "\x03" else None
         if asked is None:
-            return mysql_packet("\xff\x51\x04#HY000" + NOT_MODELLED)  # 1105, ER_UNKNOWN_ERROR.
-        return mysql_packet(chr(len(asked[1])) + asked[1])
+            return mysql_packet("\xff\x51\x04#HY000" + NOT_MODELLED), True  # 1105, ER_UNKNOWN_ERROR.
+        return mysql_packet(chr(len(asked[1])) + asked[1]), True
 
     def at_start(self) -> list[Line]:
         version = self.release(MYSQL_VERSIONS)
@@ -213,14 +213,14 @@ class Postgres(Database):
     def speaks(self, port: int) -> str:
         return "postgres"
 
-    def reply(self, port: int, given: str) -> str:
+    def reply(self, port: int, given: str) -> tuple[str, bool]:
         """No TLS; a simple query for a constant gets its row; a start of a session is refused."""
         if given == SSL_REQUEST:
-            return "N"
+            return "N", False
         asked = SELECT.fullmatch(given[5:].rstrip("\x00")) if given[:1] == "Q" else None
         if asked is None:
-            return postgres_message("E", f"SFATAL\x00VFATAL\x00C0A000\x00M{NOT_MODELLED}\x00\x00")
-        return postgres_message("D", "\x00\x01\x00\x00\x00" + chr(len(asked[1])) + asked[1])
+            return postgres_message("E", f"SFATAL\x00VFATAL\x00C0A000\x00M{NOT_MODELLED}\x00\x00"), True
+        return postgres_message("D", "\x00\x01\x00\x00\x00" + chr(len(asked[1])) + asked[1]), True
 
     def at_start(self) -> list[Line]:
         begun = self.process.started + 12 * MILLISECOND

@@ -115,8 +115,8 @@ class Program:
         """What it answers to a request at `at`; None: whoever plays its port knows better."""
         return None
 
-    def reply(self, port: int, given: str) -> str | None:
-        """What goes back for bytes (as latin-1) of its own protocol, before it hangs up; None: it has none."""
+    def reply(self, port: int, given: str) -> tuple[str, bool] | None:
+        """To bytes (as latin-1) of its own protocol: (what goes back, does it hang up then?); None: it has none."""
         return None
 
     def speaks(self, port: int) -> str:

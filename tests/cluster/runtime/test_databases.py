@@ -101,6 +101,17 @@ def test_a_running_database_shuts_down_in_words_and_with_code_0(make):
     assert end.code == 0
 
 
+def test_a_real_postgres_client_is_told_in_its_own_protocol_that_sql_is_not_modelled():
+    database = a_postgres(SUPERUSER)
+
+    assert database.reply(5432, "\x00\x00\x00\x08\x04\xd2\x16\x2f") == ("N", False)  # No TLS; it goes on without.
+    said, over = database.reply(5432, "\x00\x00\x00\x17\x00\x03\x00\x00user\x00postgres\x00\x00")
+    assert over
+    assert said.startswith("E\x00\x00\x00")
+    assert said[5:].split("\x00")[:3] == ["SFATAL", "VFATAL", "C0A000"]
+    assert len(said) == 1 + int.from_bytes(said[1:5].encode("latin-1"), "big")
+
+
 # --- in a cluster -------------------------------------------------------------------------------------------------
 
 

@@ -44,6 +44,16 @@ class Site(aggregation.Objects, Protocol):
 
 def reach(site: Site, entry: Manifest, backend: Backend) -> Record:
     """The container that answers for an APIService in a pod. Errors: Unavailable, with `{url}` for what was asked."""
+    spec = entry["spec"]
+    wanted = PROGRAMS.get((spec.get("group", ""), spec["version"]))
+    found = next((each for each in _running(site, backend) if each["program"] == wanted), None)
+    if found is None:
+        raise Unavailable("", "bad status from {url}: 404")
+    return found
+
+
+def _running(site: Site, backend: Backend) -> list[Record]:
+    """The running containers of a pod that can be reached. Errors: Unavailable."""
     pod = site.get("Pod", backend.namespace, backend.pod)
     machine = site.machine(pod["spec"].get("nodeName", "")) if pod is not None else None
     if pod is None or machine is None or not machine["power"]:
@@ -51,12 +61,28 @@ def reach(site: Site, entry: Manifest, backend: Backend) -> Record:
     running = [each for each in site.records(meta.uid(pod)) if each["started"] is not None and each["ended"] is None]
     if not any(each["started"] <= site.now for each in running):
         raise Unavailable("", f'Get "{{url}}": dial tcp {backend.address}: connect: connection refused')
-    spec = entry["spec"]
-    wanted = PROGRAMS.get((spec.get("group", ""), spec["version"]))
-    found = next((each for each in running if each["program"] == wanted), None)
-    if found is None:
-        raise Unavailable("", "bad status from {url}: 404")
-    return found
+    return running
+
+
+def demand(site: Site, namespace: str, service: str) -> None:
+    """A pod behind port 443 of a Service answers, or Unavailable says why none does, as the service proxy would."""
+    entry = {"spec": {"service": {"namespace": namespace, "name": service}}}
+    try:
+        there = aggregation.backends(entry, site)
+    except Unavailable as error:
+        missing = f'services "{service}" not found'
+        none = f'no endpoints available for service "{service}"'
+        raise Unavailable("", missing if error.reason == "ServiceNotFound" else none) from None
+    problem = f'no endpoints available for service "{service}"'
+    for backend in there:
+        try:
+            _running(site, backend)
+        except Unavailable as error:
+            told = error.message.rpartition('": ')[2]
+            problem = f"error trying to reach service: {told}"
+        else:
+            return
+    raise Unavailable("", problem)
 
 
 def dial(site: Site, entry: Manifest, backend: Backend) -> str:

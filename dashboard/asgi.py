@@ -36,7 +36,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-API = re.compile(r"/clusters/[^/]+(/(?!stream$)|$)")  # Everything there but the page's own socket.
+API = re.compile(r"/clusters/[^/]+(/(?!stream$|ui/)|$)")  # Everything there but the page's own socket, and web-ui.
 THREADS = 4
 LARGEST_BODY = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
@@ -100,8 +100,8 @@ class Pages(BaseHandler):
         if body is None:
             await _refuse(scope, receive, send, 413, f"The body is larger than {LARGEST_BODY} bytes.")
             return
-        scope = {**scope, "path": scope.get("root_path", "") + scope["path"]}
         loop = asyncio.get_running_loop()
+        scope = {**scope, "path": scope.get("root_path", "") + scope["path"], "loop": loop}
         status, headers, content = await loop.run_in_executor(_threads, self._respond, scope, body)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})

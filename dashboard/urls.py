@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from dashboard import views
+from dashboard.webui import views as webui
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
@@ -11,4 +12,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("view/<slug:cluster>/panel/<slug:name>", views.panel, name="panel"),
     path("view/<slug:cluster>/chart/<slug:name>", views.chart, name="chart"),
     path("view/<slug:cluster>/act/<slug:name>", views.act, name="act"),
+    path("clusters/<slug:cluster>/ui/", webui.overview, name="webui"),
+    path("clusters/<slug:cluster>/ui/<path:api>", webui.show, name="webui-show"),
 ]

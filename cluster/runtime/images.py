@@ -76,6 +76,7 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/radial/busyboxplus": Known("busybox", 5 * MB, ("sh",)),
     "docker.io/nicolaka/netshoot": Known("busybox", 200 * MB, ("zsh",)),
     "registry.k8s.io/metrics-server/metrics-server": Known("metrics-server", 22 * MB, ("/metrics-server",), True),
+    "docker.io/kubernetesui/dashboard": Known("generic", 75 * MB, ("/dashboard",), True),
     "registry.k8s.io/e2e-test-images/agnhost": Known("agnhost", 54 * MB, ("/agnhost", "pause"), True),
 }
 

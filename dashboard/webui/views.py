@@ -1,0 +1,100 @@
+"""Pages of web-ui: every served kind, lists as the API's own Tables, objects as YAML. The path is the API's."""
+
+from typing import Any
+
+import yaml
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from cluster import backends
+from cluster.apiserver.aggregation import Unavailable
+from cluster.apiserver.target import parse
+from cluster.gateway import pool
+from cluster.gateway.site import Site
+from dashboard.views import SHEETS, with_policy
+from dashboard.webui import client
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+PAGE = "50"  # Rows.
+
+
+@require_GET
+def overview(request: HttpRequest, cluster: str) -> HttpResponse:
+    """Every kind that can be listed, by group."""
+    refused = _refusal(cluster)
+    if refused is not None:
+        return refused
+    found = [
+        kind for root in ("api", "apis") for kind in _kinds(client.get(request, cluster, root, DISCOVERY, {}).body)
+    ]
+    return _page(request, cluster, {"kinds": found})
+
+
+@require_GET
+def show(request: HttpRequest, cluster: str, api: str) -> HttpResponse:
+    """A list or an object."""
+    target = parse(f"/{api}")
+    if target is None or target.subresource or "watch" in api.split("/")[:4]:
+        raise Http404
+    refused = _refusal(cluster)
+    if refused is not None:
+        return refused
+    if target.name:
+        answer = client.get(request, cluster, api, "application/json", {})
+        shown: dict[str, Any] = {"yaml": yaml.safe_dump(answer.body, sort_keys=False, allow_unicode=True)}
+    else:
+        query = {name: request.GET[name] for name in ("labelSelector", "continue") if request.GET.get(name)}
+        answer = client.get(request, cluster, api, TABLE, {"limit": PAGE, **query})
+        shown = {"table": _table(answer.body), "selector": query.get("labelSelector", "")}
+    if answer.status != 200:
+        shown = {"problem": answer.body.get("message", "")}
+    return _page(request, cluster, {"api": api, **shown}, answer.status)
+
+
+def _refusal(cluster: str) -> HttpResponse | None:
+    """503, while no pod of web-ui answers."""
+    reader = pool.reader()
+    snapshot = reader.cluster(cluster)
+    if snapshot is None:
+        raise Http404
+    try:
+        backends.demand(Site(reader, cluster, snapshot), "kube-system", "web-ui")
+    except Unavailable as error:
+        return HttpResponse(f"{error.message}\n", status=503, content_type="text/plain; charset=utf-8")
+    return None
+
+
+def _page(request: HttpRequest, cluster: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    shown = {"cluster": cluster, "sheets": SHEETS[:2], **context}
+    return with_policy(render(request, "webui/page.html", shown, status=status))
+
+
+def _kinds(document: dict[str, Any]) -> list[dict[str, str]]:
+    """[{"name": "deployments.apps", "api": "apis/apps/v1/deployments"}] of a discovery document."""
+    found = []
+    for group in document.get("items", ()):
+        name = group["metadata"].get("name", "")
+        version = group["versions"][0]
+        root = f"apis/{name}/{version['version']}" if name else f"api/{version['version']}"
+        for each in version.get("resources", ()):
+            if "list" in each["verbs"]:
+                plural = each["resource"]
+                found.append({"name": f"{plural}.{name}".rstrip("."), "api": f"{root}/{plural}"})
+    return found
+
+
+def _table(body: dict[str, Any]) -> dict[str, Any]:
+    """Columns that kubectl shows without -o wide, and rows with their namespace and name."""
+    columns = [(at, each["name"]) for at, each in enumerate(body.get("columnDefinitions", ())) if not each["priority"]]
+    rows = []
+    for row in body.get("rows", ()):
+        about = row["object"]["metadata"]
+        cells = [row["cells"][at] for at, _ in columns]
+        rows.append({"namespace": about.get("namespace", ""), "name": about["name"], "cells": cells})
+    return {
+        "columns": [name for _, name in columns],
+        "rows": rows,
+        "more": body.get("metadata", {}).get("continue", ""),
+    }

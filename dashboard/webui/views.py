@@ -47,7 +47,7 @@ def show(request: HttpRequest, cluster: str, api: str) -> HttpResponse:
     else:
         query = {name: request.GET[name] for name in ("labelSelector", "continue") if request.GET.get(name)}
         answer = client.get(request, cluster, api, TABLE, {"limit": PAGE, **query})
-        shown = {"table": _table(answer.body), "selector": query.get("labelSelector", "")}
+        shown = {"table": _table(answer.body, api), "selector": query.get("labelSelector", "")}
     if answer.status != 200:
         shown = {"problem": answer.body.get("message", "")}
     return _page(request, cluster, {"api": api, **shown}, answer.status)
@@ -85,16 +85,27 @@ def _kinds(document: dict[str, Any]) -> list[dict[str, str]]:
     return found
 
 
-def _table(body: dict[str, Any]) -> dict[str, Any]:
-    """Columns that kubectl shows without -o wide, and rows with their namespace and name."""
+def _table(body: dict[str, Any], api: str) -> dict[str, Any]:
+    """Columns that kubectl shows without -o wide, and rows with where their objects are."""
     columns = [(at, each["name"]) for at, each in enumerate(body.get("columnDefinitions", ())) if not each["priority"]]
     rows = []
     for row in body.get("rows", ()):
         about = row["object"]["metadata"]
         cells = [row["cells"][at] for at, _ in columns]
-        rows.append({"namespace": about.get("namespace", ""), "name": about["name"], "cells": cells})
+        rows.append({"namespace": about.get("namespace", ""), "api": _object(api, about), "cells": cells})
     return {
         "columns": [name for _, name in columns],
         "rows": rows,
         "more": body.get("metadata", {}).get("continue", ""),
     }
+
+
+def _object(api: str, about: dict[str, str]) -> str:
+    """The path of an object in the list at `api`.
+
+    >>> _object("api/v1/pods", {"namespace": "shop", "name": "web"}), _object("api/v1/nodes", {"name": "n1"})
+    ('api/v1/namespaces/shop/pods/web', 'api/v1/nodes/n1')
+    """
+    root, _, plural = api.strip("/").rpartition("/")
+    scope = f"/namespaces/{about['namespace']}" if about.get("namespace") and "/namespaces/" not in api else ""
+    return f"{root}{scope}/{plural}/{about['name']}"

@@ -30,8 +30,10 @@ def test_a_list_is_the_apis_own_table(client: Client, cluster):
 
     page = client.get("/clusters/default/ui/apis/apps/v1/deployments").content.decode()
 
-    assert '<th scope="col">Up-to-date</th>' in page.replace("Up-To-Date", "Up-to-date")
-    assert "<td>web-ui</td>" in page
+    assert '<th scope="col">Up-to-date</th>' in page
+    path = "/clusters/default/ui/apis/apps/v1/namespaces/kube-system/deployments/web-ui"
+    assert f'<a href="{path}">web-ui</a>' in page
+    assert "kind: Deployment" in client.get(path).content.decode()
 
 
 def test_without_pods_it_is_503_and_it_returns_with_them(client: Client, cluster):

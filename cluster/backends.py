@@ -64,8 +64,11 @@ def _running(site: Site, backend: Backend) -> list[Record]:
     return running
 
 
-def demand(site: Site, namespace: str, service: str) -> None:
-    """A pod behind port 443 of a Service answers, or Unavailable says why none does, as the service proxy would."""
+def demand(site: Site, namespace: str, service: str, repository: str) -> Manifest:
+    """The pod that answers behind port 443 of a Service, with a program of `repository`'s images.
+
+    Errors: Unavailable, in the words of the service proxy.
+    """
     entry = {"spec": {"service": {"namespace": namespace, "name": service}}}
     try:
         there = aggregation.backends(entry, site)
@@ -76,12 +79,15 @@ def demand(site: Site, namespace: str, service: str) -> None:
     problem = f'no endpoints available for service "{service}"'
     for backend in there:
         try:
-            _running(site, backend)
+            running = _running(site, backend)
         except Unavailable as error:
             told = error.message.rpartition('": ')[2]
             problem = f"error trying to reach service: {told}"
-        else:
-            return
+            continue
+        pod = site.get("Pod", backend.namespace, backend.pod)
+        if pod is not None and any(repository in each["image"] for each in running):
+            return pod
+        problem = f"pod {backend.pod} does not run {repository}"
     raise Unavailable("", problem)
 
 

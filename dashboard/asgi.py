@@ -36,7 +36,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-API = re.compile(r"/clusters/[^/]+(/(?!stream$|ui/)|$)")  # Everything there but the page's own socket, and web-ui.
+API = re.compile(r"/clusters/[^/]+(/(?!stream$|ui(/|$))|$)")  # Everything there but the page's own socket, and web-ui.
 THREADS = 4
 LARGEST_BODY = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 

@@ -1,6 +1,9 @@
-"""GET from the API server as web-ui's ServiceAccount, through the gateway: RBAC decides, as for everybody.
+"""Requests to the API server as web-ui's ServiceAccount, through the gateway: RBAC decides, as for everybody.
 
-Left out: a token; the account is impersonated, so it also acts while its ServiceAccount is gone.
+The account is the one that web-ui's pod runs as. Its token is asked for as the kubelet of the pod's node asks, bound to
+the pod: without the account or the pod there is none, and the API says 401.
+
+Left out: keeping a token until it ends; each page asks for a new one, so an account made anew acts at once.
 """
 
 import asyncio
@@ -12,29 +15,67 @@ from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 
 from cluster.gateway import application
+from cluster.objects import Manifest, meta
 
-USER = "system:serviceaccount:kube-system:web-ui"
-TIMEOUT = 10.0  # Seconds of the wall for one answer.
+JSON = "application/json"
+AGENT = "dashboard/v2.7.0"
+REVOKED = "revoked"  # What is shown instead of a token that nobody gives any more.
+SECONDS = 3607  # Of a token, as the kubelet asks for it.
+TIMEOUT = 35.0  # Seconds of the wall for one answer; a write may wait 30 s in the inbox.
 
 
 class Answer(NamedTuple):
+    """`body`: the answer's JSON; a text stands in `message`."""
+
     status: int
     body: dict[str, Any]
 
-
-def get(request: HttpRequest, cluster: str, path: str, accept: str, query: dict[str, str]) -> Answer:
-    """Errors: TimeoutError after TIMEOUT."""
-    loop = getattr(request, "scope", {}).get("loop")
-    if loop is None:
-        return async_to_sync(_get)(cluster, path, accept, query)
-    return asyncio.run_coroutine_threadsafe(_get(cluster, path, accept, query), loop).result(TIMEOUT)
+    @property
+    def message(self) -> str:
+        return str(self.body.get("message", ""))
 
 
-async def _get(cluster: str, path: str, accept: str, query: dict[str, str]) -> Answer:
-    headers = {"host": "localhost", "accept": accept, "impersonate-user": USER}
-    full = f"/clusters/{cluster}/{path}"
-    scope: dict[str, Any] = {"type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": full}
-    scope |= {"raw_path": full.encode(), "query_string": urlencode(query).encode(), "client": ("127.0.0.1", 0)}
+class Client:
+    """The API server of `cluster`, as `pod` sees it."""
+
+    def __init__(self, request: HttpRequest, cluster: str, pod: Manifest) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = getattr(request, "scope", {}).get("loop")
+        self.cluster = cluster
+        self._credentials = {"authorization": f"Bearer {self._token(pod)}"}
+
+    def get(self, path: str, query: dict[str, str] | None = None, accept: str = JSON) -> Answer:
+        """Errors: TimeoutError after TIMEOUT."""
+        return self._send("GET", path, query or {}, {"accept": accept, **self._credentials}, b"")
+
+    def write(
+        self, method: str, path: str, body: bytes, media: str = JSON, query: dict[str, str] | None = None
+    ) -> Answer:
+        """Errors: TimeoutError after TIMEOUT."""
+        headers = {"accept": JSON, "content-type": media, **self._credentials}
+        return self._send(method, path, query or {}, headers, body)
+
+    def _token(self, pod: Manifest) -> str:
+        node, account = pod["spec"]["nodeName"], pod["spec"].get("serviceAccountName", "default")
+        bound = {"apiVersion": "v1", "kind": "Pod", "name": meta.name(pod), "uid": meta.uid(pod)}
+        spec = {"expirationSeconds": SECONDS, "boundObjectRef": bound}
+        path = f"api/v1/namespaces/{meta.namespace(pod)}/serviceaccounts/{account}/token"
+        kubelet = {"impersonate-user": f"system:node:{node}", "impersonate-group": "system:nodes"}
+        headers = {"accept": JSON, "content-type": JSON, **kubelet}
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        answer = self._send("POST", path, {}, headers, orjson.dumps(asked))
+        return str(answer.body["status"]["token"]) if answer.status == 201 else REVOKED
+
+    def _send(self, method: str, path: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> Answer:
+        asked = (f"/clusters/{self.cluster}/{path}", method, query, headers, body)
+        if self._loop is None:
+            return async_to_sync(_ask)(*asked)
+        return asyncio.run_coroutine_threadsafe(_ask(*asked), self._loop).result(TIMEOUT)
+
+
+async def _ask(path: str, method: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> Answer:
+    headers = {"host": "localhost", "user-agent": AGENT, "content-length": str(len(body)), **headers}
+    scope: dict[str, Any] = {"type": "http", "http_version": "1.1", "method": method, "scheme": "http", "path": path}
+    scope |= {"raw_path": path.encode(), "query_string": urlencode(query).encode(), "client": ("127.0.0.1", 0)}
     scope["headers"] = [(name.encode(), value.encode()) for name, value in headers.items()]
     sent: list[dict[str, Any]] = []
     asked = False
@@ -44,14 +85,15 @@ async def _get(cluster: str, path: str, accept: str, query: dict[str, str]) -> A
         if asked:
             await asyncio.Event().wait()
         asked = True
-        return {"type": "http.request", "body": b""}
+        return {"type": "http.request", "body": body}
 
     async def send(message: Any) -> None:
         sent.append(message)
 
     await application(scope, receive, send)
-    body = b"".join(each.get("body", b"") for each in sent)
+    status, content = sent[0]["status"], b"".join(each.get("body", b"") for each in sent)
     try:
-        return Answer(sent[0]["status"], orjson.loads(body))
+        found = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return Answer(sent[0]["status"], {"message": body.decode(errors="replace")})
+        found = None
+    return Answer(status, found if isinstance(found, dict) else {"message": content.decode(errors="replace")})

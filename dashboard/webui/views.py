@@ -13,22 +13,23 @@ from cluster.apiserver.target import parse
 from cluster.gateway import pool
 from cluster.gateway.site import Site
 from dashboard.views import SHEETS, with_policy
-from dashboard.webui import client
+from dashboard.webui.client import Client
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+IMAGE = "kubernetesui/dashboard"
 PAGE = "50"  # Rows.
 
 
 @require_GET
 def overview(request: HttpRequest, cluster: str) -> HttpResponse:
     """Every kind that can be listed, by group."""
-    refused = _refusal(cluster)
-    if refused is not None:
-        return refused
-    found = [
-        kind for root in ("api", "apis") for kind in _kinds(client.get(request, cluster, root, DISCOVERY, {}).body)
-    ]
+    try:
+        api = _client(request, cluster)
+    except Unavailable as error:
+        return _unavailable(error)
+    answers = [api.get(root, accept=DISCOVERY) for root in ("api", "apis")]
+    found = [kind for answer in answers for kind in _kinds(answer.body)]
     return _page(request, cluster, {"kinds": found})
 
 
@@ -38,37 +39,46 @@ def show(request: HttpRequest, cluster: str, api: str) -> HttpResponse:
     target = parse(f"/{api}")
     if target is None or target.subresource or "watch" in api.split("/")[:4]:
         raise Http404
-    refused = _refusal(cluster)
-    if refused is not None:
-        return refused
+    try:
+        server = _client(request, cluster)
+    except Unavailable as error:
+        return _unavailable(error)
     if target.name:
-        answer = client.get(request, cluster, api, "application/json", {})
+        answer = server.get(api)
         shown: dict[str, Any] = {"yaml": yaml.safe_dump(answer.body, sort_keys=False, allow_unicode=True)}
     else:
         query = {name: request.GET[name] for name in ("labelSelector", "continue") if request.GET.get(name)}
-        answer = client.get(request, cluster, api, TABLE, {"limit": PAGE, **query})
+        answer = server.get(api, {"limit": PAGE, **query}, TABLE)
         shown = {"table": _table(answer.body, api), "selector": query.get("labelSelector", "")}
     if answer.status != 200:
-        shown = {"problem": answer.body.get("message", "")}
+        shown = {"problem": answer.message}
     return _page(request, cluster, {"api": api, **shown}, answer.status)
 
 
-def _refusal(cluster: str) -> HttpResponse | None:
-    """503, while no pod of web-ui answers."""
+def _client(request: HttpRequest, cluster: str) -> Client:
+    """The API server as web-ui's pod sees it. Errors: Unavailable, while no pod answers; Http404."""
     reader = pool.reader()
     snapshot = reader.cluster(cluster)
     if snapshot is None:
         raise Http404
-    try:
-        backends.demand(Site(reader, cluster, snapshot), "kube-system", "web-ui")
-    except Unavailable as error:
-        return HttpResponse(f"{error.message}\n", status=503, content_type="text/plain; charset=utf-8")
-    return None
+    pod = backends.demand(Site(reader, cluster, snapshot), "kube-system", "web-ui", IMAGE)
+    return Client(request, cluster, pod)
+
+
+def _unavailable(error: Unavailable) -> HttpResponse:
+    text = f"{error.message}\n"
+    return _told(HttpResponse(text, status=503, content_type="text/plain; charset=utf-8"))
+
+
+def _told(response: HttpResponse) -> HttpResponse:
+    """What a cluster answers is no failure of this server: Django need not log it."""
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _page(request: HttpRequest, cluster: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
     shown = {"cluster": cluster, "sheets": SHEETS[:2], **context}
-    return with_policy(render(request, "webui/page.html", shown, status=status))
+    return _told(with_policy(render(request, "webui/page.html", shown, status=status)))
 
 
 def _kinds(document: dict[str, Any]) -> list[dict[str, str]]:

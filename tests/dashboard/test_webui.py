@@ -57,3 +57,54 @@ def test_without_its_binding_the_apis_refusal_is_shown(client: Client, cluster):
     assert answer.status_code == 403
     refused = 'User "system:serviceaccount:kube-system:web-ui" cannot list resource "pods" in API group ""'
     assert refused in unescape(answer.content.decode())
+
+
+def test_a_deleted_account_acts_no_more(client: Client, cluster):
+    cluster.delete(cluster.get("ServiceAccount", "web-ui", "kube-system"))
+    cluster.run_for(1)
+
+    answer = client.get("/clusters/default/ui/api/v1/pods")
+
+    assert (answer.status_code, "Unauthorized" in answer.content.decode()) == (401, True)
+
+
+def test_it_acts_as_the_account_that_its_pod_runs_as(client: Client, cluster):
+    cluster.patch(deployment(cluster), {"spec": {"template": {"spec": {"serviceAccountName": "default"}}}})
+    cluster.run_for(60)
+
+    answer = client.get("/clusters/default/ui/api/v1/pods")
+
+    assert "system:serviceaccount:kube-system:default" in unescape(answer.content.decode())
+
+
+def test_a_pod_whose_machine_has_no_power_is_503_without_an_error_in_the_log(client: Client, cluster, caplog):
+    cluster.power_off("worker-1")
+    cluster.run_for(1)
+
+    gone = client.get("/clusters/default/ui/")
+
+    assert (gone.status_code, b"no route to host" in gone.content) == (503, True)
+    assert caplog.records == []
+
+
+def test_another_program_behind_its_service_is_not_web_ui(client: Client, cluster):
+    image = "docker.io/library/nginx:1.29"
+    ports = [{"name": "https", "containerPort": 80}]
+    spec = {"containers": [{"name": "web-ui", "image": image, "ports": ports}]}
+    cluster.patch(deployment(cluster), {"spec": {"template": {"spec": spec}}})
+    cluster.run_for(60)
+
+    answer = client.get("/clusters/default/ui/")
+
+    assert (answer.status_code, b"does not run kubernetesui/dashboard" in answer.content) == (503, True)
+
+
+def test_whoever_sees_a_secret_here_sees_it_on_orrerys_own_page_too(client: Client, cluster):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key", "namespace": "default"}}
+    cluster.with_objects({**secret, "stringData": {"word": "swordfish"}}).run_for(1)
+
+    here = client.get("/clusters/default/ui/api/v1/namespaces/default/secrets/key").content.decode()
+    there = client.get("/view/default/panel/inspector", {"kind": "Secret", "key": "default/key", "tab": "yaml"})
+
+    assert "c3dvcmRmaXNo" in here
+    assert "c3dvcmRmaXNo" in there.content.decode()

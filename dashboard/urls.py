@@ -13,5 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("view/<slug:cluster>/chart/<slug:name>", views.chart, name="chart"),
     path("view/<slug:cluster>/act/<slug:name>", views.act, name="act"),
     path("clusters/<slug:cluster>/ui/", webui.overview, name="webui"),
+    path("clusters/<slug:cluster>/ui/create", webui.create, name="webui-create"),
     path("clusters/<slug:cluster>/ui/<path:api>", webui.show, name="webui-show"),
 ]

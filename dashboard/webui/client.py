@@ -25,14 +25,15 @@ TIMEOUT = 35.0  # Seconds of the wall for one answer; a write may wait 30 s in t
 
 
 class Answer(NamedTuple):
-    """`body`: the answer's JSON; a text stands in `message`."""
+    """`body`: the answer's JSON object, if it is one; `text`: all of it."""
 
     status: int
     body: dict[str, Any]
+    text: str
 
     @property
     def message(self) -> str:
-        return str(self.body.get("message", ""))
+        return str(self.body.get("message") or self.text)
 
 
 class Client:
@@ -92,8 +93,9 @@ async def _ask(path: str, method: str, query: dict[str, str], headers: dict[str,
 
     await application(scope, receive, send)
     status, content = sent[0]["status"], b"".join(each.get("body", b"") for each in sent)
+    text = content.decode(errors="replace")
     try:
         found = orjson.loads(content)
     except orjson.JSONDecodeError:
         found = None
-    return Answer(status, found if isinstance(found, dict) else {"message": content.decode(errors="replace")})
+    return Answer(status, found if isinstance(found, dict) else {}, text)

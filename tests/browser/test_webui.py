@@ -66,6 +66,43 @@ def test_the_log_of_a_pod_is_there_with_its_kubectl_line(orrery: Orrery, ui: str
     assert f'previous terminated container "nginx" in pod "{pod}" not found' in sight.page.inner_text("[role=alert]")
 
 
+def test_a_namespace_is_chosen_for_a_list(ui: str, sight: Sight):
+    sight.page.goto(f"{ui}apis/apps/v1/deployments")
+
+    sight.page.select_option("select[name=namespace]", "kube-system")
+    sight.page.click(".filter button")
+
+    assert sight.page.url == f"{ui}apis/apps/v1/namespaces/kube-system/deployments"
+    assert "kubectl get deployments.apps -n kube-system" in sight.page.inner_text("main")
+    assert "shop" not in sight.page.inner_text("#live")
+
+
+def test_a_dry_run_changes_nothing(orrery: Orrery, ui: str, sight: Sight):
+    orrery.kubectl("rollout", "status", "deployment/shop", "--timeout=60s")
+    sight.page.goto(ui + DEPLOYMENT)
+    before = shop(orrery)["metadata"]["resourceVersion"]
+    sight.page.click("summary:has(h2)")
+    text = sight.page.input_value("textarea[name=yaml]").replace("  labels:\n", "  labels:\n    dry: run\n", 1)
+    sight.page.fill("textarea[name=yaml]", text)
+    sight.page.check("input[name=dry]")
+
+    sight.page.click("button[value=edit]")
+
+    assert sight.page.inner_text("[role=status]") == "The API server would accept this."
+    assert shop(orrery)["metadata"]["resourceVersion"] == before
+
+
+def test_health_counts_what_is_not_well(orrery: Orrery, ui: str, sight: Sight):
+    orrery.kubectl("create", "job", "fails", "--image=busybox", "--", "false")
+    orrery.kubectl("patch", "job", "fails", "-p", '{"spec": {"activeDeadlineSeconds": 1}}')
+    orrery.kubectl("wait", "--for=condition=Failed", "--timeout=60s", "job/fails")
+
+    sight.page.goto(ui)
+
+    assert "0 of 1 well" in sight.page.inner_text(".health li:has-text('Jobs')")
+    orrery.kubectl("delete", "job", "fails")
+
+
 def test_scaling_and_restarting_are_its_accounts_doing(orrery: Orrery, ui: str, sight: Sight):
     sight.page.goto(ui + DEPLOYMENT)
 
@@ -85,6 +122,7 @@ def test_an_edit_goes_through_and_a_late_one_is_told_of_the_conflict(orrery: Orr
         field.fill(text)
         sight.page.click("button[value=edit]")
 
+    orrery.kubectl("rollout", "status", "deployment/shop", "--timeout=60s")  # Nobody else writes any more.
     sight.page.goto(ui + DEPLOYMENT)
     sight.page.click("summary:has(h2)")
     old = sight.page.input_value("textarea[name=yaml]")

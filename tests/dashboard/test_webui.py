@@ -108,3 +108,31 @@ def test_whoever_sees_a_secret_here_sees_it_on_orrerys_own_page_too(client: Clie
 
     assert "c3dvcmRmaXNo" in here
     assert "c3dvcmRmaXNo" in there.content.decode()
+
+
+def test_what_is_as_it_was_is_not_sent_again(client: Client, cluster):
+    htmx = {"HX-Request": "true"}
+    path = "/clusters/default/ui/apis/rbac.authorization.k8s.io/v1/clusterroles/web-ui"
+    part = client.get(path, headers=htmx)
+    seen = part.content.decode().rpartition('value="')[2].partition('"')[0]
+
+    assert "<html" not in part.content.decode()
+    assert client.get(path, {"seen": seen}, headers=htmx).status_code == 204
+
+
+def test_a_reader_of_portuguese_reads_portuguese(client: Client, cluster):
+    page = client.get("/clusters/default/ui/", headers={"Accept-Language": "pt-BR"}).content.decode()
+
+    assert "Visão geral" in page
+    assert "1 de 1 bem" in page
+
+
+def test_a_write_without_the_token_of_the_page_is_refused(cluster):
+    strict = Client(enforce_csrf_checks=True)
+    for path in ("create", "apis/apps/v1/namespaces/kube-system/deployments/web-ui"):
+        assert strict.post(f"/clusters/default/ui/{path}", {"do": "delete"}).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["nonsense", "api/v1/watch/pods", "api/v1/namespaces/a/pods/b/exec", "apis/apps"])
+def test_what_is_no_list_and_no_object_is_404(client: Client, cluster, path: str):
+    assert client.get(f"/clusters/default/ui/{path}").status_code == 404

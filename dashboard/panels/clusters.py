@@ -3,11 +3,13 @@
 from typing import Any
 
 from cluster.models import Cluster
+from dashboard import reads
 from dashboard.panels.panel import Panel, View
 
 
 def context(view: View) -> dict[str, Any]:
-    return {"names": list(Cluster.objects.order_by("name").values_list("name", flat=True))}
+    names = list(Cluster.objects.order_by("name").values_list("name", flat=True))
+    return {"names": names, "has_webui": reads.get(view.cluster, "Service", "kube-system", "web-ui") is not None}
 
 
 PANEL = Panel("clusters", context)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
-from cluster import backends
+from cluster import backends, inbox
 from cluster.apiserver.aggregation import Unavailable
 from cluster.apiserver.target import Target, parse
 from cluster.gateway import pool
@@ -39,6 +39,7 @@ def served(view: View) -> View:
         snapshot = reader.cluster(cluster)
         if snapshot is None:
             raise Http404
+        inbox.follow(cluster)
         try:
             pod = backends.demand(Site(reader, cluster, snapshot), "kube-system", "web-ui", IMAGE)
             return _told(view(request, Client(request, cluster, pod), **rest))

@@ -136,3 +136,14 @@ def test_a_write_without_the_token_of_the_page_is_refused(cluster):
 @pytest.mark.parametrize("path", ["nonsense", "api/v1/watch/pods", "api/v1/namespaces/a/pods/b/exec", "apis/apps"])
 def test_what_is_no_list_and_no_object_is_404(client: Client, cluster, path: str):
     assert client.get(f"/clusters/default/ui/{path}").status_code == 404
+
+
+def test_the_menu_of_clusters_leads_to_it_where_it_is(client: Client, cluster):
+    link = 'href="/clusters/default/ui/"'
+    assert link in client.get("/view/default/panel/clusters").content.decode()
+
+    cluster.delete(cluster.get("Service", "web-ui", "kube-system"))
+    cluster.run_for(1)
+
+    assert link not in client.get("/view/default/panel/clusters").content.decode()
+    assert client.get("/clusters/default/ui/").content == b'services "web-ui" not found\n'

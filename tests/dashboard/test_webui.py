@@ -1,5 +1,6 @@
 """web-ui: the cluster's own page lives with its pods, and sees what its ServiceAccount may see."""
 
+import re
 from html import unescape
 
 import pytest
@@ -34,6 +35,25 @@ def test_a_list_is_the_apis_own_table(client: Client, cluster):
     path = "/clusters/default/ui/apis/apps/v1/namespaces/kube-system/deployments/web-ui"
     assert f'<a href="{path}">web-ui</a>' in page
     assert "kind: Deployment" in client.get(path).content.decode()
+
+
+def test_every_kind_that_is_served_can_be_listed_and_its_objects_shown(client: Client, cluster):
+    overview = client.get("/clusters/default/ui/").content.decode()
+    lists = set(re.findall(r'href="(/clusters/default/ui/api[^"]+)"', overview))
+    assert len(lists) > 50
+
+    for path in sorted(lists):
+        page = client.get(path)
+        assert page.status_code == 200, path
+        for first in re.findall(r'<td><a href="([^"]+)"', page.content.decode())[:1]:
+            assert client.get(unescape(first)).status_code == 200, first
+
+
+def test_what_the_api_does_not_understand_is_told_in_its_words(client: Client, cluster):
+    answer = client.get("/clusters/default/ui/api/v1/pods", {"labelSelector": "a in"})
+
+    assert answer.status_code == 400
+    assert "unable to parse requirement" in unescape(answer.content.decode())
 
 
 def test_without_pods_it_is_503_and_it_returns_with_them(client: Client, cluster):

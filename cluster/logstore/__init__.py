@@ -1,0 +1,4 @@
+"""The central log store: what a query asks for, and which lines answer it.
+
+Read next: logql.py, the query language.
+"""

@@ -3,7 +3,8 @@
 A scraper and a log agent only look. Nothing that a step reads depends on what they gathered, so they are no components
 and take no steps: whoever holds a world lets them look at it between two turns, after a commit, at most once a
 `PERIOD`. What they see is committed; what they write is theirs, with the simulated time up to which they have looked,
-in a transaction of their own. A process that dies in between loses nothing: the next one looks from there on.
+in a transaction of their own (commits.as_owner). A process that dies in between loses nothing: the next one looks from
+there on.
 
 Programs are pure functions of time, so a gatherer that comes late still finds what was printed and used before, as far
 as records of the containers are kept.
@@ -14,15 +15,11 @@ Read next: driver.py, which calls it.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol
 
-from django.db import transaction
-
-from cluster.apiserver import commits
 from cluster.engine.clock import monotonic
-from cluster.models import Cluster
+from cluster.logstore.agent import Agents
 from cluster.network import Site
 
 PERIOD = 1.0  # Wall seconds between two looks.
@@ -37,21 +34,8 @@ class Gatherer(Protocol):
         """Carry away what happened up to `site.now`. `deadline`: when to stop, on engine.clock.monotonic."""
 
 
-@contextmanager
-def as_owner(cluster: int, owner_epoch: int) -> Iterator[None]:
-    """A transaction for what was gathered, during which nobody else can take the cluster.
-
-    Errors: Fenced if somebody has taken it.
-    """
-    with transaction.atomic():
-        held = Cluster.objects.select_for_update().filter(pk=cluster, owner_epoch=owner_epoch)
-        if not held.values_list("pk", flat=True):
-            raise commits.Fenced(f"another owner has cluster {cluster} now")
-        yield
-
-
 Make = Callable[[int, int], Gatherer]  # Of a cluster's id and of the epoch of its owner, who must still be it.
-GATHERERS: tuple[Make, ...] = ()
+GATHERERS: tuple[Make, ...] = (Agents,)
 
 
 class Gathering:

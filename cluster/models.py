@@ -210,3 +210,62 @@ class FormerCluster(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}@{self.revision}"
+
+
+class LogStream(models.Model):
+    """What one container printed on stdout or stderr, in the central log store, under the labels that it came with."""
+
+    id = models.BigAutoField(primary_key=True)
+    cluster = models.ForeignKey(Cluster, models.CASCADE, db_index=False, db_constraint=False)
+    labels = models.TextField()  # JSON with sorted keys.
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("cluster", "labels"), name="one_stream_of_labels"),)
+
+    def __str__(self) -> str:
+        return str(self.labels)
+
+
+class LogBlock(models.Model):
+    """Some consecutive lines of a stream. It grows until it is sealed, and is then in SQLite's full-text index."""
+
+    id = models.BigAutoField(primary_key=True)
+    cluster = models.ForeignKey(Cluster, models.CASCADE, db_index=False, db_constraint=False)
+    stream = models.ForeignKey(LogStream, models.CASCADE, db_constraint=False)
+    first = models.BigIntegerField()  # Simulated time of the first and the last line, microseconds since t = 0.
+    last = models.BigIntegerField()
+    times = models.TextField()  # JSON list: of each line, microseconds since `first`.
+    body = models.TextField()  # The lines, a newline between them.
+    size = models.BigIntegerField()  # Bytes of both.
+    sealed = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = (models.Index(fields=("cluster", "last"), name="log_block_in_time"),)
+
+    def __str__(self) -> str:
+        return f"{self.stream_id}: {self.first}-{self.last}"
+
+
+class LogPosition(models.Model):
+    """How far the log agent of a node has read, as its database on the node's disk says. `id`: `<cluster>:<node>`."""
+
+    id = models.TextField(primary_key=True)
+    at = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.id}@{self.at}"
+
+
+class Departed(models.Model):
+    """A container whose files an agent held open when they were removed. `id`: `<cluster>:<container key>`."""
+
+    id = models.TextField(primary_key=True)
+    node = models.TextField()  # `<cluster>:<node>`
+    at = models.BigIntegerField()  # When the turn ended in which it was removed.
+    body = models.BinaryField()  # JSON: its last record.
+
+    class Meta:
+        indexes = (models.Index(fields=("node",), name="departed_of_node"),)
+
+    def __str__(self) -> str:
+        return str(self.id)

@@ -41,6 +41,7 @@ from cluster.engine.dice import Dice
 from cluster.engine.election import Elector
 from cluster.engine.informer import Informers
 from cluster.kubeproxy import rules
+from cluster.logstore import departures
 from cluster.network import Network, address_index
 from cluster.objects import Manifest, errors, users
 from cluster.scheduler.scheduler import Scheduler
@@ -436,6 +437,9 @@ class World:
         After an error this world must be discarded: what it thinks was never true.
         """
         writes = self.store.take_pending()
+        departed = departures.found(
+            self.site, self.cells["containers"], lambda node: self.informers.by_index("Pod", "node", node)
+        )
         changes = {table: cells.take_changes() for table, cells in self.cells.items()}
         checkpoint = None
         if self.checkpoint_due():
@@ -452,7 +456,8 @@ class World:
             row["last_checkpoint_time"] = self.last_checkpoint[1]
             if checkpoint:
                 self.compact_to = commits.compaction_target(self.identity, self.clock.now, self.store.revision)
-            batch = commits.Batch(writes, changes, self.executed, self.events, checkpoint, row, self.compact_to)
+            batch = commits.Batch(writes, changes, self.executed, self.events, checkpoint, row)
+            batch.departed, batch.compact = departed, self.compact_to
             if not commits.commit(self.identity, self.owner_epoch, batch):
                 self.compact_to = 0
         self.executed, self.events, self.switches = [], [], {}
@@ -504,6 +509,7 @@ class Site:
         for kind in ("Service", "EndpointSlice"):
             world.informers.subscribe(kind, self._forget_table)
         world.informers.add_index("Pod", "address", address_index)
+        world.informers.add_index("Pod", "node", departures.node_index)
 
     @property
     def epoch(self) -> int:

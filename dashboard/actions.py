@@ -158,9 +158,7 @@ def replicas(view: View, values: Values) -> Outcome:
     count = values.get("count", "")
     if not count.isdigit():
         return failed(_("Replicas must be a whole number of 0 or more; it is %(value)r.") % {"value": count})
-    return outcome(
-        ask(view.cluster, {"type": "replicas", "process": values.get("process", ""), "count": int(count)})
-    )
+    return outcome(ask(view.cluster, {"type": "replicas", "process": values.get("process", ""), "count": int(count)}))
 
 
 def scheduler_configure(view: View, values: Values) -> Outcome:

@@ -25,7 +25,7 @@ def get(cluster: Cluster, kind: str, namespace: str, name: str) -> Manifest | No
 
 
 def keys(cluster: Cluster, kind: str) -> list[str]:
-    """"namespace/name", or "name", of all living objects of a kind, in order; the objects themselves are not read."""
+    """ "namespace/name", or "name", of all living objects of a kind, in order; the objects themselves are not read."""
     prefix = _prefix(cluster, kind)
     return [identity.removeprefix(prefix) for identity in _stored(prefix).values_list("pk", flat=True)]
 

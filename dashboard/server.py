@@ -83,9 +83,7 @@ class Socket(WebSocketProtocol):  # type: ignore[misc]
         assert self._refusal is not None
         status = int(self._refusal["status"])
         lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]
-        lines += [
-            name + b": " + value for name, value in self._refusal["headers"] if name.lower() != b"content-length"
-        ]
+        lines += [name + b": " + value for name, value in self._refusal["headers"] if name.lower() != b"content-length"]
         lines += [b"content-length: " + str(len(body)).encode(), b"connection: close", b"", b""]
         del self.handshake_deferred
         self.server.protocol_disconnected(self)

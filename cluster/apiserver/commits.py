@@ -4,21 +4,23 @@ Also what it takes to build a world again from rows, and a cluster's life in one
 inputs (`export`), and one number that two equal lives share (`digest`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
 import orjson
+from django.db import transaction
 
 from cluster import ENGINE_VERSION
 from cluster.apiserver import kinds
 from cluster.apiserver.registry import Resource
 from cluster.etcd import compaction, disk
-from cluster.etcd.disk import Batch, EventRow, Fenced, InputRow, Withdrawn
+from cluster.etcd.disk import Batch, DepartedRow, EventRow, Fenced, InputRow, Withdrawn
 from cluster.etcd.store import Head, Store, Write
 from cluster.models import Cluster
 
-__all__ = ["Batch", "EventRow", "Fenced", "Head", "InputRow", "Withdrawn", "Write"]
+__all__ = ["Batch", "DepartedRow", "EventRow", "Fenced", "Head", "InputRow", "Withdrawn", "Write"]
 
 ROW_FIELDS = (
     "seed",
@@ -50,6 +52,19 @@ row_id = disk.row_id
 number_of = disk.number_of
 
 
+@contextmanager
+def as_owner(cluster: int, owner_epoch: int) -> Iterator[None]:
+    """A transaction for what was gathered beside the world, during which nobody else can take the cluster.
+
+    Errors: Fenced if somebody has taken it.
+    """
+    with transaction.atomic():
+        held = Cluster.objects.select_for_update().filter(pk=cluster, owner_epoch=owner_epoch)
+        if not held.values_list("pk", flat=True):
+            raise Fenced(f"another owner has cluster {cluster} now")
+        yield
+
+
 def new_store(revision: int) -> Store:
     return Store(revision)
 
@@ -69,9 +84,7 @@ def row_of(cluster: Cluster) -> dict[str, Any]:
 
 def export(row: dict[str, Any], step: int, sim_time: int, rows: Iterable[InputRow]) -> dict[str, Any]:
     """A cluster's life as plain data. Times: simulated microseconds; `epoch`: microseconds since 1970 at t = 0."""
-    requests = [
-        {"id": r.id, "step": r.step, "simTime": r.sim_time, "request": orjson.loads(r.request)} for r in rows
-    ]
+    requests = [{"id": r.id, "step": r.step, "simTime": r.sim_time, "request": orjson.loads(r.request)} for r in rows]
     return {
         "engine": ENGINE_VERSION,
         "seed": row["seed"],

@@ -286,5 +286,3 @@ def volume_for(claim: Manifest, entry: Manifest, disk: Manifest) -> Manifest:
     if entry.get("mountOptions"):
         spec["mountOptions"] = entry["mountOptions"]
     return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": spec}
-
-

@@ -105,7 +105,6 @@ class DeploymentController(Controller):
         except (NotFound, Invalid):
             return
 
-
     def _sets(self) -> list[Manifest]:
         return self.owned("ReplicaSet", self.deployment)
 

@@ -123,9 +123,7 @@ class EndpointSliceController(Controller):
         for piece in dropped[len(recycled) :]:
             self._drop(piece)
 
-    def _kept(
-        self, found: list[Manifest], wanted: dict[str, Manifest], changes: Changes | None
-    ) -> list[Manifest]:
+    def _kept(self, found: list[Manifest], wanted: dict[str, Manifest], changes: Changes | None) -> list[Manifest]:
         """Endpoints that stay in a slice, the changed ones replaced; they are taken out of `wanted`.
 
         It is `found` itself if nothing changes.

@@ -4,7 +4,6 @@ A ReplicaSet of 5,000 would otherwise be counted anew for each pod that becomes 
 the informer when a world is loaded, kept by pod events afterwards.
 """
 
-
 from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta, pods
 

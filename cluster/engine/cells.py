@@ -14,11 +14,12 @@ MOST_MOVES = 256  # Keys that may come and go before the order of all of them is
 class Cells:
     """A mapping of str to plain data that remembers which keys changed since the last commit."""
 
-    __slots__ = ("_moved", "_order", "_saved", "data", "dirty")
+    __slots__ = ("_moved", "_order", "_saved", "data", "dirty", "gone")
 
     def __init__(self, data: dict[str, Any] | None = None) -> None:
         self.data: dict[str, Any] = data if data is not None else {}
         self.dirty: dict[str, None] = {}
+        self.gone: dict[str, Any] = {}  # Last values of keys that were deleted since the last commit.
         self._order: list[str] | None = None  # All keys, sorted, since somebody asked by prefix …
         self._moved: dict[str, None] = {}  # … but for these, which came or went after that.
         self._saved = set(self.data)  # Keys that have a row: what came and went within one turn needs no write.
@@ -33,7 +34,7 @@ class Cells:
         self.dirty[key] = None
 
     def __delitem__(self, key: str) -> None:
-        del self.data[key]
+        self.gone[key] = self.data.pop(key)
         self.dirty[key] = None
         if self._order is not None:
             self._move(key)
@@ -56,7 +57,9 @@ class Cells:
             self.dirty[key] = None
             if self._order is not None:
                 self._move(key)
-        return self.data.pop(key, default)
+            self.gone[key] = self.data.pop(key)
+            return self.gone[key]
+        return default
 
     def prefixed(self, prefix: str) -> Iterator[tuple[str, Any]]:
         """Key and value of every key that starts with `prefix`, in order of key.
@@ -103,7 +106,7 @@ class Cells:
             elif key in saved:
                 changes[key] = None
                 saved.discard(key)
-        self.dirty = {}
+        self.dirty, self.gone = {}, {}
         return changes
 
 

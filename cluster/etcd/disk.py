@@ -6,6 +6,7 @@ cluster's row only where `owner_epoch` is still ours, and a commit that changes 
 Errors: Fenced when somebody else owns the cluster now; django.db.OperationalError when the database is locked or full.
 """
 
+import logging
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,8 +24,12 @@ from cluster.models import (
     Cluster,
     Container,
     DeadInput,
+    Departed,
     Disk,
     Input,
+    LogBlock,
+    LogPosition,
+    LogStream,
     Machine,
     Member,
     PhysicalEvent,
@@ -47,7 +52,10 @@ CELL_TABLES = {
     "members": Member,
     "cloud": CloudItem,
 }
+MOST_DEPARTED = 10_000  # Containers of a cluster that are gone and whose logs agents have still to read.
 CHUNK = 500  # Parameters a statement: PostgreSQL and SQLite both take far more, but plans grow.
+
+log = logging.getLogger(__name__)
 
 
 class Fenced(Exception):
@@ -87,6 +95,15 @@ class EventRow(NamedTuple):
     sim_time: int
 
 
+class DepartedRow(NamedTuple):
+    """A container that is gone, for the agent of its node that had not read all of its log. `body`: JSON bytes."""
+
+    key: str
+    node: str
+    at: int
+    body: bytes
+
+
 @dataclass
 class Batch:
     """All that one turn changed. `cells`: table name to key to value (None: gone). `row`: fields of Cluster."""
@@ -97,6 +114,7 @@ class Batch:
     events: list[EventRow] = field(default_factory=list)
     checkpoint: tuple[int, int, int, bytes] | None = None  # step, sim_time, revision, plain JSON
     row: dict[str, Any] = field(default_factory=dict)
+    departed: list[DepartedRow] = field(default_factory=list)
     compact: int = 0  # Forget a portion of the history up to this revision; 0: nothing.
 
 
@@ -134,6 +152,7 @@ def commit(cluster: int, owner_epoch: int, batch: Batch) -> bool:
         if batch.events:
             rows = [(row_id(cluster, e.ordinal), cluster, *e[1:]) for e in batch.events]
             _insert(cursor, _EVENTS, rows)
+        _write_departed(cursor, cluster, batch.departed)
         if batch.checkpoint:
             step, sim_time, revision, body = batch.checkpoint
             Checkpoint.objects.update_or_create(
@@ -229,6 +248,24 @@ def _write_cells(cursor: Any, table: str, cluster: int, changes: dict[str, Any])
     )
     if gone:
         cursor.executemany(f"DELETE FROM {table} WHERE id = %s", gone)
+
+
+def _write_departed(cursor: Any, cluster: int, rows: list[DepartedRow]) -> None:
+    """Beyond MOST_DEPARTED of a cluster they are lost: no agent has that many files open."""
+    if not rows:
+        return
+    low, high = f"{cluster}:", f"{cluster};"
+    cursor.execute("SELECT COUNT(*) FROM cluster_departed WHERE id >= %s AND id < %s", [low, high])
+    room = MOST_DEPARTED - cursor.fetchone()[0]
+    if room < len(rows):
+        log.warning("logs of %d containers are lost: %d wait for agents", len(rows) - max(room, 0), MOST_DEPARTED)
+    put = [(f"{low}{row.key}", f"{low}{row.node}", row.at, row.body) for row in rows[: max(room, 0)]]
+    _insert(
+        cursor,
+        "INSERT INTO cluster_departed (id, node, at, body) VALUES ",
+        put,
+        " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+    )
 
 
 # --- Reading committed rows -------------------------------------------------------------------------------------
@@ -328,13 +365,15 @@ def forget(cluster: int) -> None:
     """Delete all rows of a cluster's life: objects, cells, inputs, checkpoints. Its Cluster row stays."""
     with transaction.atomic(), connection.cursor() as cursor:
         low, high = f"{cluster}:", f"{cluster};"
-        for model in (StoredObject, *CELL_TABLES.values()):
+        for model in (StoredObject, *CELL_TABLES.values(), LogPosition, Departed):
             cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE id >= %s AND id < %s", [low, high])
         first, last = row_id(cluster, 0), row_id(cluster + 1, 0)
         for numbered in (RevisionRow, PhysicalEvent):
             numbered.objects.filter(id__gte=first, id__lt=last).delete()
         Input.objects.filter(cluster_id=cluster).delete()
         Checkpoint.objects.filter(cluster_id=cluster).delete()
+        LogBlock.objects.filter(cluster_id=cluster).delete()
+        LogStream.objects.filter(cluster_id=cluster).delete()
 
 
 def take_ownership(name: str, owner: str) -> tuple[Cluster, int]:

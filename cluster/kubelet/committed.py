@@ -46,6 +46,11 @@ def tail(records: Iterable[Record], count: int, horizon: int, epoch: int) -> lis
     return sorted(found, key=lambda line: line.at)[-count:]
 
 
+def printed(record: Record, start: int, end: int, epoch: int) -> Iterable[logs.Line]:
+    """What a container printed in [start, end), microseconds since t = 0."""
+    return logs.lines(record, start, end, epoch) if record.get("program") else ()
+
+
 def used(records: Iterable[Record], moment: int, epoch: int) -> tuple[int, int]:
     """(CPU in millicores, memory in MiB) of all these containers together at `moment`."""
     total = usage.total(containers(records), moment, epoch)

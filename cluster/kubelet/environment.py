@@ -23,9 +23,7 @@ class ConfigError(Exception):
     """Something the container's configuration names is missing; `str()` is what the kubelet says."""
 
 
-def variables(
-    pod: Manifest, container: Manifest, informers: Informers, addresses: dict[str, str]
-) -> dict[str, str]:
+def variables(pod: Manifest, container: Manifest, informers: Informers, addresses: dict[str, str]) -> dict[str, str]:
     """The container's environment. `addresses`: podIP, hostIP. Errors: ConfigError."""
     found = service_links(pod, informers)
     for source in container.get("envFrom") or ():

@@ -242,9 +242,7 @@ class Prober:
 
     # --- asking -------------------------------------------------------------------------------------------------
 
-    def _outcome(
-        self, pod: Manifest, container: Manifest, record: Record, kind: str, state: State
-    ) -> Outcome | None:
+    def _outcome(self, pod: Manifest, container: Manifest, record: Record, kind: str, state: State) -> Outcome | None:
         """What the probe finds now; None: it has to wait for its command."""
         probe = container[f"{kind}Probe"]
         if "exec" in probe:
@@ -340,8 +338,12 @@ def _fetch(asked: Asked, pod: Manifest, record: Record, url: str, headers: Any) 
     speaks = found.speaks
     if scheme == "https" and speaks not in ("https", "any"):
         plain = speaks == "http"
-        return 0, "", "http: server gave HTTP response to HTTPS client" if plain else (
-            "tls: first record does not look like a TLS handshake"
+        return (
+            0,
+            "",
+            "http: server gave HTTP response to HTTPS client"
+            if plain
+            else ("tls: first record does not look like a TLS handshake"),
         )
     broken = "net/http: HTTP/1.x transport connection broken: malformed HTTP response"
     if speaks == "grpc":
@@ -374,9 +376,7 @@ def _parts(url: str) -> tuple[str, str, int, str]:
 
 def _is_own(pod: Manifest, host: str) -> bool:
     """Does `host` lead a machine's connection to the pod? Its loopback is the machine's, unless it shares it."""
-    return host == record_address(pod) or (
-        bool(pod["spec"].get("hostNetwork")) and host in ("localhost", "127.0.0.1")
-    )
+    return host == record_address(pod) or (bool(pod["spec"].get("hostNetwork")) and host in ("localhost", "127.0.0.1"))
 
 
 def reason(outcome: Outcome) -> str:

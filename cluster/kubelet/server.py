@@ -63,9 +63,7 @@ def container_name(pod: Manifest, asked: str) -> str:
     raise errors.BadRequest(message)
 
 
-def choose(
-    pod: Manifest, records: Iterable[Record], container: str = "", previous: bool = False
-) -> Record | None:
+def choose(pod: Manifest, records: Iterable[Record], container: str = "", previous: bool = False) -> Record | None:
     """The record whose log is meant; None: the pod has no node yet, and an empty log.
 
     `records`: those of this pod's uid. Errors: BadRequest in the real words.
@@ -85,9 +83,7 @@ def choose(
     raise errors.BadRequest(f'container "{name}" in pod "{pod_name}" is waiting to start: {why}')
 
 
-def unreachable(
-    pod: Manifest, container: str, machine: Mapping[str, object] | None
-) -> errors.ApiError | None:
+def unreachable(pod: Manifest, container: str, machine: Mapping[str, object] | None) -> errors.ApiError | None:
     """The error that the API server meets when the machine is off or gone; None: the kubelet answers."""
     if machine is not None and machine.get("power", True):
         return None
@@ -96,9 +92,7 @@ def unreachable(
     return errors.InternalError(f'Get "{url}": dial tcp {host}:{PORT}: connect: no route to host')
 
 
-def read(
-    record: Record, horizon: int, epoch: int, options: LogOptions | None = None, start: int = 0
-) -> list[str]:
+def read(record: Record, horizon: int, epoch: int, options: LogOptions | None = None, start: int = 0) -> list[str]:
     """The lines from `start` (for a follower: where it stopped) to `horizon`, as text without line ends."""
     options = options or LogOptions()
     since = max(start, _since(horizon, epoch, options))

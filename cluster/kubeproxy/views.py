@@ -129,14 +129,12 @@ def nftables(table: Table, node: str) -> str:
             none.append(f'\t\t\t     {key} comment "{rule.service}" : {fate}')
             continue
         if rule.kind == NODE_PORT:
-            ports.append(f'\t\t\t     {protocol} . {rule.port} : goto {name}')
+            ports.append(f"\t\t\t     {protocol} . {rule.port} : goto {name}")
         else:
-            services.append(f'\t\t\t     {rule.address} . {protocol} . {rule.port} : goto {name}')
+            services.append(f"\t\t\t     {rule.address} . {protocol} . {rule.port} : goto {name}")
         if name not in done:
             done.add(name)
-            targets = ", ".join(
-                f"{place} : {one.address} . {one.port}" for place, one in enumerate(candidates)
-            )
+            targets = ", ".join(f"{place} : {one.address} . {one.port}" for place, one in enumerate(candidates))
             chains.append(
                 f"\tchain {name} {{\n\t\tmeta l4proto {protocol} dnat ip to numgen random mod {len(candidates)} map"
                 f" {{ {targets} }}\n\t}}\n"

@@ -1,4 +1,10 @@
-"""The central log store: what a query asks for, and which lines answer it.
+"""The central log store: what agents ship, what a query asks for, and which lines answer it.
 
-Read next: logql.py, the query language; klog.py, how components write a line.
+    agent.py         reads what containers print, and ships it: a gatherer (cluster/gathering.py)
+    departures.py    what agents had open of containers that are gone
+    store.py         streams of lines in blocks, an index, retention, search
+    logql.py         the query language
+    klog.py          how components write a line; nothing calls it yet
+
+Read next: agent.py, then store.py.
 """

@@ -42,6 +42,7 @@ class BadQuery(ValueError):
 class Query:
     matchers: tuple[tuple[str, Test], ...]
     filters: tuple[Test, ...]
+    needles: tuple[str, ...] = ()  # Texts that every line has which passes: what an index can look for.
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Whether a stream of these labels is asked for. A missing label is an empty one."""
@@ -66,13 +67,15 @@ def parse(text: str) -> Query:
         raise BadQuery(f"the query has {len(text)} characters; at most {QUERY_LIMIT} are read")
     tokens = Tokens(text)
     matchers = selector(tokens)
-    filters = []
+    filters, needles = [], []
     while not tokens.at_end():
         sign = tokens.take("sign", "|=", "!=", "|~", "!~")
-        filters.append(line_filter(sign, tokens.string()))
+        wanted = tokens.string()
+        filters.append(line_filter(sign, wanted))
+        needles += [wanted] if sign == "|=" else []
     if all(test("") for _, test in matchers):
         raise BadQuery(NO_FIRM_MATCHER)
-    return Query(tuple(matchers), tuple(filters))
+    return Query(tuple(matchers), tuple(filters), tuple(needles))
 
 
 def selector(tokens: "Tokens") -> list[tuple[str, Test]]:

@@ -25,9 +25,7 @@ def requirement(expression: Manifest) -> Callable[[str | None], bool]:
         return lambda value: _both(value, bound, lambda left, right: left > right)
     if operator == "Lt":
         return lambda value: _both(value, bound, lambda left, right: left < right)
-    raise ValueError(
-        f"{operator!r} is no operator of a node selector; use In, NotIn, Exists, DoesNotExist, Gt or Lt"
-    )
+    raise ValueError(f"{operator!r} is no operator of a node selector; use In, NotIn, Exists, DoesNotExist, Gt or Lt")
 
 
 def term_matches(term: Manifest, labels: dict[str, str], node_name: str) -> bool:

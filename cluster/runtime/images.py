@@ -77,6 +77,8 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/nicolaka/netshoot": Known("busybox", 200 * MB, ("zsh",)),
     "registry.k8s.io/metrics-server/metrics-server": Known("metrics-server", 22 * MB, ("/metrics-server",), True),
     "docker.io/kubernetesui/dashboard": Known("generic", 75 * MB, ("/dashboard",), True),
+    "docker.io/fluent/fluent-bit": Known("fluent-bit", 35 * MB, ("/fluent-bit/bin/fluent-bit",), True),
+    "docker.io/grafana/loki": Known("loki", 39 * MB, ("/usr/bin/loki",), True),
     "registry.k8s.io/e2e-test-images/agnhost": Known("agnhost", 54 * MB, ("/agnhost", "pause"), True),
 }
 
@@ -86,9 +88,7 @@ MIRRORS = ("mirror.gcr.io/library/", "public.ecr.aws/docker/library/", "quay.io/
 COPIED = ("busybox", "nginx")  # Of Docker Hub's, which registry.k8s.io has, too.
 CATALOGUE |= {f"registry.k8s.io/{name}": CATALOGUE[f"docker.io/library/{name}"] for name in COPIED}
 
-PUBLISHED_TAG = re.compile(
-    r"latest|stable|mainline|edge|alpine|slim|musl|glibc|uclibc|bookworm|trixie|v?[0-9]"
-)
+PUBLISHED_TAG = re.compile(r"latest|stable|mainline|edge|alpine|slim|musl|glibc|uclibc|bookworm|trixie|v?[0-9]")
 REFERENCE = re.compile(
     r"(?P<repository>(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
     r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"

@@ -50,8 +50,7 @@ class HostLocal:
                 }
                 return dotted(number)
         raise NoAddressLeft(
-            "failed to allocate for range 0: no IP addresses available in range set: "
-            f"{dotted(first)}-{dotted(last)}"
+            f"failed to allocate for range 0: no IP addresses available in range set: {dotted(first)}-{dotted(last)}"
         )
 
     def remove(self, address: str) -> None:

@@ -288,9 +288,7 @@ ARGUMENTS: dict[str, Arguments] = {
         {
             "ignoredResources": [STRING],
             "ignoredResourceGroups": [STRING],
-            "scoringStrategy": {
-                "type": STRING, "resources": RESOURCES, "requestedToCapacityRatio": {"shape": SHAPE}
-            },
+            "scoringStrategy": {"type": STRING, "resources": RESOURCES, "requestedToCapacityRatio": {"shape": SHAPE}},
         },
         lambda said: _complete_points(_fit_defaults(said)),
         _check_fit,
@@ -327,9 +325,7 @@ ARGUMENTS: dict[str, Arguments] = {
     ),
     "DefaultPreemption": Arguments(
         {"minCandidateNodesPercentage": INT, "minCandidateNodesAbsolute": INT},
-        lambda said: {
-            "minCandidateNodesPercentage": ENOUGH_PERCENT, "minCandidateNodesAbsolute": ENOUGH_NODES, **said
-        },
+        lambda said: {"minCandidateNodesPercentage": ENOUGH_PERCENT, "minCandidateNodesAbsolute": ENOUGH_NODES, **said},
         _check_preemption,
     ),
     "DynamicResources": Arguments(

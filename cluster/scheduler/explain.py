@@ -103,9 +103,7 @@ def _scored(verdict: Verdict, place: int) -> Row:
         return Row(node, chosen, True, None, [], "", [], "the only node that fits: taken without scoring")
     weights = dict(verdict["profile"])
     scores = [
-        Score(
-            name, PLAINLY.get(name, ""), raw[place], shown[place], weights[name], shown[place] * weights[name]
-        )
+        Score(name, PLAINLY.get(name, ""), raw[place], shown[place], weights[name], shown[place] * weights[name])
         for name, (raw, shown) in scored["plugins"].items()
     ]
     total = scored["total"][place]
@@ -115,9 +113,7 @@ def _scored(verdict: Verdict, place: int) -> Row:
 def _comparison(verdict: Verdict, chosen: bool, total: int, scores: list[Score]) -> str:
     if chosen:
         return (
-            f"best score: {total}"
-            if verdict["ties"] == 1
-            else f"one of {verdict['ties']} with the best score, {total}"
+            f"best score: {total}" if verdict["ties"] == 1 else f"one of {verdict['ties']} with the best score, {total}"
         )
     best = verdict["scored"]["total"][0]
     if total == best:
@@ -133,9 +129,7 @@ def _comparison(verdict: Verdict, chosen: bool, total: int, scores: list[Score])
 
 
 def _refused(node: str, plugin: str, reasons: list[str]) -> Row:
-    return Row(
-        node, False, False, None, [], plugin, list(reasons), f"refused by {plugin}: {', '.join(reasons)}"
-    )
+    return Row(node, False, False, None, [], plugin, list(reasons), f"refused by {plugin}: {', '.join(reasons)}")
 
 
 def as_plain(row: Row) -> dict[str, Any]:

@@ -98,12 +98,8 @@ class Plugin:
     name = ""
     local = True  # A node's answer depends on what the plugin reads of the pod, and on that node alone.
     sees_pods = False  # The answer changes when pods come to the node or leave it.
-    reads: Any = staticmethod(
-        nothing
-    )  # The part of a pod that decides, as JSON data: alike here, alike answered.
-    events: frozenset[tuple[str, str]] = (
-        frozenset()
-    )  # (kind, action) that may change a refusal of this plugin.
+    reads: Any = staticmethod(nothing)  # The part of a pod that decides, as JSON data: alike here, alike answered.
+    events: frozenset[tuple[str, str]] = frozenset()  # (kind, action) that may change a refusal of this plugin.
 
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
         """May `event` have made `pod`, which this plugin refused, schedulable? (A queueing hint.)"""
@@ -218,9 +214,7 @@ class Cycle:
         self.asked: list[tuple[int, Any, Any]] = []  # (position, wide plugin, ask): those with something to say.
         self.considered: Numbers | None = None  # Rows looked at, in order; None: all.
         self.evaluated = 0
-        self.expected: dict[
-            int, list[PodInfo]
-        ] = {}  # Pods nominated for a row, at least as important as this one.
+        self.expected: dict[int, list[PodInfo]] = {}  # Pods nominated for a row, at least as important as this one.
         self.scored: Numbers | None = None  # Rows scored, in the order of looking.
         self.total: Numbers | None = None
         self.normalized: dict[str, Numbers] = {}
@@ -632,9 +626,7 @@ class Framework:
                 if raw.any():
                     plan.varying.append(entry)
                 else:
-                    plan.flat[entry.plugin.name] = score = int(
-                        entry.plugin.normalize(np.zeros(1, np.int64))[0]
-                    )
+                    plan.flat[entry.plugin.name] = score = int(entry.plugin.normalize(np.zeros(1, np.int64))[0])
                     plan.constant += score * entry.weight
 
 

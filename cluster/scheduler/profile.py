@@ -71,9 +71,7 @@ PLUGINS: dict[str, Listed] = {
         (*FILTERING, *SCORING), lambda args, informers, client: PodTopologySpread(owners_in(informers), args)
     ),
     "InterPodAffinity": Listed((*FILTERING, *SCORING), lambda args, informers, client: InterPodAffinity(args)),
-    "DefaultPreemption": Listed(
-        ("postFilter",), lambda args, informers, client: preemption_in(informers, args)
-    ),
+    "DefaultPreemption": Listed(("postFilter",), lambda args, informers, client: preemption_in(informers, args)),
     "NodeResourcesBalancedAllocation": Listed(
         SCORING, lambda args, informers, client: NodeResourcesBalancedAllocation(args)
     ),

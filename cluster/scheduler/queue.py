@@ -29,9 +29,7 @@ from cluster.scheduler.plugins.priority_sort import rank
 
 FIRST_BACKOFF = 1 * SECOND
 LAST_BACKOFF = 10 * SECOND
-BACKOFF_WINDOW = (
-    1 * SECOND
-)  # Back-offs end on whole seconds, so that priorities count among those of one second.
+BACKOFF_WINDOW = 1 * SECOND  # Back-offs end on whole seconds, so that priorities count among those of one second.
 UNSCHEDULABLE_AT_MOST = 300 * SECOND
 MOST_DOUBLINGS = 40  # Longer than any back-off that can be configured.
 
@@ -47,29 +45,21 @@ class SchedulingQueue:
     `first`, `last`: the shortest and the longest back-off, in microseconds.
     """
 
-    def __init__(
-        self, memory: Section, clock: Clock, first: int = FIRST_BACKOFF, last: int = LAST_BACKOFF
-    ) -> None:
+    def __init__(self, memory: Section, clock: Clock, first: int = FIRST_BACKOFF, last: int = LAST_BACKOFF) -> None:
         self._cells, self._memory, self._clock = memory, memory, clock
         self._first_backoff, self._last_backoff = first, last
         self.entries: dict[str, Entry] = {}
-        for name, entry in sorted(
-            memory.items(), key=lambda item: item[1]["order"] if _is_pod(item[0]) else 0
-        ):
+        for name, entry in sorted(memory.items(), key=lambda item: item[1]["order"] if _is_pod(item[0]) else 0):
             if _is_pod(name):
                 self.entries[name[len(PREFIX) :]] = entry
-        self._active = [
-            _active_rank(key, entry) for key, entry in self.entries.items() if entry["queue"] == ACTIVE
-        ]
+        self._active = [_active_rank(key, entry) for key, entry in self.entries.items() if entry["queue"] == ACTIVE]
         waiting = [(key, entry) for key, entry in self.entries.items() if entry["queue"] == BACKOFF]
         self._refused = [_backoff_rank(key, entry) for key, entry in waiting if entry["rejectedBy"]]
         self._erred = [_backoff_rank(key, entry) for key, entry in waiting if not entry["rejectedBy"]]
         heapify(self._active)
         heapify(self._refused)
         heapify(self._erred)
-        self.unschedulable = {
-            key: None for key, entry in self.entries.items() if entry["queue"] == UNSCHEDULABLE
-        }
+        self.unschedulable = {key: None for key, entry in self.entries.items() if entry["queue"] == UNSCHEDULABLE}
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -111,26 +101,20 @@ class SchedulingQueue:
 
     def failed(self, key: str, entry: Entry, plugins: list[str]) -> None:
         """Back after a vain attempt. `plugins`: who refused; empty: an error, which only time can heal."""
-        counts = (
-            {"refusals": entry["refusals"] + 1, "errors": 0} if plugins else {"errors": entry["errors"] + 1}
-        )
+        counts = {"refusals": entry["refusals"] + 1, "errors": 0} if plugins else {"errors": entry["errors"] + 1}
         entry = {**entry, **counts, "since": self._clock.now, "rejectedBy": plugins}
         entry["until"] = self._backoff_end(entry)
         self._put(key, {**entry, "queue": UNSCHEDULABLE if plugins else BACKOFF})
 
     def ungate(self, key: str, causes: Causes) -> None:
         """The last scheduling gate was removed."""
-        self._put(
-            key, {**self.entries[key], "queue": ACTIVE, "causes": self._with(self.entries[key], causes)}
-        )
+        self._put(key, {**self.entries[key], "queue": ACTIVE, "causes": self._with(self.entries[key], causes)})
 
     def move(self, key: str, causes: Causes) -> None:
         """Something happened that may help the unschedulable pod `key`: try it, after its back-off."""
         entry = self.entries[key]
         waiting = entry["until"] > self._clock.now
-        self._put(
-            key, {**entry, "queue": BACKOFF if waiting else ACTIVE, "causes": self._with(entry, causes)}
-        )
+        self._put(key, {**entry, "queue": BACKOFF if waiting else ACTIVE, "causes": self._with(entry, causes)})
 
     def move_if(self, worth: Callable[[str, Entry], bool], causes: Causes) -> int:
         """Move every unschedulable pod that is `worth` it; returns how many."""

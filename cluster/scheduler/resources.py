@@ -52,9 +52,7 @@ def reads(pod: Manifest) -> list[Any]:
     init = spec.get("initContainers")
     return [
         [container.get("resources") for container in spec["containers"]],
-        [(container.get("resources"), container.get("restartPolicy")) for container in init]
-        if init
-        else None,
+        [(container.get("resources"), container.get("restartPolicy")) for container in init] if init else None,
         spec.get("overhead"),
         spec.get("resources"),
     ]
@@ -77,9 +75,7 @@ def requests(pod: Manifest) -> Requests:
 def _compute(pod: Manifest) -> Requests:
     exact = _total(pod, lambda asked: asked)
     padded = _total(pod, lambda asked: {"cpu": DEFAULT_CPU, "memory": DEFAULT_MEMORY} | asked)
-    return Requests(
-        {name: count for name, count in exact.items() if count > 0}, padded["cpu"], padded["memory"]
-    )
+    return Requests({name: count for name, count in exact.items() if count > 0}, padded["cpu"], padded["memory"])
 
 
 def _total(pod: Manifest, pad: Callable[[Amounts], Amounts]) -> Amounts:

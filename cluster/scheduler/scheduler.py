@@ -95,13 +95,9 @@ class Scheduler(Component):
         """Derive the in-memory picture from informers and cells."""
         profiles = self.configuration.build(self.informers, lambda: self.client)
         self.frameworks = {name: Framework(profile) for name, profile in profiles.items()}
-        self.recorders = {
-            name: Recorder(self.client, self.clock, self.informers, name) for name in self.frameworks
-        }
+        self.recorders = {name: Recorder(self.client, self.clock, self.informers, name) for name in self.frameworks}
         self.plugins = [plugin for each in self.frameworks.values() for plugin in each.by_name.values()]
-        self.pods = SchedulingQueue(
-            self.memory, self.clock, self.configuration.first, self.configuration.last
-        )
+        self.pods = SchedulingQueue(self.memory, self.clock, self.configuration.first, self.configuration.last)
         self.binding = BindingCycles(self.memory)
         self.snapshot = Snapshot(lambda: self.informers.list("Node"), self._namespace_labels)
         for node in self.informers.list("Node"):
@@ -245,9 +241,7 @@ class Scheduler(Component):
             return
         if not any((event.kind, event.action) in plugin.events for plugin in self.plugins):
             return
-        if self.pods.move_if(
-            lambda key, entry: self._may_help(event, entry, self._pod(key)), self.agenda.causes
-        ):
+        if self.pods.move_if(lambda key, entry: self._may_help(event, entry, self._pod(key)), self.agenda.causes):
             self._wake()
 
     def _may_help(self, event: ClusterEvent, entry: Entry, pod: Manifest | None) -> bool:
@@ -289,9 +283,7 @@ class Scheduler(Component):
             self.queue.add_after(NEXT, PACE * self.agenda.slow)
         retry = self.pods.next_error_retry()
         if retry is not None:
-            self.queue.add_after(
-                RETRY, retry - self.clock.now, "kube-scheduler tries a pod again after an error"
-            )
+            self.queue.add_after(RETRY, retry - self.clock.now, "kube-scheduler tries a pod again after an error")
         if self.pods.unschedulable:
             self.queue.add_after(FLUSH, FLUSH_EVERY)
 

@@ -86,9 +86,7 @@ class NodeInfo:
         status = node.get("status") or {}
         self.allocatable = resources.amounts(status.get("allocatable") or status.get("capacity"))
         self.images = {
-            name: image.get("sizeBytes", 0)
-            for image in status.get("images") or ()
-            for name in image.get("names") or ()
+            name: image.get("sizeBytes", 0) for image in status.get("images") or () for name in image.get("names") or ()
         }
 
     def account(self, requests: Requests, sign: int) -> None:
@@ -129,9 +127,7 @@ class Snapshot:
         self.tallies = Tallies(self, namespace_labels)
         self._infos: dict[str, NodeInfo] = {}  # Also of names that only pods mention.
         self._where: dict[str, str] = {}  # Pod key to node name.
-        self.nominated: dict[
-            str, tuple[str, PodInfo]
-        ] = {}  # Pods waiting for victims to go: key to (node, pod).
+        self.nominated: dict[str, tuple[str, PodInfo]] = {}  # Pods waiting for victims to go: key to (node, pod).
         self._stale = True
         self.epoch = 0
         self.log: list[int] = []  # Rows whose pods changed; ~row if the Node object did.
@@ -315,8 +311,7 @@ class Snapshot:
         if found is None:
             known: dict[str, int] = {}
             codes = [
-                known.setdefault(info.labels[key], len(known) + 1) if key in info.labels else 0
-                for info in self.nodes
+                known.setdefault(info.labels[key], len(known) + 1) if key in info.labels else 0 for info in self.nodes
             ]
             found = self._labels[key] = (np.array(codes, np.int64), list(known))
         return found
@@ -406,9 +401,7 @@ class View:
         codes, values = self.snapshot.label_column(key)
         return self._of(codes), values
 
-    def per_group(
-        self, what: str, of: Callable[[NodeInfo], Any], answer: Callable[[NodeInfo], int]
-    ) -> Numbers:
+    def per_group(self, what: str, of: Callable[[NodeInfo], Any], answer: Callable[[NodeInfo], int]) -> Numbers:
         """`answer(node)` for every row, asked once for each group of nodes alike in `of(node)`."""
         groups, examples = self.snapshot.grouped(what, of)
         return np.array([answer(info) for info in examples] or [0], np.int64)[self._of(groups)]

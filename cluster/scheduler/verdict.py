@@ -117,9 +117,7 @@ def _refused(cycle: Cycle, count: int) -> list[list[Any]]:
         if index:
             there = rows[indexes == index]
             found.append(
-                _group(
-                    cycle.rejections[index], len(there), [nodes[row].name for row in there[:names].tolist()]
-                )
+                _group(cycle.rejections[index], len(there), [nodes[row].name for row in there[:names].tolist()])
             )
     return sorted(found, key=lambda group: (-group[3], *group[:3]))
 

@@ -21,8 +21,8 @@ def a_pod(name: str, container: str = "", spec: str = "", metadata: str = "") ->
     return f"""---
 apiVersion: v1
 kind: Pod
-metadata: {{name: {name}, namespace: {NAMESPACE}{', ' + metadata if metadata else ''}}}
-spec: {{containers: [{{name: app, {inner}}}]{', ' + spec if spec else ''}}}
+metadata: {{name: {name}, namespace: {NAMESPACE}{", " + metadata if metadata else ""}}}
+spec: {{containers: [{{name: app, {inner}}}]{", " + spec if spec else ""}}}
 """
 
 

@@ -1,6 +1,6 @@
 """Two lengths: as part of `make test`, the same few lives each time; for long, many new ones.
 
-    python -m pytest tests/properties --hypothesis-profile=long
+python -m pytest tests/properties --hypothesis-profile=long
 """
 
 import pytest

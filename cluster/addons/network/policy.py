@@ -32,9 +32,7 @@ class Ruling(NamedTuple):
     policies: tuple[str, ...] = ()
 
 
-def ruling(
-    policies: Iterable[Manifest], direction: str, mine: End, other: End, port: int, protocol: str
-) -> Ruling:
+def ruling(policies: Iterable[Manifest], direction: str, mine: End, other: End, port: int, protocol: str) -> Ruling:
     """What the policies of `mine`'s namespace say. `port`: that of the receiver."""
     pod = mine.pod
     if pod is None or pod["spec"].get("hostNetwork") or mine.address == other.address:

@@ -142,4 +142,3 @@ def shown(rule: Rule) -> str:
 def _quoted(texts: Any) -> str:
     """A Go slice of strings, as %q prints it."""
     return "[" + " ".join(f'"{text}"' for text in texts) + "]"
-

@@ -123,7 +123,7 @@ def _because(binding: Manifest, ask: Ask) -> str:
     for subject in binding.get("subjects") or ():
         key = _key(subject, namespace)
         if key == ("User", ask.user.name) or (key and key[0] == "Group" and key[1] in ask.user.groups):
-            shown = f'{subject["name"]}/{subject.get("namespace") or namespace}'
+            shown = f"{subject['name']}/{subject.get('namespace') or namespace}"
             shown = shown if subject["kind"] == "ServiceAccount" else subject["name"]
             return (
                 f'RBAC: allowed by {binding["kind"]} "{full}" of {reference["kind"]} "{reference["name"]}"'

@@ -67,9 +67,7 @@ class Conflict(errors.ApiError):
         self.found = found
         ordered = sorted((who, shown(path)) for who, path in found)
         reason = "FieldManagerConflict"
-        self.causes = [
-            {"reason": reason, "message": f"conflict with {who}", "field": field} for who, field in ordered
-        ]
+        self.causes = [{"reason": reason, "message": f"conflict with {who}", "field": field} for who, field in ordered]
         super().__init__(_told(ordered), {"causes": self.causes})
 
 

@@ -356,5 +356,3 @@ def with_structs(kind: Type, fields: Fields) -> Fields:
                 found.add(path[:length])
             here = _child(here, step[2:]) if is_field else here.item
     return frozenset(found)
-
-

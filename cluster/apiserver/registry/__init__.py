@@ -223,9 +223,7 @@ def validate_create(resource: Resource, obj: Manifest) -> list[Problem]:
     check = resource.validate or entry.validate  # A group may ask more of a kind that it shares.
     if check is not None:
         part = obj.get("spec") if entry.cache == "Pod" else None
-        problems = problems + (
-            _validated.get(part, "create", lambda _: check(obj)) if part is not None else check(obj)
-        )
+        problems = problems + (_validated.get(part, "create", lambda _: check(obj)) if part is not None else check(obj))
     return problems + entry.validate_new(obj) if entry.validate_new is not None else problems
 
 

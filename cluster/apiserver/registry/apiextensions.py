@@ -10,6 +10,7 @@ from cluster.objects import Manifest, conditions
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
+
 def _default(definition: Manifest) -> Manifest:
     spec = definition.get("spec") or {}
     names, missing = spec.get("names") or {}, {}

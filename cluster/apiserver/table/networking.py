@@ -81,7 +81,5 @@ PRINTERS: dict[tuple[str, str], Printer] = {
             lambda obj: ",".join((obj.get("spec") or {}).get("cidrs") or []),
         )
     ),
-    ("node.k8s.io", "RuntimeClass"): simple(
-        (Column("Handler"), field("handler"))
-    ),
+    ("node.k8s.io", "RuntimeClass"): simple((Column("Handler"), field("handler"))),
 }

@@ -9,6 +9,7 @@ from cluster.runtime.programs.crasher import Crasher
 from cluster.runtime.programs.databases import MySQL, Postgres
 from cluster.runtime.programs.generic import Generic
 from cluster.runtime.programs.leaker import Leaker
+from cluster.runtime.programs.logging import FluentBit, Loki
 from cluster.runtime.programs.metrics_server import MetricsServer
 from cluster.runtime.programs.nginx import Nginx
 from cluster.runtime.programs.pause import Pause
@@ -30,6 +31,8 @@ PROGRAMS: dict[str, type[Program]] = {
     "coredns": CoreDNS,
     "kube-proxy": KubeProxy,
     "flannel": Flannel,
+    "fluent-bit": FluentBit,
+    "loki": Loki,
     "pause": Pause,
     "slow-starter": SlowStarter,
     "flaky": Flaky,

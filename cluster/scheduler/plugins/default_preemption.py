@@ -79,9 +79,7 @@ class DefaultPreemption(Plugin):
             return Preemption("", [], f"preemption: 0/{count} nodes are available: {histogram(reasons)}.")
         best = min(candidates, key=self._harm)
         victims = [victim.pod for victim in best.victims]
-        found = (
-            f"found a potential placement for pod on node {best.node.name}, preempting {len(victims)} victims"
-        )
+        found = f"found a potential placement for pod on node {best.node.name}, preempting {len(victims)} victims"
         return Preemption(best.node.name, victims, f"preemption: {found}")
 
     def _from_somewhere(self, cycle: Cycle, helpful: list[int], enough: int) -> list[int]:
@@ -134,9 +132,7 @@ class DefaultPreemption(Plugin):
 
     def _protected(self, ordered: list[str], lower: dict[str, PodInfo]) -> list[str]:
         """Pods whose eviction would break a PodDisruptionBudget, counting those before them."""
-        left = [
-            (budget, (budget.get("status") or {}).get("disruptionsAllowed", 0)) for budget in self._budgets()
-        ]
+        left = [(budget, (budget.get("status") or {}).get("disruptionsAllowed", 0)) for budget in self._budgets()]
         found = []
         for key in ordered:
             pod = lower[key].pod

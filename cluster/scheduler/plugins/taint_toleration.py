@@ -42,9 +42,7 @@ class TaintToleration(Plugin):
 
     def score(self, ask: Tolerations, node: NodeInfo) -> int:
         """How many PreferNoSchedule taints of the node the pod does not tolerate: low is good."""
-        return sum(
-            taint["effect"] == "PreferNoSchedule" and not tolerated(ask, taint) for taint in node.taints
-        )
+        return sum(taint["effect"] == "PreferNoSchedule" and not tolerated(ask, taint) for taint in node.taints)
 
     def score_all(self, ask: Tolerations, view: View) -> Numbers:
         return view.per_group("taints", _taints, lambda node: self.score(ask, node))

@@ -115,8 +115,8 @@ def test_the_generation_of_a_slice_counts_its_labels() -> None:
 def test_a_slice_is_checked(piece: dict[str, Any], where: str, message: str) -> None:
     body = {"metadata": {"name": "s"}, "addressType": "IPv4", "endpoints": [], **piece}
 
-    status, refused = Api().with_namespace("default").ask(
-        "POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", body
+    status, refused = (
+        Api().with_namespace("default").ask("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", body)
     )
 
     assert (status, causes(refused)) == (422, [(where, message)])
@@ -125,8 +125,12 @@ def test_a_slice_is_checked(piece: dict[str, Any], where: str, message: str) -> 
 def test_a_budget_knows_two_policies_for_unready_pods() -> None:
     spec = {"minAvailable": 1, "unhealthyPodEvictionPolicy": "Never"}
 
-    _, refused = Api().with_namespace("default").ask(
-        "POST", "/apis/policy/v1/namespaces/default/poddisruptionbudgets", {"metadata": {"name": "b"}, "spec": spec}
+    _, refused = (
+        Api()
+        .with_namespace("default")
+        .ask(
+            "POST", "/apis/policy/v1/namespaces/default/poddisruptionbudgets", {"metadata": {"name": "b"}, "spec": spec}
+        )
     )
 
     message = 'Unsupported value: "Never": supported values: "AlwaysAllow", "IfHealthyBudget"'

@@ -17,9 +17,7 @@ def a_machine_room(nodes: int = 1, **options: Any) -> TestCluster:
 def a_bound_pod(name: str, image: str = "nginx:1.27", node: str = "worker-1", **more: Any) -> Manifest:
     """A pod that has its node. `annotations`: of the pod; the rest as in `a_pod`."""
     annotations = more.pop("annotations", None)
-    container = {
-        key: more.pop(key) for key in ("imagePullPolicy", "lifecycle", "readinessProbe") if key in more
-    }
+    container = {key: more.pop(key) for key in ("imagePullPolicy", "lifecycle", "readinessProbe") if key in more}
     pod = a_pod(name, image, nodeName=node, **more)
     pod["spec"]["containers"][0] |= container
     if annotations:
@@ -42,11 +40,7 @@ def container(cluster: TestCluster, name: str, which: int = 0, field: str = "con
     pod = cluster.get("Pod", name)
     assert pod is not None
     statuses = pod["status"].get(field)
-    return (
-        statuses[which]
-        if statuses
-        else {"state": {"waiting": {"reason": "ContainerCreating"}}, "lastState": {}}
-    )
+    return statuses[which] if statuses else {"state": {"waiting": {"reason": "ContainerCreating"}}, "lastState": {}}
 
 
 def condition(obj: Manifest | None, type_: str) -> Manifest:

@@ -24,9 +24,7 @@ def test_a_server_that_hears_sigterm_is_gone_within_a_second():
 
 
 def test_a_process_that_ignores_sigterm_takes_its_whole_grace_period():
-    cluster = (
-        a_machine_room().with_objects(a_bound_pod("nap", "busybox", command=["sleep", "3600"])).run_for(10)
-    )
+    cluster = a_machine_room().with_objects(a_bound_pod("nap", "busybox", command=["sleep", "3600"])).run_for(10)
 
     cluster.delete(cluster.get("Pod", "nap"))
     cluster.run_for(29)
@@ -37,9 +35,7 @@ def test_a_process_that_ignores_sigterm_takes_its_whole_grace_period():
 
 
 def test_a_shorter_grace_period_shortens_a_termination_under_way():
-    cluster = (
-        a_machine_room().with_objects(a_bound_pod("nap", "busybox", command=["sleep", "3600"])).run_for(10)
-    )
+    cluster = a_machine_room().with_objects(a_bound_pod("nap", "busybox", command=["sleep", "3600"])).run_for(10)
     cluster.delete(cluster.get("Pod", "nap"))
     cluster.run_for(5)
 
@@ -96,9 +92,7 @@ def test_a_pod_deleted_before_it_started_goes_at_once():
 
 
 def test_a_pod_deleted_by_force_leaves_no_container_behind():
-    cluster = (
-        a_machine_room().with_objects(a_bound_pod("nap", "busybox", command=["sleep", "3600"])).run_for(10)
-    )
+    cluster = a_machine_room().with_objects(a_bound_pod("nap", "busybox", command=["sleep", "3600"])).run_for(10)
 
     cluster.delete(cluster.get("Pod", "nap"), gracePeriodSeconds=0)
     assert phase(cluster, "nap") == "gone"

@@ -8,9 +8,7 @@ from tests.cluster.kubelet.cases import SECOND, a_bound_pod, a_machine_room, con
 
 
 def test_a_machine_registers_itself_as_a_node():
-    cluster = a_cluster(
-        nodes=[{"name": "big", "cpu": "16", "memory": "64Gi", "labels": {"disk": "ssd"}}]
-    ).run_for(2)
+    cluster = a_cluster(nodes=[{"name": "big", "cpu": "16", "memory": "64Gi", "labels": {"disk": "ssd"}}]).run_for(2)
 
     node = cluster.get("Node", "big")
 
@@ -113,10 +111,7 @@ def test_a_machine_that_returns_says_that_it_was_rebooted():
     boot = node["status"]["nodeInfo"]["bootID"]
     assert boot != before
     assert ("Rebooted", f"Node worker-1 has been rebooted, boot id: {boot}") in said(cluster, "worker-1")
-    assert (
-        node["status"]["nodeInfo"]["machineID"]
-        == cluster.get("Node", "worker-1")["status"]["nodeInfo"]["machineID"]
-    )
+    assert node["status"]["nodeInfo"]["machineID"] == cluster.get("Node", "worker-1")["status"]["nodeInfo"]["machineID"]
 
 
 def test_pulled_images_are_reported_with_the_node():

@@ -574,9 +574,7 @@ def test_a_changed_config_map_changes_what_a_probe_finds(kind):
 
 def test_a_kubelet_that_comes_back_probes_anew():
     probe = http(80, "/missing", periodSeconds=5, failureThreshold=2)
-    cluster = running(
-        a_machine_room().with_objects(a_probed_pod("web", "nginx:1.27", livenessProbe=probe)), "web"
-    )
+    cluster = running(a_machine_room().with_objects(a_probed_pod("web", "nginx:1.27", livenessProbe=probe)), "web")
     cluster.power_off("worker-1")
     cluster.run_for(5)
     cluster.power_on("worker-1")

@@ -96,10 +96,7 @@ def test_init_containers_run_one_after_the_other_before_the_containers():
     cluster = a_machine_room().with_objects(a_bound_pod("web", initContainers=inits))
 
     cluster.run_until(lambda c: "running" in container(c, "web", 0, "initContainerStatuses")["state"])
-    assert (
-        container(cluster, "web", 1, "initContainerStatuses")["state"]["waiting"]["reason"]
-        == "PodInitializing"
-    )
+    assert container(cluster, "web", 1, "initContainerStatuses")["state"]["waiting"]["reason"] == "PodInitializing"
     message = condition(cluster.get("Pod", "web"), "Initialized")["message"]
     assert message == "containers with incomplete status: [step-1 step-2]"
 

@@ -15,9 +15,7 @@ def records(cluster: TestCluster) -> list[dict]:
     return list(cluster.world.cells["containers"].data.values())
 
 
-def log(
-    cluster: TestCluster, name: str, container: str = "", previous: bool = False, **options: object
-) -> list[str]:
+def log(cluster: TestCluster, name: str, container: str = "", previous: bool = False, **options: object) -> list[str]:
     record = server.choose(cluster.get("Pod", name), records(cluster), container, previous)
     return server.read(record, cluster.world.now, EPOCH, LogOptions(**options))
 
@@ -67,9 +65,7 @@ def test_a_follower_goes_on_where_it_stopped():
 def test_a_container_that_has_not_started_has_no_log_yet():
     cluster = a_machine_room().with_objects(a_bound_pod("web")).run_for(0.1)
 
-    with pytest.raises(
-        errors.BadRequest, match='container "app" in pod "web" is waiting to start: ContainerCreating'
-    ):
+    with pytest.raises(errors.BadRequest, match='container "app" in pod "web" is waiting to start: ContainerCreating'):
         log(cluster, "web")
 
 
@@ -94,9 +90,7 @@ def test_one_of_several_containers_has_to_be_named():
 
 
 def test_the_previous_container_s_log_is_kept():
-    cluster = a_machine_room().with_objects(
-        a_bound_pod("web", **a_script("echo life $RANDOM; sleep 9; exit 1"))
-    )
+    cluster = a_machine_room().with_objects(a_bound_pod("web", **a_script("echo life $RANDOM; sleep 9; exit 1")))
     cluster.run_for(8)
     first = log(cluster, "web")
 

@@ -20,9 +20,7 @@ class Bench:
     """Two machines on a work bench."""
 
     def __init__(self, machines: Cells | None = None, containers: Cells | None = None, now: int = 0) -> None:
-        self.machines = machines or Cells(
-            {f"w{n}": {"number": n + 1, "power": True, "images": {}} for n in range(2)}
-        )
+        self.machines = machines or Cells({f"w{n}": {"number": n + 1, "power": True, "images": {}} for n in range(2)})
         self.containers = containers if containers is not None else Cells()
         self.clock = Clock(EPOCH, now)
         self.cri, self.other = (
@@ -32,9 +30,7 @@ class Bench:
     def a_sandbox(self, uid: str, cidr: str = "10.244.0.0/24") -> str:
         return self.cri.run_pod_sandbox(uid, "default", f"pod-{uid}", cidr)["ip"]
 
-    def a_container(
-        self, uid: str, image: str = "nginx", command: list[str] | None = None, **more: object
-    ) -> dict:
+    def a_container(self, uid: str, image: str = "nginx", command: list[str] | None = None, **more: object) -> dict:
         if uid not in self.containers:
             self.a_sandbox(uid)
         given = {"args": None, "env": {}, "memory": None, "script": None, **more}

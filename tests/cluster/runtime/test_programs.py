@@ -9,9 +9,7 @@ MIB = 1 << 20
 
 
 def a_process(name: str, **more: object) -> Process:
-    return Process(
-        f"an/image-of-{name}", ("sh", "-c", "while true; do echo x; sleep 1; done"), seed=3, **more
-    )
+    return Process(f"an/image-of-{name}", ("sh", "-c", "while true; do echo x; sleep 1; done"), seed=3, **more)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -34,9 +34,7 @@ def schedule(
     wanted = nodes_to_find(len(looked_at), profile.percentage)
     for step in range(len(looked_at)):
         node = looked_at[step if looked_at is not nodes else (start + step) % len(nodes)]
-        rejection = next(
-            (r for r in (_asked(plugin, ask, node) for plugin, ask in asks) if r is not None), None
-        )
+        rejection = next((r for r in (_asked(plugin, ask, node) for plugin, ask in asks) if r is not None), None)
         if rejection is None and len(fitting) == wanted:
             break
         evaluated += 1

@@ -92,9 +92,7 @@ class Sandbox:
         }
         metadata = {"name": name, "labels": {"kubernetes.io/hostname": name, **(labels or {})}}
         status = {"capacity": resources, "allocatable": resources}
-        self.create(
-            {"kind": "Node", "apiVersion": "v1", "metadata": metadata, "spec": more, "status": status}
-        )
+        self.create({"kind": "Node", "apiVersion": "v1", "metadata": metadata, "spec": more, "status": status})
         self.patch("Node", name, {"spec": {"taints": more.get("taints")}})  # Nobody here makes it ready.
 
     def add_pod(self, name: str, cpu: str = "100m", **spec: Any) -> None:
@@ -136,9 +134,7 @@ class Sandbox:
     def events(self, name: str) -> list[tuple[str, str]]:
         """(reason, message) of the events about a pod, oldest first."""
         events = self.informers.list("Event")
-        return [
-            (event["reason"], event["message"]) for event in events if event["involvedObject"]["name"] == name
-        ]
+        return [(event["reason"], event["message"]) for event in events if event["involvedObject"]["name"] == name]
 
     def verdict(self, name: str) -> Manifest:
         return self.cells["verdicts"][meta.uid(self.pod(name))]

@@ -37,9 +37,7 @@ def act(sandbox: Sandbox, number: int, action: tuple) -> None:
     else:
         nodes = sandbox.informers.list("Node")
         if nodes:
-            sandbox.patch(
-                "Node", meta.name(nodes[what % len(nodes)]), {"spec": {"unschedulable": how or None}}
-            )
+            sandbox.patch("Node", meta.name(nodes[what % len(nodes)]), {"spec": {"unschedulable": how or None}})
 
 
 def begun(nodes: int) -> Sandbox:

@@ -106,8 +106,7 @@ def test_pods_go_where_the_real_scheduler_put_them(name):
     bench = Bench(recorded["nodes"])
 
     placed = [
-        bench.schedule(a_pod(f"p{i}", recorded["podSpec"]))[0]
-        for i in range(len(recorded["podsInOrder_nodeName"]))
+        bench.schedule(a_pod(f"p{i}", recorded["podSpec"]))[0] for i in range(len(recorded["podsInOrder_nodeName"]))
     ]
 
     alike = {node["name"]: str([node.get("labels"), node.get("taints"), node.get("cpu")]) for node in recorded["nodes"]}

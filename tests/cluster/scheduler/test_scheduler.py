@@ -97,9 +97,7 @@ def test_uncordoning_the_only_node_wakes_the_pod_up():
     sandbox.add_node("a", unschedulable=True)
     sandbox.add_pod("web")
     sandbox.run_for(5)
-    assert sandbox.condition("web")["message"].startswith(
-        "0/1 nodes are available: 1 node(s) were unschedulable."
-    )
+    assert sandbox.condition("web")["message"].startswith("0/1 nodes are available: 1 node(s) were unschedulable.")
 
     sandbox.patch("Node", "a", {"spec": {"unschedulable": None, "taints": None}})
     sandbox.run_for(1)

@@ -143,9 +143,7 @@ def a_shape(chance: random.Random, nodes: int) -> Manifest:
         image = chance.choice(["app:1", "app:2", "tool", "small:1", "new:1"])
         container: Manifest = {"name": "app", "image": image, "resources": {"requests": requests}}
         if chance.random() < 0.1:
-            container["ports"] = [
-                {"hostPort": chance.choice([80, 81]), "hostIP": chance.choice(["", "10.0.0.1"])}
-            ]
+            container["ports"] = [{"hostPort": chance.choice([80, 81]), "hostIP": chance.choice(["", "10.0.0.1"])}]
         containers.append(container)
     spec: Manifest = {"containers": containers}
     if chance.random() < 0.2:

@@ -375,5 +375,3 @@ def _text_seen(value: str, format_: str) -> Any:
     except EvalError:
         return value
     return value.encode() if format_ == "byte" else value
-
-

@@ -210,8 +210,10 @@ def _set_items(items: Manifest, path: str) -> Iterator[Problem]:
         yield invalid(f"{path}.items.{X}list-type", items[f"{X}list-type"], told)
     if items.get("type") == "object" and items.get(f"{X}map-type") != "atomic":
         told = f"must be atomic as item of a list with {X}list-type=set, but is granular"
-        yield raw_invalid(f"{path}.items.{X}map-type", "null", told) if items.get(f"{X}map-type") is None else invalid(
-            f"{path}.items.{X}map-type", items[f"{X}map-type"], told
+        yield (
+            raw_invalid(f"{path}.items.{X}map-type", "null", told)
+            if items.get(f"{X}map-type") is None
+            else invalid(f"{path}.items.{X}map-type", items[f"{X}map-type"], told)
         )
 
 

@@ -46,8 +46,12 @@ def _type(node: Node) -> Type:
             rest = Type("any", granular=True)
         if not node.properties and rest is not None:
             return Type("map", item=rest, map_type=node.map_type)
-        return Type("object", fields={key: _type(each) for key, each in node.properties.items()}, item=rest,
-                    map_type=node.map_type)
+        return Type(
+            "object",
+            fields={key: _type(each) for key, each in node.properties.items()},
+            item=rest,
+            map_type=node.map_type,
+        )
     kinds = ("string", "integer", "number", "boolean")
     return Type(node.type, format=node.raw.get("format") or "") if node.type in kinds else Type("any", granular=True)
 
@@ -94,6 +98,3 @@ def _schema(raw: Any) -> Any:
         elif key not in ("$schema", "id", "example", "externalDocs"):
             made[key] = value
     return made
-
-
-

@@ -22,7 +22,9 @@ from cluster.runtime.live.commands.connection import (
     waited_for,
 )
 
-URL = re.compile(r"(?:(?P<scheme>https?)://)?(?P<host>\[[0-9a-fA-F:]+\]|[^/:?]+)(?::(?P<port>\d{1,5}))?(?P<path>[/?].*)?")
+URL = re.compile(
+    r"(?:(?P<scheme>https?)://)?(?P<host>\[[0-9a-fA-F:]+\]|[^/:?]+)(?::(?P<port>\d{1,5}))?(?P<path>[/?].*)?"
+)
 TLS_PORTS = (443, 6443, 8443, 10250)
 CURL_LONG = {
     "max-time": "m", "connect-timeout": "C", "silent": "s", "fail": "f", "head": "I", "include": "i", "output": "o",
@@ -72,8 +74,10 @@ def fetch(call: Call) -> int:
     reached = remembered(call) or connect(call, host, port, request)
     waited_for(call, reached, seconds)
     if reached.fate != CONNECTED:
-        return _curl_failed(call, reached, host, port, seconds) if call.name == "curl" else _wget_failed(
-            call, reached, host, port, "T" in options
+        return (
+            _curl_failed(call, reached, host, port, seconds)
+            if call.name == "curl"
+            else _wget_failed(call, reached, host, port, "T" in options)
         )
     if tls and (port not in TLS_PORTS or not reached.answer):
         return _no_tls(call)

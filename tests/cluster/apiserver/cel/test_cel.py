@@ -81,8 +81,10 @@ def test_an_evaluation_may_fail(text, message):
 
 REFUSED = [
     ("foo", "ERROR: <input>:1:1: undeclared reference to 'foo' (in container '')\n | foo\n | ^"),
-    ("1 + 'a'",
-     "ERROR: <input>:1:3: found no matching overload for '_+_' applied to '(int, string)'\n | 1 + 'a'\n | ..^"),
+    (
+        "1 + 'a'",
+        "ERROR: <input>:1:3: found no matching overload for '_+_' applied to '(int, string)'\n | 1 + 'a'\n | ..^",
+    ),
     ("self.x(", "Syntax error"),
     ("1 +", "Syntax error: mismatched input '<EOF>' expecting an expression"),
     ("nothing()", "undeclared reference to 'nothing' (in container '')"),

@@ -170,7 +170,7 @@ def test_a_world_with_custom_kinds_is_rebuilt_and_lived_again():
     cluster.delete(a_crontab_definition())
     for one in (world, fork):
         TestCluster(one).run_for(20)
-    assert [w.value for w in fork.history] == [w.value for w in world.history[-len(fork.history):]]
+    assert [w.value for w in fork.history] == [w.value for w in world.history[-len(fork.history) :]]
     assert commits.digest(replay(world.export(), 7).revisions()) == commits.digest(world.revisions())
 
 

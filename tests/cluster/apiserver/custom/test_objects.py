@@ -48,7 +48,6 @@ def test_unknown_fields_are_refused_warned_of_or_ignored(mode, status):
     request = {"type": "api", "method": "POST", "path": CRONTABS, "query": f"fieldValidation={mode}", "headers": {}}
     request["headers"] = {"content-type": "application/json"}
 
-
     answer = cluster.world.execute("one", {**request, "body": json.dumps(body)})
 
     assert answer.status == status
@@ -287,5 +286,3 @@ def test_a_structure_is_known_to_who_merges():
     spec = structure.fields["spec"]
     assert (spec.fields["ports"].list_type, spec.fields["ports"].map_keys) == ("map", ("name",))
     assert structure.fields["metadata"].name == "ObjectMeta"
-
-

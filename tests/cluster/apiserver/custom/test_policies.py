@@ -59,7 +59,6 @@ def test_a_warning_lets_pass_and_says_so():
     cluster = with_policy(a_policy("false"), a_binding(actions=("Warn", "Audit")))
     request = {"type": "api", "method": "POST", "path": "/apis/apps/v1/namespaces/default/deployments", "query": ""}
 
-
     body = json.dumps(a_deployment("web"))
     answer = cluster.world.execute("x", {**request, "headers": {"content-type": "application/json"}, "body": body})
 

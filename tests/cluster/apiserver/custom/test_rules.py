@@ -103,9 +103,7 @@ WRONG = [
 def test_a_wrong_rule_is_refused_with_its_definition(rule, part, message):
     told = complaints(a_cluster(nodes=0).create, with_rules(rule, n=INT))
 
-    assert told[0][1] == (
-        f"spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].{part}"
-    )
+    assert told[0][1] == (f"spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].{part}")
     assert message in told[0][2]
 
 

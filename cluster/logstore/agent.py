@@ -1,0 +1,196 @@
+"""The log agent: reads the files of its node's containers and ships their lines to the store.
+
+    a node is read     while a container of fluent-bit runs there
+    its lines arrive   while the Host of its [OUTPUT] can be resolved and reached from there, and is a loki
+    else               it keeps its position, on the node's disk, and reads on from there later
+
+Position and lines are one transaction. What a pod's removal takes away goes on being read if the agent had the files
+open (departures.py), but not by an agent that was started after that. A node that comes back is read from where its
+agent stopped; of one that doesn't, what was not shipped is lost.
+
+Mirrors:  fluent-bit plugins in_tail (DB, Exclude_Path, Read_from_Head), filter_kubernetes, out_loki
+Left out: other keys of its configuration; a configuration that changed counts at once, not when the agent starts
+          again; Mem_Buf_Limit (files are read no further than they can be shipped); labels other than the usual ones.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import orjson
+
+from cluster import network
+from cluster.apiserver import commits
+from cluster.engine.clock import SECOND, monotonic
+from cluster.kubelet import committed
+from cluster.logstore import departures, store
+from cluster.models import Departed, LogPosition
+from cluster.network import Site
+from cluster.objects import Manifest, meta, resolvconf
+
+LOKI = "loki"  # The program.
+WINDOW = 60 * SECOND  # What is read of a node at once.
+MOST_LINES = 20_000  # Of one look; the rest waits for the next one.
+FILE = "fluent-bit.conf"
+
+Record = dict[str, Any]
+Streams = dict[str, list[store.Timed]]
+
+
+class Config(NamedTuple):
+    """Of fluent-bit's configuration what is honoured."""
+
+    host: str = ""
+    port: int = 3100
+    excluded: tuple[str, ...] = ()
+
+
+class Agents:
+    """All agents of a cluster. Those that are the furthest behind are looked at first."""
+
+    def __init__(self, cluster: int, owner_epoch: int) -> None:
+        self._cluster, self._epoch = cluster, owner_epoch
+
+    def gather(self, site: Site, deadline: float) -> None:
+        """Ship what was printed up to `site.now`. Errors: commits.Fenced, django.db.OperationalError."""
+        running = departures.agents(site, site.list("Pod"))
+        if not running:
+            return
+        prefix = f"{self._cluster}:"
+        known = LogPosition.objects.filter(pk__gte=prefix, pk__lt=f"{self._cluster};").values_list("pk", "at")
+        before = {key.removeprefix(prefix): at for key, at in known}
+        records = _by_node(site.all_records(), running)
+        streams: Streams = defaultdict(list)
+        after: dict[str, int] = {}
+        for node in sorted(running, key=lambda node: (before.get(node, 0), node)):
+            if after and (monotonic() > deadline or _size(streams) > MOST_LINES):
+                break
+            config = reached(site, running[node])
+            if config is not None:
+                here = [*records[node], *self._departed(node, running[node])]
+                start = before.get(node, 0)
+                after[node] = _read(here, config, start, site, deadline, streams)
+        if after:
+            self._write(streams, after, site.now)
+
+    def _departed(self, node: str, agent: Record) -> list[Record]:
+        """Containers that were removed while this agent had their files open."""
+        rows = Departed.objects.filter(node=f"{self._cluster}:{node}", at__gte=agent["started"]).order_by("pk")
+        return [orjson.loads(bytes(row.body)) for row in rows]
+
+    def _write(self, streams: Streams, positions: dict[str, int], now: int) -> None:
+        with commits.as_owner(self._cluster, self._epoch):
+            if streams:
+                store.append(self._cluster, streams, now)
+            for node, at in positions.items():
+                key = f"{self._cluster}:{node}"
+                LogPosition.objects.update_or_create(pk=key, defaults={"at": at})
+                Departed.objects.filter(node=key, at__lt=at).delete()
+
+
+def _by_node(records: Iterable[Record], nodes: Iterable[str]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {node: [] for node in nodes}
+    for record in records:
+        if record["node"] in found:
+            found[record["node"]].append(record)
+    return found
+
+
+def _size(streams: Streams) -> int:
+    return sum(len(lines) for lines in streams.values())
+
+
+# --- the way to the store ---------------------------------------------------------------------------------------
+
+
+def reached(site: Site, agent: Record) -> Config | None:
+    """The configuration of an agent that has a store it can reach now; else None."""
+    pod = site.get("Pod", agent["namespace"], agent["pod"])
+    config = config_of(site, pod) if pod is not None else None
+    if pod is None or config is None or not config.host:
+        return None
+    source, address = network.source_of(pod), config.host
+    if not resolvconf.is_address(address):
+        found, _ = network.resolved(site, source, address, resolvconf.usual(meta.namespace(pod)), _first)
+        if found is None:
+            return None
+        address = found
+    way = network.trace(site, source, address, config.port, "TCP", _first)
+    arrived = way.fate == network.CONNECTED and way.record is not None and way.record["program"] == LOKI
+    return config if arrived else None
+
+
+def _first(sides: int, about: str) -> int:
+    return 0
+
+
+def config_of(site: Site, pod: Manifest) -> Config | None:
+    """What the ConfigMap says that an agent's pod mounts; None: it mounts none that has a FILE."""
+    for volume in pod["spec"].get("volumes") or ():
+        name = (volume.get("configMap") or {}).get("name", "")
+        found = site.get("ConfigMap", meta.namespace(pod), name) if name else None
+        if found is not None and FILE in (found.get("data") or {}):
+            return parsed(found["data"][FILE])
+    return None
+
+
+def parsed(text: str) -> Config:
+    """Read fluent-bit's classic format. The last [OUTPUT] of loki and all [INPUT]s count; keys have any case.
+
+    >>> parsed("[INPUT]\\n  Exclude_Path /a/*.log,/b*\\n[OUTPUT]\\n  Name loki\\n  Host loki\\n")
+    Config(host='loki', port=3100, excluded=('/a/*.log', '/b*'))
+    """
+    sections: list[tuple[str, dict[str, str]]] = []
+    for line in map(str.strip, text.split("\n")):
+        if line.startswith("["):
+            sections.append((line.strip("[]").upper(), {}))
+        elif line and not line.startswith("#") and sections:
+            key, _, value = line.partition(" ")
+            sections[-1][1][key.lower()] = value.strip()
+    host, port, excluded = "", "", list[str]()
+    for section, keys in sections:
+        if section == "INPUT":
+            excluded += [part.strip() for part in keys.get("exclude_path", "").split(",") if part.strip()]
+        if section == "OUTPUT" and keys.get("name") == LOKI:
+            host, port = keys.get("host", "127.0.0.1"), keys.get("port", "")
+    return Config(host, int(port) if port.isdecimal() and len(port) < 6 else 3100, tuple(excluded))
+
+
+# --- reading ----------------------------------------------------------------------------------------------------
+
+
+def _read(records: Iterable[Record], config: Config, start: int, site: Site, deadline: float, streams: Streams) -> int:
+    """Add what these containers printed since `start`; returns up to when. At least one window, if there is one."""
+    kept = [record for record in records if not is_excluded(record, config)]
+    at, count = start, 0
+    while at < site.now and count <= MOST_LINES and (at == start or monotonic() <= deadline):
+        until = min(at + WINDOW, site.now)
+        mine: Streams = defaultdict(list)
+        for record in kept:
+            for line in committed.printed(record, at, until, site.epoch):
+                labels = labels_of(record, line.stream)
+                mine[labels] += [(line.at, _storable(text)) for text in line.text.split("\n")]
+        for labels, lines in sorted(mine.items()):
+            streams[labels] += sorted(lines, key=itemgetter(0))  # Two containers of one name may have run.
+            count += len(lines)
+        at = until
+    return at
+
+
+def labels_of(record: Record, stream: str) -> str:
+    """The stream that a container's lines belong to."""
+    labels = {"job": "fluentbit", "namespace": record["namespace"], "pod": record["pod"]}
+    return store.labels_of({**labels, "container": record["name"], "node": record["node"], "stream": stream})
+
+
+def is_excluded(record: Record, config: Config) -> bool:
+    """Does Exclude_Path say that the file of this container is not read?"""
+    file = f"/var/log/containers/{record['pod']}_{record['namespace']}_{record['name']}-{record['id']}.log"
+    return any(fnmatchcase(file, pattern) for pattern in config.excluded)
+
+
+def _storable(text: str) -> str:
+    """Without what a database's text can't hold."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()

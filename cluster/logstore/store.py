@@ -1,0 +1,205 @@
+"""The store: streams of lines in blocks. `append` writes them, `search` answers a query from committed rows.
+
+A block takes lines until it has BLOCK_BYTES, and is then sealed. On SQLite a trigger puts a sealed block into a
+full-text index of trigrams, and another takes it out (migration 0004), so that a query with `|= "text"` reads only
+blocks that can hold the text, and those that are still open. On PostgreSQL blocks are read one after the other.
+Index or not, the lines themselves decide.
+
+    kept      RETENTION of simulated time and MOST_BYTES a cluster, the oldest go first
+    a query   reads at most MOST_READ bytes of blocks, and says so if that is too little
+
+Mirrors:  Loki's query limits (max_query_bytes_read), retention_period
+Left out: out-of-order and rate limits; deleting by query; a store that goes with its pod's volume.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+from django.db import connection
+from django.db.models import Sum
+
+from cluster.engine.clock import SECOND
+from cluster.logstore.logql import Query
+from cluster.models import LogBlock, LogStream
+
+BLOCK_BYTES = 16 * 1024
+MOST_BYTES = 256 * 1024 * 1024  # Of blocks; an index of trigrams takes about as much again.
+RETENTION = 7 * 24 * 3600 * SECOND
+MOST_READ = 256 * 1024 * 1024
+AT_ONCE = 50  # Blocks that are read with one statement.
+TRIGRAMS = 40  # Of a text that is looked for; more would not narrow it further.
+
+Rows = Callable[[str, list[Any]], list[tuple[Any, ...]]]  # Of one statement, with `%s` for parameters.
+Timed = tuple[int, str]  # Microseconds since t = 0, and a line.
+
+
+class TooMuch(Exception):
+    """The query would read more than it may."""
+
+
+class Entry(NamedTuple):
+    """A line that answers a query. `stream`: its labels as JSON; `place`: its order among lines of one moment."""
+
+    at: int
+    stream: str
+    place: tuple[int, int]
+    text: str
+
+
+def labels_of(labels: Mapping[str, str]) -> str:
+    """The name of a stream: its labels as JSON, sorted."""
+    return orjson.dumps(labels, option=orjson.OPT_SORT_KEYS).decode()
+
+
+# --- writing ----------------------------------------------------------------------------------------------------
+
+
+def append(cluster: int, streams: Mapping[str, list[Timed]], now: int) -> None:
+    """Add lines, in order of time, to streams. Within a transaction of the owner."""
+    ids = _ids(cluster, streams)
+    opened = {block.stream_id: block for block in LogBlock.objects.filter(stream__in=ids.values(), sealed=False)}
+    full = False
+    for labels, lines in streams.items():
+        block = opened.get(ids[labels])
+        for part in _parts(lines, block.size if block is not None else 0):
+            full = _extend(cluster, ids[labels], block, part) or full
+            block = None
+    if full:
+        forget_old(cluster, now)
+
+
+def _ids(cluster: int, streams: Iterable[str]) -> dict[str, int]:
+    """Labels -> id of the stream, which is made if there is none."""
+    wanted = list(streams)
+    known = LogStream.objects.filter(cluster_id=cluster, labels__in=wanted)
+    ids = dict(known.values_list("labels", "pk"))
+    for labels in wanted:
+        if labels not in ids:
+            ids[labels] = LogStream.objects.create(cluster_id=cluster, labels=labels).pk
+    return ids
+
+
+def _parts(lines: list[Timed], size: int) -> Iterable[list[Timed]]:
+    """The lines, cut where a block is full. `size`: what the first block holds already."""
+    part: list[Timed] = []
+    for line in lines:
+        part.append(line)
+        size += len(line[1].encode()) + 8
+        if size >= BLOCK_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _extend(cluster: int, stream: int, block: LogBlock | None, lines: list[Timed]) -> bool:
+    """Add to a block, or begin one. True: it is full now."""
+    first, texts, times = lines[0][0], [text for _, text in lines], list[int]()
+    if block is None:
+        block = LogBlock(cluster_id=cluster, stream_id=stream, first=first)
+    else:
+        texts, times = [block.body, *texts], orjson.loads(block.times)
+    times += [at - block.first for at, _ in lines]
+    block.last, block.body, block.times = lines[-1][0], "\n".join(texts), orjson.dumps(times).decode()
+    block.size = len(block.body.encode()) + len(block.times)
+    block.sealed = block.size >= BLOCK_BYTES
+    block.save()
+    return block.sealed
+
+
+def forget_old(cluster: int, now: int) -> None:
+    """Delete what is older than RETENTION, and the oldest of what is more than MOST_BYTES."""
+    mine = LogBlock.objects.filter(cluster_id=cluster)
+    mine.filter(last__lt=now - RETENTION).delete()
+    excess = (mine.aggregate(total=Sum("size"))["total"] or 0) - MOST_BYTES
+    doomed = []
+    for identity, size in mine.order_by("last", "pk").values_list("pk", "size").iterator():
+        if excess <= 0:
+            break
+        doomed.append(identity)
+        excess -= size
+    for start in range(0, len(doomed), AT_ONCE):
+        mine.filter(pk__in=doomed[start : start + AT_ONCE]).delete()
+    LogStream.objects.filter(cluster_id=cluster, logblock__isnull=True).delete()
+
+
+# --- reading ----------------------------------------------------------------------------------------------------
+
+
+def streams(rows: Rows, cluster: int, start: int, end: int) -> dict[int, str]:
+    """Id -> labels of the streams that have lines around [start, end)."""
+    found = rows(
+        "SELECT id, labels FROM cluster_logstream s WHERE cluster_id = %s AND EXISTS (SELECT 1 FROM cluster_logblock b"
+        " WHERE b.stream_id = s.id AND b.last >= %s AND b.first < %s) ORDER BY id",
+        [cluster, start, end],
+    )
+    return dict(found)
+
+
+def search(
+    rows: Rows, cluster: int, query: Query, start: int, end: int, limit: int, forward: bool = False
+) -> list[Entry]:
+    """The newest (`forward`: oldest) `limit` lines of [start, end) that answer, in that order. Errors: TooMuch."""
+    chosen = {
+        identity: labels
+        for identity, labels in streams(rows, cluster, start, end).items()
+        if query.selects(orjson.loads(labels))
+    }
+    blocks = [block for block in _blocks(rows, cluster, query, start, end, forward) if block[1] in chosen]
+    found: list[Entry] = []
+    read, sign = 0, 1 if forward else -1
+    for place in range(0, len(blocks), AT_ONCE):
+        part = blocks[place : place + AT_ONCE]
+        if len(found) >= limit and sign * part[0][2] > sign * found[limit - 1].at:
+            break
+        read += sum(size for *_, size in part)
+        if read > MOST_READ:
+            raise TooMuch(
+                f"the query would read too many bytes (query: {read} B, limit: {MOST_READ} B); consider adding more"
+                " specific stream selectors or reduce the time range of the query"
+            )
+        found += [
+            entry
+            for entry in _entries(rows, chosen, [block[0] for block in part])
+            if start <= entry.at < end and query.keeps(entry.text)
+        ]
+        found.sort(key=lambda entry: (entry.at, entry.place), reverse=not forward)
+        del found[limit:]
+    return found
+
+
+Block = tuple[int, int, int, int]  # Id, stream, time of its end that is met first, bytes.
+
+
+def _blocks(rows: Rows, cluster: int, query: Query, start: int, end: int, forward: bool) -> list[Block]:
+    """Blocks that may hold an answer, in the order in which they are to be read."""
+    edge, order = ("first", "ASC") if forward else ("last", "DESC")
+    parameters: list[Any]
+    where, parameters = "cluster_id = %s AND last >= %s AND first < %s", [cluster, start, end]
+    wanted = trigrams(query.needles) if connection.vendor == "sqlite" else ""
+    if wanted:
+        where += " AND (NOT sealed OR id IN (SELECT rowid FROM cluster_logindex WHERE cluster_logindex MATCH %s))"
+        parameters = [*parameters, wanted]
+    statement = f"SELECT id, stream_id, {edge}, size FROM cluster_logblock WHERE {where} ORDER BY {edge} {order}, id"
+    return [(block[0], block[1], block[2], block[3]) for block in rows(statement, parameters)]
+
+
+def trigrams(needles: Iterable[str]) -> str:
+    """What FTS5 is asked for: all trigrams of the texts. Empty: they are too short to narrow anything.
+
+    >>> trigrams(["time", 'a"b', "no"])
+    '"tim" AND "ime" AND "a""b"'
+    """
+    parts = [text[at : at + 3] for text in needles if "\0" not in text for at in range(len(text) - 2)]
+    quoted = ['"' + part.replace('"', '""') + '"' for part in dict.fromkeys(parts) if "\n" not in part]
+    return " AND ".join(quoted[:TRIGRAMS])
+
+
+def _entries(rows: Rows, labels: Mapping[int, str], blocks: list[int]) -> Iterable[Entry]:
+    """All lines of these blocks."""
+    marks = ", ".join(["%s"] * len(blocks))
+    statement = f"SELECT id, stream_id, first, times, body FROM cluster_logblock WHERE id IN ({marks})"
+    for identity, stream, first, times, body in rows(statement, blocks):
+        for place, (after, text) in enumerate(zip(orjson.loads(times), body.split("\n"), strict=True)):
+            yield Entry(first + after, labels[stream], (identity, place), text)

@@ -8,6 +8,7 @@
     who asks, and may they?    before anything else                                        access, identity, policy
     reviews, tokens            answered from committed rows: they change nothing           reviews, openid
     metrics.k8s.io             what pods and nodes use, while a metrics-server answers     elsewhere
+    /loki/…                    lines of logs, while a loki listens; by services/proxy, too streams/proxy, loki
 
 Everything lives under /clusters/<name>/, and a slash at the end makes no difference. Nothing ever redirects: clients
 don't follow.
@@ -118,6 +119,10 @@ class _Foreign(errors.ApiError):
 
 
 async def _serve(request: Request, counting: metrics.Counting) -> None:
+    if request.path.startswith("/loki/"):
+        counting.about(metrics.subject_of_path(request))
+        await proxy.serve_loki(request)
+        return
     document = await documents.answer(request)
     if document is not None:
         if pool.reader().cluster(request.cluster) is None:

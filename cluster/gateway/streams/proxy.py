@@ -4,7 +4,9 @@
 
 The name may have a scheme before it and a port behind it; without one it is the first port of the pod or Service. A
 Service's request goes to the first of its ready endpoints. What is asked is an input of the world, so it stands in the
-program's access log.
+program's access log; but not what a loki is asked, whose lines are no business of the world.
+
+/loki/… is short for the Service `loki` of kube-system, for clients that can't be told such a long address.
 
 Mirrors:  kubernetes/pkg/registry/core/pod/strategy.go (ResourceLocation), core/service/storage/storage.go
           (ResourceLocation), k8s.io/apimachinery/pkg/util/proxy
@@ -17,7 +19,7 @@ import orjson
 
 from cluster.apiserver import registry
 from cluster.apiserver.target import Target
-from cluster.gateway import pool
+from cluster.gateway import loki, pool
 from cluster.gateway.http import Reply, Request
 from cluster.gateway.streams.pump import Refused, ask
 from cluster.objects import Manifest, errors, meta
@@ -36,6 +38,10 @@ async def serve(request: Request, target: Target) -> None:
     """Errors: NotFound, BadRequest, ServiceUnavailable."""
     body = await request.body()
     pod, port = (_service if target.plural == "services" else _pod)(request.cluster, target)
+    logs = await loki.answer(request, target.namespace, pod, port, target.rest)
+    if logs is not None:
+        await request.reply(logs)
+        return
     wanted: dict[str, Any] = {"type": "proxy", "namespace": target.namespace, "pod": pod, "port": port}
     wanted |= {"user": request.user.plain(), "request": _message(request, target, f"{pod}:{port}", body)}
     try:
@@ -48,6 +54,14 @@ async def serve(request: Request, target: Target) -> None:
         where = f"dial tcp {answer['address']}:{port}: connect: connection refused"
         raise ServiceUnavailable(f"error trying to reach service: {where}")
     await request.reply(_reply(str(answer["answer"])))
+
+
+async def serve_loki(request: Request) -> None:
+    """Errors: ServiceUnavailable, NotFound."""
+    rest = request.path.lstrip("/")
+    if not rest.startswith(loki.API):
+        raise errors.PathNotFound()
+    await serve(request, Target("", "v1", "services", "kube-system", "loki:3100", "proxy", rest))
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -1,0 +1,199 @@
+"""PromQL's functions over windows of samples, for all series and all steps at once.
+
+A window is (t - range, t], open on the left as since Prometheus 3. Samples of all series share their times, because one
+scraper takes them all at one instant; where a series has none, `present` is false.
+
+Mirrors: prometheus/promql/functions.go
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+class Samples(NamedTuple):
+    """`times`: milliseconds, ascending (T,). `values`, `present`: (S, T)."""
+
+    labels: list[dict[str, str]]
+    times: NDArray[np.int64]
+    values: Floats
+    present: Flags
+
+
+class Windows(NamedTuple):
+    """Column `low` to before `high` of `samples`, one window a step; all lengths and steps in milliseconds."""
+
+    samples: Samples
+    steps: NDArray[np.int64]
+    length: int
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+
+
+def windows(samples: Samples, steps: NDArray[np.int64], length: int) -> Windows:
+    low = np.searchsorted(samples.times, steps - length, "right")
+    return Windows(samples, steps, length, low, np.searchsorted(samples.times, steps, "right"))
+
+
+def _ends(w: Windows) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Column of the first and of the last sample in each window, and how many there are: each (S, steps)."""
+    present = w.samples.present
+    rows, columns = present.shape
+    index = np.arange(columns)
+    last = np.full((rows, columns + 1), -1, np.int64)
+    np.maximum.accumulate(np.where(present, index, -1), axis=1, out=last[:, 1:])
+    first = np.full((rows, columns + 1), columns, np.int64)
+    backwards = np.where(present, index, columns)[:, ::-1]
+    first[:, :-1] = np.minimum.accumulate(backwards, axis=1)[:, ::-1]
+    count = _sums(present.astype(np.int64))
+    return first[:, w.low], last[:, w.high], count[:, w.high] - count[:, w.low]
+
+
+def _sums(values: NDArray) -> NDArray:
+    """Running sums with a zero in front."""
+    out = np.zeros((values.shape[0], values.shape[1] + 1), values.dtype)
+    np.cumsum(values, axis=1, out=out[:, 1:])
+    return out
+
+
+def _previous(samples: Samples) -> tuple[Floats, Flags]:
+    """The value that a series had at its sample before each; where it had one."""
+    rows, columns = samples.present.shape
+    index = np.maximum.accumulate(np.where(samples.present, np.arange(columns), -1), axis=1)
+    before = np.concatenate([np.full((rows, 1), -1), index[:, :-1]], axis=1)
+    known = (before >= 0) & samples.present
+    return np.take_along_axis(samples.values, np.maximum(before, 0), 1) if columns else samples.values, known
+
+
+def extrapolated(w: Windows, counter: bool, per_second: bool) -> tuple[Floats, Flags]:
+    """rate, increase and delta: what was seen, stretched to the window's ends where samples come close to them."""
+    first, last, count = _ends(w)
+    good = count >= 2
+    first, last = np.where(good, first, 0), np.where(good, last, 0)
+    values, times = w.samples.values, w.samples.times
+    if not times.size:
+        return np.zeros(good.shape), good
+    at_first = np.take_along_axis(values, first, 1)
+    result = np.take_along_axis(values, last, 1) - at_first
+    if counter:
+        before, known = _previous(w.samples)
+        drops = np.cumsum(np.where(known & (values < before), before, 0.0), axis=1)
+        result = result + np.take_along_axis(drops, last, 1) - np.take_along_axis(drops, first, 1)
+    with np.errstate(all="ignore"):
+        to_start = (times[first] - (w.steps - w.length)) / 1000
+        to_end = (w.steps - times[last]) / 1000
+        seen = (times[last] - times[first]) / 1000
+        mean = seen / (count - 1)
+        near = mean * 1.1
+        to_start = np.where(to_start >= near, mean / 2, to_start)
+        if counter:
+            to_zero = np.where((result > 0) & (at_first >= 0), seen * at_first / result, np.inf)
+            to_start = np.minimum(to_start, to_zero)
+        to_end = np.where(to_end >= near, mean / 2, to_end)
+        result = result * (seen + to_start + to_end) / seen
+    return np.where(good, result / (w.length / 1000) if per_second else result, 0.0), good
+
+
+def instant(w: Windows, counter: bool) -> tuple[Floats, Flags]:
+    """irate and idelta: between the last two samples."""
+    _, last, count = _ends(w)
+    good = count >= 2
+    last = np.where(good, last, 0)
+    before, _ = _previous(w.samples)
+    rows, columns = w.samples.present.shape
+    index = np.maximum.accumulate(np.where(w.samples.present, np.arange(columns), -1), axis=1)
+    earlier = np.concatenate([np.full((rows, 1), 0), np.maximum(index[:, :-1], 0)], axis=1)
+    new, old = np.take_along_axis(w.samples.values, last, 1), np.take_along_axis(before, last, 1)
+    change = np.where(new < old, new, new - old) if counter else new - old
+    if counter:
+        times = w.samples.times
+        with np.errstate(all="ignore"):
+            change = change / ((times[last] - times[np.take_along_axis(earlier, last, 1)]) / 1000)
+    return np.where(good, change, 0.0), good
+
+
+def counted(w: Windows) -> tuple[Floats, Flags]:
+    _, _, count = _ends(w)
+    return count.astype(float), count > 0
+
+
+def at_last(w: Windows) -> tuple[Floats, Flags]:
+    _, last, count = _ends(w)
+    return np.take_along_axis(w.samples.values, np.where(count > 0, last, 0), 1), count > 0
+
+
+def happened(w: Windows, what: Callable[[Floats, Floats], Flags]) -> tuple[Floats, Flags]:
+    """changes and resets: how often `what` is true of a sample and the one before it."""
+    first, last, count = _ends(w)
+    good = count > 0
+    before, known = _previous(w.samples)
+    events = np.cumsum(known & what(w.samples.values, before), axis=1)
+    ends = [np.take_along_axis(events, np.where(good, end, 0), 1) for end in (first, last)]
+    return (ends[1] - ends[0]).astype(float), good
+
+
+def each(w: Windows, fold: Callable[[Floats], Floats]) -> tuple[Floats, Flags]:
+    """Window by window: `fold` takes (S, samples) with NaN where there is none and gives (S,)."""
+    _, _, count = _ends(w)
+    out = np.zeros(count.shape)
+    values = np.where(w.samples.present, w.samples.values, np.nan)
+    for step, (low, high) in enumerate(zip(w.low, w.high, strict=True)):
+        rows = count[:, step] > 0
+        if rows.any():
+            out[rows, step] = fold(values[rows, low:high])
+    return out, count > 0
+
+
+def line(w: Windows, ahead: float | None) -> tuple[Floats, Flags]:
+    """deriv, or with `ahead` seconds predict_linear: least squares through the samples of each window."""
+    _, _, count = _ends(w)
+    good = count >= 2
+    out = np.zeros(count.shape)
+    for step, (low, high) in enumerate(zip(w.low, w.high, strict=True)):
+        rows = good[:, step]
+        if not rows.any():
+            continue
+        there = w.samples.present[rows, low:high]
+        x = np.where(there, (w.samples.times[low:high] - w.steps[step]) / 1000, 0.0)
+        y = np.where(there, w.samples.values[rows, low:high], 0.0)
+        n = there.sum(axis=1)
+        spread = (x * x).sum(axis=1) - x.sum(axis=1) ** 2 / n
+        slope = ((x * y).sum(axis=1) - x.sum(axis=1) * y.sum(axis=1) / n) / spread
+        start = y.sum(axis=1) / n - slope * x.sum(axis=1) / n
+        out[rows, step] = slope if ahead is None else start + slope * ahead
+    return out, good
+
+
+RANGE: dict[str, Callable[[Windows], tuple[Floats, Flags]]] = {
+    "rate": lambda w: extrapolated(w, counter=True, per_second=True),
+    "increase": lambda w: extrapolated(w, counter=True, per_second=False),
+    "delta": lambda w: extrapolated(w, counter=False, per_second=False),
+    "irate": lambda w: instant(w, counter=True),
+    "idelta": lambda w: instant(w, counter=False),
+    "count_over_time": counted,
+    "last_over_time": at_last,
+    "present_over_time": lambda w: (np.ones(counted(w)[0].shape), counted(w)[1]),
+    "changes": lambda w: happened(w, lambda new, old: new != old),
+    "resets": lambda w: happened(w, lambda new, old: new < old),
+    "deriv": lambda w: line(w, None),
+    "sum_over_time": lambda w: each(w, lambda v: np.nansum(v, axis=1)),
+    "avg_over_time": lambda w: each(w, lambda v: np.nanmean(v, axis=1)),
+    "min_over_time": lambda w: each(w, lambda v: np.nanmin(v, axis=1)),
+    "max_over_time": lambda w: each(w, lambda v: np.nanmax(v, axis=1)),
+    "stddev_over_time": lambda w: each(w, lambda v: np.nanstd(v, axis=1)),
+    "stdvar_over_time": lambda w: each(w, lambda v: np.nanvar(v, axis=1)),
+}
+
+VALUE: dict[str, Callable[[Floats], Floats]] = {
+    "abs": np.abs, "ceil": np.ceil, "floor": np.floor, "exp": np.exp, "sqrt": np.sqrt, "ln": np.log, "log2": np.log2,
+    "log10": np.log10, "sgn": np.sign, "sin": np.sin, "cos": np.cos, "tan": np.tan, "deg": np.degrees,
+    "rad": np.radians,
+    "minute": lambda v: v // 60 % 60,
+    "hour": lambda v: v // 3600 % 24,
+    "day_of_week": lambda v: (v // 86400 + 4) % 7,
+}  # fmt: skip

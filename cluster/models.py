@@ -202,6 +202,38 @@ class Checkpoint(models.Model):
         return f"{self.cluster_id}@{self.step}"
 
 
+class MetricSeries(models.Model):
+    """A series that Prometheus has scraped. `number`: 0, 1, 2 … in its cluster."""
+
+    id = models.BigAutoField(primary_key=True)
+    cluster = models.ForeignKey(Cluster, models.CASCADE, db_index=False, db_constraint=False)
+    number = models.IntegerField()
+    labels = models.TextField()  # JSON, keys in order, __name__ among them.
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("cluster", "number"), name="one_series_a_number"),)
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.labels}"
+
+
+class MetricBlock(models.Model):
+    """Samples of many series at some scrapes: see monitoring/blocks.py. Times: milliseconds since 1970, simulated."""
+
+    id = models.BigAutoField(primary_key=True)
+    cluster = models.ForeignKey(Cluster, models.CASCADE, db_index=False, db_constraint=False)
+    start = models.BigIntegerField()
+    end = models.BigIntegerField()
+    columns = models.IntegerField()
+    body = models.BinaryField()
+
+    class Meta:
+        indexes = (models.Index(fields=("cluster", "end"), name="block_by_end"),)
+
+    def __str__(self) -> str:
+        return f"{self.cluster_id}: {self.start} to {self.end}"
+
+
 class FormerCluster(models.Model):
     """How far the revisions of a deleted cluster went: a new one of that name starts above, so old watches get 410."""
 

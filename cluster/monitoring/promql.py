@@ -193,7 +193,7 @@ class _Evaluation:
     def absent_over_time(self, args: list[Any]) -> Frame:
         return self._missing(functions.counted(self.windows(args[0]))[1], args[0])
 
-    def _missing(self, present: Flags, node: Any) -> Frame:
+    def _missing(self, present: Any, node: Any) -> Frame:
         node = getattr(node, "vector_selector", node)
         known = matchers_of(node) if isinstance(node, parser.VectorSelector) else []
         labels = {each.name: each.value for each in known if each.op == "=" and each.name != NAME}

@@ -1,0 +1,170 @@
+"""The series that a cluster's Prometheus keeps: numbered by their labels, samples in blocks.
+
+    scrape       one row of one column, at once
+    compaction   HEAD rows become one block of HEAD columns
+    retention    blocks that ended RETENTION ago go
+
+Mirrors:  prometheus/tsdb (head, blocks, postings)
+Left out: write-ahead log (a row is one transaction), out-of-order samples, exemplars, downsampling
+          (Prometheus has none either).
+Read next: blocks.py.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import numpy as np
+import orjson
+
+from cluster.models import MetricBlock, MetricSeries
+from cluster.monitoring import blocks
+from cluster.monitoring.blocks import Block
+from cluster.monitoring.functions import Samples
+from cluster.monitoring.promql import Execution, Labels, Matcher
+
+HEAD = 40  # Scrapes that wait for a block: 10 minutes at the usual interval.
+RETENTION = 6 * 3600 * 1000  # Milliseconds of simulated time.
+MOST_SERIES = 500_000  # A cluster's; samples of further ones are refused.
+MOST_SAMPLES = 50_000_000  # One query may load, as Prometheus allows.
+KEPT = 8  # Indexes of clusters that a process keeps.
+
+
+class Index:
+    """Labels of a cluster's series by number, and the numbers of each label's values."""
+
+    def __init__(self, cluster: int) -> None:
+        self.cluster = cluster
+        self.labels: list[Labels] = []
+        self.numbers: dict[str, int] = {}
+        self.values: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+
+    def catch_up(self) -> None:
+        """Learn the series that others have added."""
+        rows = MetricSeries.objects.filter(cluster_id=self.cluster, number__gte=len(self.labels)).order_by("number")
+        for text in rows.values_list("labels", flat=True):
+            self._learn(text)
+
+    def is_of_another_life(self) -> bool:
+        """Is the last series that we know no longer there? Then the cluster was reset."""
+        if not self.labels:
+            return False
+        last = MetricSeries.objects.filter(cluster_id=self.cluster, number=len(self.labels) - 1)
+        return orjson.dumps(self.labels[-1]).decode() != last.values_list("labels", flat=True).first()
+
+    def _learn(self, text: str) -> None:
+        labels, number = orjson.loads(text), len(self.labels)
+        self.labels.append(labels)
+        self.numbers[text] = number
+        for name, value in labels.items():
+            self.values[name][value].append(number)
+
+    def numbered(self, wanted: list[Labels]) -> tuple[list[int], int]:
+        """A number for each, new ones included; -1 for those above MOST_SERIES, and how many these are."""
+        texts = [orjson.dumps(labels, option=orjson.OPT_SORT_KEYS).decode() for labels in wanted]
+        new = list(dict.fromkeys(text for text in texts if text not in self.numbers))
+        room = max(MOST_SERIES - len(self.labels), 0)
+        first = len(self.labels)
+        MetricSeries.objects.bulk_create(
+            (
+                MetricSeries(cluster_id=self.cluster, number=first + at, labels=text)
+                for at, text in enumerate(new[:room])
+            ),
+            batch_size=5_000,
+        )
+        for text in new[:room]:
+            self._learn(text)
+        return [self.numbers.get(text, -1) for text in texts], len(new[room:])
+
+    def matching(self, matchers: list[Matcher]) -> list[int]:
+        """Errors: BadData."""
+        found: set[int] | None = None
+        for matcher in matchers:
+            accepts, values = matcher.accepts(), self.values.get(matcher.name, {})
+            if accepts(""):  # Series without the label match, too.
+                drop = {number for value, numbers in values.items() if not accepts(value) for number in numbers}
+                found = (set(range(len(self.labels))) if found is None else found) - drop
+            else:
+                keep = {number for value, numbers in values.items() if accepts(value) for number in numbers}
+                found = keep if found is None else found & keep
+        return sorted(range(len(self.labels)) if found is None else found)
+
+
+_indexes: dict[int, Index] = {}
+
+
+def index_of(cluster: int) -> Index:
+    """This process's index, caught up."""
+    found = _indexes.pop(cluster, None)
+    if found is None or found.is_of_another_life():
+        found = Index(cluster)
+    found.catch_up()
+    _indexes[cluster] = found
+    while len(_indexes) > KEPT:
+        del _indexes[next(iter(_indexes))]
+    return found
+
+
+class Store:
+    """One cluster's. Satisfies promql.Storage."""
+
+    def __init__(self, cluster: int) -> None:
+        self.cluster, self.index = cluster, index_of(cluster)
+
+    def select(self, matchers: list[Matcher], start: int, end: int) -> Samples:
+        """Errors: BadData, Execution."""
+        chosen = np.array(self.index.matching(matchers), np.int32)
+        rows = MetricBlock.objects.filter(cluster_id=self.cluster, end__gte=start, start__lte=end).order_by("start")
+        parts, total = [], 0
+        for body in rows.values_list("body", flat=True).iterator():
+            block = blocks.decode(bytes(body))
+            rows_of = np.isin(block.numbers, chosen, assume_unique=True)
+            inside = (block.times >= start) & (block.times <= end)
+            total += int(rows_of.sum()) * int(inside.sum())
+            if total > MOST_SAMPLES:
+                raise Execution("query processing would load too many samples into memory in query execution")
+            values = np.ascontiguousarray(block.values[rows_of][:, inside])
+            parts.append(Block(block.numbers[rows_of], block.times[inside], values))
+        found = blocks.merged(parts) if parts else Block(chosen[:0], np.zeros(0, np.int64), blocks.absent(0, 0))
+        labels = [self.index.labels[number] for number in found.numbers]
+        present = found.present
+        return Samples(labels, found.times, np.where(present, found.values, 0.0), present)
+
+    def append(self, at: int, samples: list[tuple[Labels, float]]) -> int:
+        """One scrape of everything, at `at` milliseconds. The number of series that there was no room for."""
+        numbers, refused = self.index.numbered([labels for labels, _ in samples])
+        by_number = {number: value for number, (_, value) in zip(numbers, samples, strict=True) if number >= 0}
+        ordered = sorted(by_number)
+        values = np.array([[by_number[number]] for number in ordered], np.float64).reshape(len(ordered), 1)
+        block = Block(np.array(ordered, np.int32), np.array([at], np.int64), values)
+        MetricBlock.objects.create(
+            cluster_id=self.cluster, start=at, end=at, columns=1, body=blocks.encode(block)
+        )  # fmt: skip
+        return refused
+
+    def tidy(self, now: int) -> None:
+        """Compaction and retention; `now` in milliseconds."""
+        mine = MetricBlock.objects.filter(cluster_id=self.cluster)
+        head = list(mine.filter(columns=1).order_by("start")[:HEAD])
+        if len(head) == HEAD:
+            block = blocks.merged([blocks.decode(bytes(row.body)) for row in head])
+            mine.filter(pk__in=[row.pk for row in head]).delete()
+            body = blocks.encode(block)
+            MetricBlock.objects.create(
+                cluster_id=self.cluster, start=head[0].start, end=head[-1].end, columns=HEAD, body=body
+            )
+        mine.filter(end__lt=now - RETENTION).delete()
+
+    def last(self) -> tuple[int, Mapping[int, float]]:
+        """When was the last scrape, and what did it find, by number of series? (-1, {}): never."""
+        row = MetricBlock.objects.filter(cluster_id=self.cluster).order_by("-end").first()
+        if row is None:
+            return -1, {}
+        block = blocks.decode(bytes(row.body))
+        there = block.present[:, -1]
+        return int(row.end), dict(zip(block.numbers[there].tolist(), block.values[there, -1].tolist(), strict=True))
+
+
+def forget(cluster: int) -> None:
+    """All of a cluster's series: it was deleted or reset."""
+    MetricBlock.objects.filter(cluster_id=cluster).delete()
+    MetricSeries.objects.filter(cluster_id=cluster).delete()

@@ -37,6 +37,7 @@ from cluster.gateway import (
     metrics,
     podlogs,
     pool,
+    prometheus,
     quorum,
     reviews,
     streams,
@@ -122,6 +123,9 @@ async def _serve(request: Request, counting: metrics.Counting) -> None:
     if request.path.startswith("/loki/"):
         counting.about(metrics.subject_of_path(request))
         await proxy.serve_loki(request)
+    if request.path.startswith(f"{prometheus.PREFIX}/api/v1/"):
+        counting.about(metrics.subject_of_path(request))
+        await request.reply(await prometheus.answer(request, request.path.removeprefix(prometheus.PREFIX)))
         return
     document = await documents.answer(request)
     if document is not None:

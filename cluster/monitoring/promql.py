@@ -156,7 +156,7 @@ class _Evaluation:
             raise Execution(f"a subquery of more than {POINTS:,} steps")
         inner = np.arange(first, int(moments.max()) + 1, step, dtype=np.int64)
         value = _Evaluation(self.storage, self.start, self.end, inner).of(node.expr)
-        frame = _as_frame(value) if isinstance(value, Scalar) else value
+        frame = as_frame(value) if isinstance(value, Scalar) else value
         if not isinstance(frame, Frame):
             raise BadData("subquery is only allowed on instant vector")
         return functions.windows(Samples(frame.labels, inner, frame.values, frame.present), moments, length)
@@ -171,7 +171,7 @@ class _Evaluation:
             keep = name == "last_over_time"
             return Frame(windows.samples.labels if keep else _nameless(windows.samples.labels), values, present)
         if name in functions.VALUE:
-            frame = self.frame(args[0]) if args else _as_frame(Scalar(self.steps / 1000))
+            frame = self.frame(args[0]) if args else as_frame(Scalar(self.steps / 1000))
             return Frame(_nameless(frame.labels), functions.VALUE[name](frame.values), frame.present)
         if name not in _CALLS:
             raise Execution(f"the function {name} is not served by this version of Orrery")
@@ -453,7 +453,7 @@ def _distinct(frame: Frame) -> Frame:
     return frame
 
 
-def _as_frame(value: Scalar) -> Frame:
+def as_frame(value: Scalar) -> Frame:
     return Frame([{}], value.values[None, :], np.ones((1, value.values.size), bool))
 
 
@@ -510,7 +510,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 _CALLS: dict[str, Callable[[_Evaluation, list[Any]], Value]] = {
     "time": lambda run, args: Scalar(run.steps / 1000),
     "pi": lambda run, args: Scalar(np.full(run.steps.size, math.pi)),
-    "vector": lambda run, args: _as_frame(Scalar(run.scalar(args[0]))),
+    "vector": lambda run, args: as_frame(Scalar(run.scalar(args[0]))),
     "scalar": _Evaluation.to_scalar,
     "timestamp": _Evaluation.timestamp,
     "absent": _Evaluation.absent,

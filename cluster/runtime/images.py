@@ -75,6 +75,11 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/curlimages/curl": Known("busybox", 9 * MB, ("curl", "--help")),
     "docker.io/radial/busyboxplus": Known("busybox", 5 * MB, ("sh",)),
     "docker.io/nicolaka/netshoot": Known("busybox", 200 * MB, ("zsh",)),
+    "quay.io/prometheus/prometheus": Known("prometheus", 122 * MB, ("/bin/prometheus",), True),
+    "docker.io/prom/prometheus": Known("prometheus", 122 * MB, ("/bin/prometheus",), True),
+    "registry.k8s.io/kube-state-metrics/kube-state-metrics": Known(
+        "kube-state-metrics", 16 * MB, ("/kube-state-metrics",), True
+    ),
     "registry.k8s.io/metrics-server/metrics-server": Known("metrics-server", 22 * MB, ("/metrics-server",), True),
     "docker.io/kubernetesui/dashboard": Known("generic", 75 * MB, ("/dashboard",), True),
     "docker.io/fluent/fluent-bit": Known("fluent-bit", 35 * MB, ("/fluent-bit/bin/fluent-bit",), True),

@@ -20,6 +20,7 @@ import orjson
 from cluster.apiserver import registry
 from cluster.apiserver.target import Target
 from cluster.gateway import loki, pool
+from cluster.gateway import pool, prometheus
 from cluster.gateway.http import Reply, Request
 from cluster.gateway.streams.pump import Refused, ask
 from cluster.objects import Manifest, errors, meta
@@ -27,6 +28,7 @@ from cluster.objects.services import SERVICE_NAME
 
 HOP_BY_HOP = ("connection", "keep-alive", "content-length", "transfer-encoding", "upgrade", "date", "content-type")
 NOT_PASSED_ON = (*HOP_BY_HOP, "host", "authorization", "accept-encoding")
+PROMETHEUS = 9090
 SERVED = ("pods", "services")
 
 
@@ -36,12 +38,15 @@ class ServiceUnavailable(errors.ApiError):
 
 async def serve(request: Request, target: Target) -> None:
     """Errors: NotFound, BadRequest, ServiceUnavailable."""
-    body = await request.body()
     pod, port = (_service if target.plural == "services" else _pod)(request.cluster, target)
     logs = await loki.answer(request, target.namespace, pod, port, target.rest)
     if logs is not None:
         await request.reply(logs)
         return
+    if target.rest.startswith("api/v1/") and port == PROMETHEUS and await prometheus.is_in(request, target, pod):
+        await request.reply(await prometheus.answer(request, f"/{target.rest}"))
+        return
+    body = await request.body()
     wanted: dict[str, Any] = {"type": "proxy", "namespace": target.namespace, "pod": pod, "port": port}
     wanted |= {"user": request.user.plain(), "request": _message(request, target, f"{pod}:{port}", body)}
     try:

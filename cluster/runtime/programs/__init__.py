@@ -14,6 +14,7 @@ from cluster.runtime.programs.metrics_server import MetricsServer
 from cluster.runtime.programs.nginx import Nginx
 from cluster.runtime.programs.pause import Pause
 from cluster.runtime.programs.program import Program
+from cluster.runtime.programs.prometheus import KubeStateMetrics, Prometheus
 from cluster.runtime.programs.redis import Redis
 from cluster.runtime.programs.stress import Stress
 from cluster.runtime.programs.teaching import Burner, Flaky, SlowStarter
@@ -28,6 +29,8 @@ PROGRAMS: dict[str, type[Program]] = {
     "crasher": Crasher,
     "leaker": Leaker,
     "metrics-server": MetricsServer,
+    "prometheus": Prometheus,
+    "kube-state-metrics": KubeStateMetrics,
     "coredns": CoreDNS,
     "kube-proxy": KubeProxy,
     "flannel": Flannel,

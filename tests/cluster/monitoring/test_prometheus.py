@@ -1,0 +1,137 @@
+"""A Prometheus in the cluster: what it scrapes while its pod runs, and what it answers over HTTP."""
+
+from urllib.parse import quote
+
+import pytest
+
+from cluster.engine.clock import monotonic
+from cluster.gathering import Gathering
+from cluster.models import Cluster
+from cluster.world import World
+from tests.builders import EPOCH, a_deployment
+from tests.cluster.gateway.asgi import fetch
+from tests.cluster.gateway.conftest import CommittedCluster
+
+PROXY = "/api/v1/namespaces/kube-system/services/prometheus:9090/proxy/api/v1"
+SHORT = "/prometheus/api/v1"
+DEPLOYMENT = "/apis/apps/v1/namespaces/kube-system/deployments/prometheus"
+
+
+class Watched(CommittedCluster):
+    """Scrapes as a driver would at 1x, but for the time on the wall."""
+
+    def watch(self, seconds: float) -> "Watched":
+        for _ in range(int(seconds // 15)):
+            self.run_for(15)
+            self.world.commit()
+            for gatherer in self.gathering._gatherers:
+                gatherer.gather(self.world.site, monotonic() + 10)
+        return self
+
+
+@pytest.fixture
+def watched(transactional_db):
+    """Two nodes, a Deployment `web`, and a Prometheus that has been there for five minutes."""
+    options = {"nodes": 2, "addons": ["kube-proxy", "prometheus"]}
+    row = Cluster.objects.create(name="lab", seed=7, epoch=EPOCH, engine="test", options=options)
+    cluster = Watched(World.create(7, EPOCH, options, row.pk, 0))
+    cluster.gathering = Gathering(row.pk, 0)
+    cluster.settle()
+    cluster.create(a_deployment("web", replicas=2))
+    return cluster.watch(300)
+
+
+def ask(query: str, base: str = SHORT) -> dict[tuple, float]:
+    answer = fetch(f"{base}/query?query={quote(query)}")
+    assert answer.status == 200, answer.body
+    return {tuple(sorted(each["metric"].items())): float(each["value"][1]) for each in answer.json()["data"]["result"]}
+
+
+def test_every_target_is_up_and_says_how_much_it_said(watched):
+    up = ask("sum by (job) (up)")
+    assert up == {
+        (("job", "apiserver"),): 1, (("job", "cadvisor"),): 2, (("job", "kube-state-metrics"),): 1,
+        (("job", "kubelet"),): 2, (("job", "prometheus"),): 1,
+    }  # fmt: skip
+    assert all(ask('scrape_samples_scraped{job!="prometheus"}').values())
+
+
+def test_usage_and_objects_are_what_the_cluster_has(watched):
+    used = ask('rate(container_cpu_usage_seconds_total{namespace="default"}[2m])')
+    assert len(used) == 2
+    assert all(0 < each < 1 for each in used.values())
+    assert ask('kube_deployment_status_replicas_available{deployment="web"} + 0') == {
+        (("deployment", "web"), ("instance", ksm()), ("job", "kube-state-metrics"), ("namespace", "default")): 2
+    }
+    assert ask('count(kube_pod_status_phase{phase="Running",namespace="default"} == 1)') == {(): 2}
+
+
+def ksm() -> str:
+    return next(dict(key)["instance"] for key in ask('up{job="kube-state-metrics"}'))
+
+
+def test_the_proxy_of_the_api_server_leads_to_the_same_answers(watched):
+    assert ask("sum(up)", PROXY) == ask("sum(up)") == {(): 7}
+
+
+def test_a_range_a_label_and_a_series_are_answered_as_grafana_wants_them(watched):
+    end = (EPOCH + watched.world.clock.now) / 1e6
+    found = fetch(f"{SHORT}/query_range?query=sum(up)&start={end - 60}&end={end}&step=15s").json()["data"]
+    assert found["resultType"] == "matrix"
+    assert [value for _, value in found["result"][0]["values"]] == ["7"] * 5
+    assert fetch(f"{SHORT}/label/node/values").json()["data"] == ["worker-1", "worker-2"]
+    assert "namespace" in fetch(f"{SHORT}/labels").json()["data"]
+    series = fetch(f"{SHORT}/series?match[]=up").json()["data"]
+    assert len(series) == 7
+    body = b"query=1%2B1"
+    posted = fetch(f"{SHORT}/query", method="POST", body=body, content_type="application/x-www-form-urlencoded")
+    assert posted.json()["data"]["result"][1] == "2"
+
+
+def test_a_bad_query_is_refused_in_prometheus_envelope(watched):
+    refused = fetch(f"{SHORT}/query?query=rate(up)")
+    assert refused.status == 400
+    assert refused.json() == {
+        "status": "error",
+        "errorType": "bad_data",
+        "error": 'invalid parameter "query": parse error: '
+        "expected type matrix in call to function 'rate', got vector",
+    }
+
+
+def test_a_node_without_power_is_down(watched):
+    away = next(node for node in ("worker-1", "worker-2") if node != prometheus_node(watched))
+    watched.power_off(away)
+    watched.watch(30)
+    assert set(ask(f'up{{node="{away}"}}').values()) == {0}
+    assert not ask(f'machine_cpu_cores{{node="{away}"}}')
+
+
+def prometheus_node(cluster) -> str:
+    return next(
+        pod["spec"]["nodeName"]
+        for pod in cluster.objects("Pod", "kube-system")
+        if pod["metadata"]["name"].startswith("prometheus")
+    )
+
+
+def test_without_a_pod_of_it_nothing_is_scraped_and_asking_is_503_until_it_is_back(watched):
+    merge = {"content_type": "application/merge-patch+json"}
+    watched.request("PATCH", DEPLOYMENT, {"spec": {"replicas": 0}}, **merge)
+    watched.watch(60)
+    for base in (SHORT, PROXY):
+        refused = fetch(f"{base}/query?query=up")
+        assert refused.status == 503
+        assert b'no endpoints available for service "prometheus"' in refused.body.replace(b"\\", b"")
+    watched.request("PATCH", DEPLOYMENT, {"spec": {"replicas": 1}}, **merge)
+    watched.watch(120)
+    assert ask("sum(up)") == {(): 7}
+    end = (EPOCH + watched.world.clock.now) / 1e6
+    scrapes = ask(f'count_over_time(up{{job="apiserver"}}[{int(end - EPOCH / 1e6)}s])')
+    assert next(iter(scrapes.values())) < (end - EPOCH / 1e6) / 15 - 3
+
+
+def test_counters_of_cpu_never_go_down_also_for_another_owner(watched):
+    watched.gathering = Gathering(watched.gathering._gatherers[0]._cluster, 0)
+    watched.watch(60)
+    assert set(ask("sum by (job) (resets(container_cpu_usage_seconds_total[10m]))").values()) == {0}

@@ -20,7 +20,7 @@ from cluster.apiserver.target import Target
 from cluster.gateway import lists, pool
 from cluster.gateway.http import NO_CACHE, Reply, Request, json_reply, plain
 from cluster.gateway.site import Site
-from cluster.monitoring import families, promql, scraper
+from cluster.monitoring import configuration, families, promql, rules, scraper
 from cluster.monitoring.promql import BadData, Execution, Frame, Scalar
 from cluster.monitoring.store import Store
 from cluster.objects import conditions
@@ -70,6 +70,8 @@ def _answer(reader: Reader, cluster: str, path: str, form: Form) -> Reply:
         if not is_label and name not in _ENDPOINTS:
             return plain(404, "404 page not found\n")
         data = asked.label_values(kept) if is_label else _ENDPOINTS[name](asked)
+    except configuration.Unreadable as error:
+        return _refusal("execution", str(error))
     except BadData as error:
         return _refusal("bad_data", str(error))
     except Execution as error:
@@ -114,7 +116,7 @@ class _Asked:
         except (ValueError, OverflowError):
             pass
         try:
-            return scraper.duration(text) // 1000
+            return configuration.duration(text) // 1000
         except ValueError:
             raise BadData(f'invalid parameter "step": cannot parse "{text}" to a valid duration') from None
 
@@ -177,6 +179,34 @@ class _Asked:
             if wanted in ("", name)
         }
 
+    def _active(self, rule: rules.Rule) -> list[Any]:
+        at = self._store.last()[0]
+        return [
+            {
+                "labels": each.labels,
+                "annotations": rule.explained(each),
+                "state": each.state,
+                "activeAt": _stamp(each.since),
+                "value": promql.shown(each.value),
+            }
+            for each in rules.active(rule, self._store, at)
+        ]
+
+    def alerts(self) -> Any:
+        found = configuration.of(self._site).rules
+        return {"alerts": [alert for rule in found for alert in self._active(rule)]}
+
+    def rules(self) -> Any:
+        groups: dict[str, list[Any]] = {}
+        for rule in configuration.of(self._site).rules:
+            alerts = self._active(rule)
+            states = {each["state"] for each in alerts}
+            state = "firing" if "firing" in states else "pending" if states else "inactive"
+            shown = {"type": "alerting", "name": rule.name, "query": rule.text, "duration": rule.lasting / 1000}
+            shown |= {"labels": rule.labels, "annotations": rule.annotations, "alerts": alerts, "state": state}
+            groups.setdefault(rule.group, []).append({**shown, "health": "ok"})
+        return {"groups": [{"name": name, "file": "alerts.yml", "rules": found} for name, found in groups.items()]}
+
     def targets(self) -> Any:
         at = self._store.last()[0]
         found = self._store.select([promql.Matcher("__name__", "=", "up")], at, at)
@@ -186,11 +216,15 @@ class _Asked:
                 "scrapePool": labels["job"],
                 "scrapeUrl": f"http://{labels['instance']}/metrics",
                 "health": "up" if found.values[row, -1] else "down",
-                "lastScrape": datetime.fromtimestamp(at / 1000, UTC).isoformat(),
+                "lastScrape": _stamp(at),
             }
             for row, labels in enumerate(found.labels)
         ]
         return {"activeTargets": active, "droppedTargets": []}
+
+
+def _stamp(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat()
 
 
 def _matrix(frame: Frame, stamps: list[float]) -> list[Any]:
@@ -209,6 +243,8 @@ _ENDPOINTS: dict[str, Callable[[_Asked], Any]] = {
     "labels": _Asked.labels,
     "series": _Asked.series,
     "metadata": _Asked.metadata,
+    "alerts": _Asked.alerts,
+    "rules": _Asked.rules,
     "targets": _Asked.targets,
     "status/buildinfo": lambda _: VERSION,
 }

@@ -54,6 +54,8 @@ FAMILIES = {
     "kube_deployment_status_replicas": Family("gauge", "The number of replicas per deployment."),
     "kube_deployment_status_replicas_available": Family("gauge", "The number of available replicas per deployment."),
     "kube_deployment_status_replicas_unavailable": Family("gauge", "The number of unavailable replicas."),
+    "ALERTS": Family("gauge", "Alerts that are pending or firing."),
+    "ALERTS_FOR_STATE": Family("gauge", "Since when an alert has been active, in seconds since 1970."),
     "scrape_samples_scraped": Family("gauge", "Samples that the target exposed."),
     "orrery_scrapes_missed_total": Family("counter", "Scrapes left out because the cluster's clock ran too fast."),
     "orrery_series_refused": Family("gauge", "Series that the store had no room for at the last scrape."),

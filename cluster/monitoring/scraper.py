@@ -13,17 +13,14 @@ Left out: scrape_configs and relabelling (jobs are JOBS), several Prometheis wit
 Read next: families.py, store.py.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-import yaml
-
 from cluster.engine.clock import monotonic
 from cluster.kubelet import committed
-from cluster.monitoring import families
+from cluster.monitoring import configuration, families, rules
 from cluster.monitoring.families import Sample, sample
 from cluster.monitoring.store import Store
 from cluster.network import API_PORT, API_SERVER, CONNECTED, Site, Source, source_of, trace
@@ -32,32 +29,7 @@ from cluster.objects import Manifest, meta
 Record = dict[str, Any]
 SECOND = 1_000_000
 PROGRAM = "prometheus"
-NAMESPACE, CONFIG, FILE = "kube-system", "prometheus", "prometheus.yml"
-USUAL_INTERVAL, SHORTEST = 60 * SECOND, SECOND
 JOBS = {"kube-state-metrics": 8080, "coredns": 9153, PROGRAM: 9090}  # Programs in pods, and the ports of their metrics.
-UNITS = {"ms": SECOND // 1000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86400 * SECOND}
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
-
-
-def duration(text: str) -> int:
-    """Microseconds of `15s` or `1h30m`. Errors: ValueError."""
-    found = _DURATION.fullmatch(text)
-    if not text or found is None:
-        raise ValueError(f'not a valid duration string: "{text}"')
-    parts = zip(("d", "h", "m", "s", "ms"), found.groups(), strict=True)
-    return sum(int(number) * UNITS[unit] for unit, number in parts if number)
-
-
-def interval_of(site: Site) -> int:
-    """`global.scrape_interval` of its configuration, in microseconds. Errors: ValueError."""
-    found = site.get("ConfigMap", NAMESPACE, CONFIG)
-    try:
-        read = yaml.safe_load(((found or {}).get("data") or {}).get(FILE, "")) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{FILE}: {error}") from None
-    settings = read.get("global") if isinstance(read, dict) else None
-    text = settings.get("scrape_interval") if isinstance(settings, dict) else None
-    return USUAL_INTERVAL if text is None else max(duration(str(text)), SHORTEST)
 
 
 def server_of(site: Site) -> tuple[Record, Manifest] | None:
@@ -92,7 +64,8 @@ class Scraper:
             return
         if self._last is None:
             self._remember(site)
-        interval = interval_of(site)
+        config = configuration.of(site)
+        interval = config.interval
         first = (max(self._last or 0, server[0]["started"]) // interval + 1) * interval
         due = range(first, site.now + 1, interval)
         if not due:
@@ -109,6 +82,7 @@ class Scraper:
                     found = [*self.scrape(site, *server, moment)]
                     found.append(sample("orrery_scrapes_missed_total", self._missed, job=PROGRAM))
                     found.append(sample("orrery_series_refused", refused, job=PROGRAM))
+                    found += rules.samples(config.rules, store, (site.epoch + moment) // 1000)
                     refused = store.append((site.epoch + moment) // 1000, found)
                 store.tidy((site.epoch + site.now) // 1000)
         except Exception:

@@ -135,3 +135,36 @@ def test_counters_of_cpu_never_go_down_also_for_another_owner(watched):
     watched.gathering = Gathering(watched.gathering._gatherers[0]._cluster, 0)
     watched.watch(60)
     assert set(ask("sum by (job) (resets(container_cpu_usage_seconds_total[10m]))").values()) == {0}
+
+
+def alerts() -> dict[str, tuple[str, str]]:
+    found = fetch(f"{SHORT}/alerts").json()["data"]["alerts"]
+    return {each["labels"]["alertname"]: (each["state"], each["annotations"]["summary"]) for each in found}
+
+
+def test_an_alert_is_pending_then_firing_and_then_over(watched):
+    assert alerts() == {}
+    away = next(node for node in ("worker-1", "worker-2") if node != prometheus_node(watched))
+    watched.power_off(away)
+    watched.watch(30)
+    assert alerts()["TargetDown"][0] == "pending"
+    watched.watch(105)
+    state, summary = alerts()["TargetDown"]
+    assert state == "firing"
+    assert summary.endswith("can't be scraped")
+    assert "{{" not in summary
+    assert set(ask('ALERTS{alertname="TargetDown",alertstate="firing"}').values()) == {1}
+    (group,) = fetch(f"{SHORT}/rules").json()["data"]["groups"]
+    assert {rule["name"]: rule["state"] for rule in group["rules"]}["TargetDown"] == "firing"
+    watched.power_on(away)
+    watched.watch(90)
+    assert "TargetDown" not in alerts()
+
+
+def test_a_configuration_that_can_t_be_read_is_told(watched):
+    path = "/api/v1/namespaces/kube-system/configmaps/prometheus"
+    broken = {"data": {"prometheus.yml": "global: {scrape_interval: soon}"}}
+    watched.request("PATCH", path, broken, content_type="application/merge-patch+json")
+    refused = fetch(f"{SHORT}/rules")
+    assert refused.status == 422
+    assert 'not a valid duration string: "soon"' in refused.json()["error"]

@@ -1,0 +1,77 @@
+"""prometheus.yml and the files of rules that it names, as they stand in the ConfigMap `prometheus` of kube-system.
+
+Mirrors:  prometheus/config, model/rulefmt
+Left out: everything but global.scrape_interval and rule_files; recording rules, limits and intervals of groups.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+import yaml
+
+from cluster.monitoring.promql import BadData
+from cluster.monitoring.rules import Rule, rule_of
+from cluster.network import Site
+
+SECOND = 1_000_000
+NAMESPACE, NAME, FILE = "kube-system", "prometheus", "prometheus.yml"
+USUAL_INTERVAL, SHORTEST = 60 * SECOND, SECOND
+MOST_RULES = 100
+UNITS = {"d": 86400 * SECOND, "h": 3600 * SECOND, "m": 60 * SECOND, "s": SECOND, "ms": SECOND // 1000}
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+
+
+class Unreadable(ValueError):
+    """The configuration can't be read: Prometheus would go on with the one before, which we don't have."""
+
+
+class Configuration(NamedTuple):
+    """`interval`: microseconds."""
+
+    interval: int
+    rules: tuple[Rule, ...]
+
+
+def duration(text: str) -> int:
+    """Microseconds.
+
+    >>> duration("1h30m"), duration("15s")
+    (5400000000, 15000000)
+
+    Errors: ValueError.
+    """
+    found = _DURATION.fullmatch(text)
+    if not text or found is None:
+        raise ValueError(f'not a valid duration string: "{text}"')
+    return sum(int(number) * UNITS[unit] for unit, number in zip(UNITS, found.groups(), strict=True) if number)
+
+
+def of(site: Site) -> Configuration:
+    """Errors: Unreadable."""
+    found = site.get("ConfigMap", NAMESPACE, NAME)
+    files: dict[str, str] = (found or {}).get("data") or {}
+    try:
+        main = _read(files, FILE)
+        settings = main.get("global") or {}
+        text = settings.get("scrape_interval")
+        interval = USUAL_INTERVAL if text is None else max(duration(str(text)), SHORTEST)
+        names = [str(path).rpartition("/")[2] for path in main.get("rule_files") or ()]
+        rules = [rule for name in names for rule in _rules(_read(files, name))]
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, BadData) as error:
+        raise Unreadable(f"error loading config from {FILE!r}: {error}") from None
+    if len(rules) > MOST_RULES:
+        raise Unreadable(f"error loading config from {FILE!r}: more than {MOST_RULES} rules")
+    return Configuration(interval, tuple(rules))
+
+
+def _read(files: dict[str, str], name: str) -> dict[str, Any]:
+    return yaml.safe_load(files.get(name, "")) or {}
+
+
+def _rules(file: dict[str, Any]) -> list[Rule]:
+    return [
+        rule_of(str(group["name"]), rule, duration(str(rule.get("for", "0s"))) // 1000)
+        for group in file.get("groups") or ()
+        for rule in group.get("rules") or ()
+        if "alert" in rule
+    ]

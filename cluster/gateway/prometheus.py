@@ -17,13 +17,13 @@ from urllib.parse import parse_qs
 
 from cluster.apiserver.reads import Reader
 from cluster.apiserver.target import Target
-from cluster.gateway import lists, pool
+from cluster.gateway import lists, metrics, pool
 from cluster.gateway.http import NO_CACHE, Reply, Request, json_reply, plain
 from cluster.gateway.site import Site
 from cluster.monitoring import configuration, families, promql, rules, scraper
 from cluster.monitoring.promql import BadData, Execution, Frame, Scalar
 from cluster.monitoring.store import Store
-from cluster.objects import conditions
+from cluster.objects import conditions, meta
 
 PREFIX = "/prometheus"
 NO_POD = 'no endpoints available for service "prometheus"'
@@ -52,6 +52,23 @@ def _is_in(reader: Reader, cluster: str, namespace: str, pod: str) -> bool:
     snapshot = reader.cluster(cluster)
     found = scraper.server_of(Site(reader, cluster, snapshot)) if snapshot is not None else None
     return found is not None and (found[0]["namespace"], found[0]["pod"]) == (namespace, pod)
+
+
+async def state_metrics(request: Request, target: Target, pod: str) -> Reply | None:
+    """/metrics of a kube-state-metrics; None: that pod has none that runs."""
+    return await pool.in_thread(_state_metrics, request.cluster, target.namespace, pod)
+
+
+def _state_metrics(reader: Reader, cluster: str, namespace: str, pod: str) -> Reply | None:
+    snapshot = reader.cluster(cluster)
+    if snapshot is None:
+        raise lists.NoSuchCluster(cluster)
+    site = Site(reader, cluster, snapshot)
+    found = site.get("Pod", namespace, pod)
+    running = scraper.running(site, site.records(meta.uid(found))) if found is not None else []
+    if not any(each["program"] == "kube-state-metrics" for each in running):
+        return None
+    return Reply(200, metrics.MEDIA, families.text(families.object_samples(site)).encode(), (NO_CACHE,))
 
 
 def _answer(reader: Reader, cluster: str, path: str, form: Form) -> Reply:

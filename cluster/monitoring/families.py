@@ -9,7 +9,7 @@ Mirrors:  google/cadvisor/metrics, kubernetes/pkg/kubelet/metrics, kubernetes/ku
 Left out: series of disks and networks, histograms, init and ephemeral containers' states, owners, annotations.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cluster.kubelet import committed
@@ -69,6 +69,24 @@ def sample(name: str, value: float, /, **labels: str) -> Sample:
     if name not in FAMILIES:
         raise ValueError(f"{name} is in no family")
     return {"__name__": name, **{key: text for key, text in labels.items() if text}}, float(value)
+
+
+def text(samples: Iterable[Sample]) -> str:
+    """Prometheus' text format: families in the order of FAMILIES, each with its help and type."""
+    by_name: dict[str, list[str]] = {}
+    for labels, value in samples:
+        shown = ",".join(f'{name}="{_escaped(label)}"' for name, label in labels.items() if name != "__name__")
+        line = f"{labels['__name__']}{{{shown}}} {value!r}" if shown else f"{labels['__name__']} {value!r}"
+        by_name.setdefault(labels["__name__"], []).append(line)
+    lines = []
+    for name, family in FAMILIES.items():
+        if name in by_name:
+            lines += [f"# HELP {name} {family.help}", f"# TYPE {name} {family.type}", *by_name[name]]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _escaped(label: str) -> str:
+    return label.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 class CpuTime:

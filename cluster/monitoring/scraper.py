@@ -47,6 +47,11 @@ def _runs_at(record: Record, moment: int) -> bool:
     return started is not None and started <= moment and (ended is None or ended > moment)
 
 
+def running(site: Site, records: Iterable[Record]) -> list[Record]:
+    """Those that run now, on machines with power."""
+    return [each for each in records if _runs_at(each, site.now) and (site.machine(each["node"]) or {}).get("power")]
+
+
 class Scraper:
     """Of one cluster. `as_owner`: a transaction that only the owner of the world can have."""
 

@@ -28,7 +28,7 @@ from cluster.objects.services import SERVICE_NAME
 
 HOP_BY_HOP = ("connection", "keep-alive", "content-length", "transfer-encoding", "upgrade", "date", "content-type")
 NOT_PASSED_ON = (*HOP_BY_HOP, "host", "authorization", "accept-encoding")
-PROMETHEUS = 9090
+PROMETHEUS, STATE_METRICS = 9090, 8080
 SERVED = ("pods", "services")
 
 
@@ -46,6 +46,11 @@ async def serve(request: Request, target: Target) -> None:
     if target.rest.startswith("api/v1/") and port == PROMETHEUS and await prometheus.is_in(request, target, pod):
         await request.reply(await prometheus.answer(request, f"/{target.rest}"))
         return
+    if target.rest == "metrics" and port == STATE_METRICS:
+        page = await prometheus.state_metrics(request, target, pod)
+        if page is not None:
+            await request.reply(page)
+            return
     body = await request.body()
     wanted: dict[str, Any] = {"type": "proxy", "namespace": target.namespace, "pod": pod, "port": port}
     wanted |= {"user": request.user.plain(), "request": _message(request, target, f"{pod}:{port}", body)}

@@ -3,10 +3,13 @@
 from urllib.parse import quote
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from cluster.engine.clock import monotonic
 from cluster.gathering import Gathering
 from cluster.models import Cluster
+from cluster.monitoring.families import sample
+from cluster.monitoring.families import text as text_of
 from cluster.world import World
 from tests.builders import EPOCH, a_deployment
 from tests.cluster.gateway.asgi import fetch
@@ -168,3 +171,25 @@ def test_a_configuration_that_can_t_be_read_is_told(watched):
     refused = fetch(f"{SHORT}/rules")
     assert refused.status == 422
     assert 'not a valid duration string: "soon"' in refused.json()["error"]
+
+
+def test_kube_state_metrics_tells_the_same_as_prometheus_has_of_it(watched):
+    answer = fetch("/api/v1/namespaces/kube-system/services/kube-state-metrics:8080/proxy/metrics")
+    families = {each.name: each for each in text_string_to_metric_families(answer.body.decode())}
+    assert families["kube_pod_container_status_restarts"].type == "counter"
+    told = {
+        (each.labels["namespace"], each.labels["pod"], each.labels["phase"]): each.value
+        for each in families["kube_pod_status_phase"].samples
+    }
+    kept = {
+        (dict(key)["namespace"], dict(key)["pod"], dict(key)["phase"]): value
+        for key, value in ask("kube_pod_status_phase").items()
+    }
+    assert told == kept
+
+
+def test_labels_are_escaped_in_the_text():
+    odd = 'a"b\\c\nd'
+    text = text_of([sample("kube_node_info", 1, node=odd)])
+    (family,) = text_string_to_metric_families(text)
+    assert family.samples[0].labels == {"node": odd}

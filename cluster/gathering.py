@@ -16,14 +16,12 @@ Read next: driver.py, which calls it.
 
 import logging
 from collections.abc import Callable
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
 
+from cluster.apiserver import commits
 from cluster.engine.clock import monotonic
 from cluster.logstore.agent import Agents
-from cluster.models import Cluster
 from cluster.monitoring.scraper import Scraper
 from cluster.network import Site
 
@@ -40,8 +38,10 @@ class Gatherer(Protocol):
 
 
 Make = Callable[[int, int], Gatherer]  # Of a cluster's id and of the epoch of its owner, who must still be it.
-GATHERERS: tuple[Make, ...] = (Agents,)
-GATHERERS: tuple[Make, ...] = (lambda cluster, epoch: Scraper(cluster, partial(as_owner, cluster, epoch)),)
+GATHERERS: tuple[Make, ...] = (
+    Agents,
+    lambda cluster, epoch: Scraper(cluster, partial(commits.as_owner, cluster, epoch)),
+)
 
 
 class Gathering:

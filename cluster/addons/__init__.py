@@ -2,7 +2,6 @@
 
     network/      kube-proxy: Services' addresses on every node; flannel, a network plugin; NetworkPolicies
     dns/          CoreDNS: names of Services and pods
-    monitoring/   metrics-server: what pods and nodes use, for `kubectl top` and for autoscalers
     webui/        web-ui: a page of the cluster's own, served while one of its pods is ready
     logging/      fluent-bit, which ships what containers print; loki, where one searches it
     monitoring/   metrics-server: what pods and nodes use, for `kubectl top` and for autoscalers; Prometheus

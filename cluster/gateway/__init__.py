@@ -123,6 +123,7 @@ async def _serve(request: Request, counting: metrics.Counting) -> None:
     if request.path.startswith("/loki/"):
         counting.about(metrics.subject_of_path(request))
         await proxy.serve_loki(request)
+        return
     if request.path.startswith(f"{prometheus.PREFIX}/api/v1/"):
         counting.about(metrics.subject_of_path(request))
         await request.reply(await prometheus.answer(request, request.path.removeprefix(prometheus.PREFIX)))

@@ -19,8 +19,7 @@ import orjson
 
 from cluster.apiserver import registry
 from cluster.apiserver.target import Target
-from cluster.gateway import loki, pool
-from cluster.gateway import pool, prometheus
+from cluster.gateway import loki, pool, prometheus
 from cluster.gateway.http import Reply, Request
 from cluster.gateway.streams.pump import Refused, ask
 from cluster.objects import Manifest, errors, meta

@@ -41,7 +41,7 @@ def drop_index(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cluster', '0003_control_plane'),
+        ('cluster', '0004_metrics'),
     ]
 
     operations = [

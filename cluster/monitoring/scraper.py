@@ -2,6 +2,7 @@
 
     no container of it runs        nothing is scraped: a gap
     a target can't be reached      its `up` is 0, and its series end there
+    the cluster is too large       it rests after a scrape that took too long, which the next finds missing
     the clock runs too fast        evenly fewer scrapes; orrery_scrapes_missed_total says how many are missing
 
 What containers used is computed for the instant of each scrape. What the API server holds is as it is when the scraper
@@ -28,6 +29,7 @@ from cluster.objects import Manifest, meta
 
 Record = dict[str, Any]
 SECOND = 1_000_000
+REST = 9  # Times as long as it was late does a scraper rest: a large cluster's world has nine tenths of its time left.
 PROGRAM = "prometheus"
 JOBS = {"kube-state-metrics": 8080, "coredns": 9153, PROGRAM: 9090}  # Programs in pods, and the ports of their metrics.
 
@@ -60,11 +62,12 @@ class Scraper:
         self._last: int | None = None  # Microseconds since t = 0; None: not yet read.
         self._cost = 0.0  # Wall seconds of the last scrape.
         self._missed = 0.0
+        self._rests_until = 0.0  # On engine.clock.monotonic.
         self._cpu = families.CpuTime()
 
     def gather(self, site: Site, deadline: float) -> None:
         """Errors: Fenced; ValueError if the configuration can't be read."""
-        server = server_of(site)
+        server = server_of(site) if monotonic() >= self._rests_until else None
         if server is None:
             return
         if self._last is None:
@@ -93,8 +96,9 @@ class Scraper:
         except Exception:
             self._last = None  # Nothing of it was kept: begin again with what is.
             raise
-        self._last = taken[-1]
-        self._cost = (monotonic() - begun) / len(taken)
+        ended = monotonic()
+        self._last, self._cost = taken[-1], (ended - begun) / len(taken)
+        self._rests_until = ended + REST * max(ended - deadline, 0.0)
 
     def _remember(self, site: Site) -> None:
         """Go on with the counters of the last scrape."""

@@ -193,3 +193,12 @@ def test_labels_are_escaped_in_the_text():
     text = text_of([sample("kube_node_info", 1, node=odd)])
     (family,) = text_string_to_metric_families(text)
     assert family.samples[0].labels == {"node": odd}
+
+
+def test_a_scraper_that_was_far_too_late_rests(watched):
+    (gatherer,) = watched.gathering._gatherers
+    watched.run_for(15)
+    gatherer.gather(watched.world.site, monotonic() - 1_000)  # It should have been done long ago.
+    assert ask('count_over_time(up{job="apiserver"}[45s]) > 0')
+    watched.watch(60)
+    assert ask('count_over_time(up{job="apiserver"}[45s]) > 0') == {}

@@ -20,6 +20,7 @@ from cluster.objects import Manifest, quantity
 DEFAULT_CPU = 100  # Thousandths of a CPU.
 DEFAULT_MEMORY = 200 * 1024 * 1024
 BASIC = ("cpu", "memory", "ephemeral-storage")  # What every node has; all else is extended.
+MOST = 1 << 53  # Of anything: sums over all pods of a node stay below 64 bits. More than there is anywhere.
 REMEMBERED = 4_096  # Pod shapes whose requests are kept; forgetting is harmless.
 
 Amounts = dict[str, int]
@@ -34,12 +35,12 @@ class Requests(NamedTuple):
 
 
 def amount(resource: str, text: Any) -> int:
-    """A quantity of `resource` as the scheduler counts it.
+    """A quantity of `resource` as the scheduler counts it; `MOST` for all that is more.
 
     >>> amount("cpu", "250m"), amount("memory", "64Mi"), amount("example.com/gpu", "2")
     (250, 67108864, 2)
     """
-    return quantity.milli(str(text)) if resource == "cpu" else quantity.value(str(text))
+    return min(quantity.milli(str(text)) if resource == "cpu" else quantity.value(str(text)), MOST)
 
 
 def amounts(quantities: Manifest | None) -> Amounts:
@@ -75,7 +76,11 @@ def requests(pod: Manifest) -> Requests:
 def _compute(pod: Manifest) -> Requests:
     exact = _total(pod, lambda asked: asked)
     padded = _total(pod, lambda asked: {"cpu": DEFAULT_CPU, "memory": DEFAULT_MEMORY} | asked)
-    return Requests({name: count for name, count in exact.items() if count > 0}, padded["cpu"], padded["memory"])
+    return Requests(
+        {name: min(count, MOST) for name, count in exact.items() if count > 0},
+        min(padded["cpu"], MOST),
+        min(padded["memory"], MOST),
+    )
 
 
 def _total(pod: Manifest, pad: Callable[[Amounts], Amounts]) -> Amounts:

@@ -10,6 +10,7 @@ from cluster.gathering import Gathering
 from cluster.models import Cluster
 from cluster.monitoring.families import sample
 from cluster.monitoring.families import text as text_of
+from cluster.monitoring.scraper import Scraper
 from cluster.world import World
 from tests.builders import EPOCH, a_deployment
 from tests.cluster.gateway.asgi import fetch
@@ -196,7 +197,7 @@ def test_labels_are_escaped_in_the_text():
 
 
 def test_a_scraper_that_was_far_too_late_rests(watched):
-    (gatherer,) = watched.gathering._gatherers
+    gatherer = next(each for each in watched.gathering._gatherers if isinstance(each, Scraper))
     watched.run_for(15)
     gatherer.gather(watched.world.site, monotonic() - 1_000)  # It should have been done long ago.
     assert ask('count_over_time(up{job="apiserver"}[45s]) > 0')

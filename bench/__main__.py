@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import api, click, death, growth, idle, latency, live, rollout, scheduler, start
+from bench import api, click, death, growth, idle, latency, live, logs, rollout, scheduler, start
 
 BENCHES = {
     "start": start.main,
@@ -15,6 +15,7 @@ BENCHES = {
     "death": death.main,
     "growth": growth.main,
     "live": live.main,
+    "logs": logs.main,
 }
 
 

@@ -148,7 +148,7 @@ def search(
     }
     blocks = [block for block in _blocks(rows, cluster, query, start, end, forward) if block[1] in chosen]
     found: list[Entry] = []
-    read, sign = 0, 1 if forward else -1
+    asked, read, sign = Asked(query, start, end, limit, forward), 0, 1 if forward else -1
     for place in range(0, len(blocks), AT_ONCE):
         part = blocks[place : place + AT_ONCE]
         if len(found) >= limit and sign * part[0][2] > sign * found[limit - 1].at:
@@ -159,11 +159,9 @@ def search(
                 f"the query would read too many bytes (query: {read} B, limit: {MOST_READ} B); consider adding more"
                 " specific stream selectors or reduce the time range of the query"
             )
-        found += [
-            entry
-            for entry in _entries(rows, chosen, [block[0] for block in part])
-            if start <= entry.at < end and query.keeps(entry.text)
-        ]
+        worst = found[-1].at if len(found) >= limit else None
+        for block in _bodies(rows, [block[0] for block in part]):
+            found += _answers(block, chosen, asked, worst)
         found.sort(key=lambda entry: (entry.at, entry.place), reverse=not forward)
         del found[limit:]
     return found
@@ -196,10 +194,32 @@ def trigrams(needles: Iterable[str]) -> str:
     return " AND ".join(quoted[:TRIGRAMS])
 
 
-def _entries(rows: Rows, labels: Mapping[int, str], blocks: list[int]) -> Iterable[Entry]:
-    """All lines of these blocks."""
+def _bodies(rows: Rows, blocks: list[int]) -> list[tuple[Any, ...]]:
     marks = ", ".join(["%s"] * len(blocks))
-    statement = f"SELECT id, stream_id, first, times, body FROM cluster_logblock WHERE id IN ({marks})"
-    for identity, stream, first, times, body in rows(statement, blocks):
-        for place, (after, text) in enumerate(zip(orjson.loads(times), body.split("\n"), strict=True)):
-            yield Entry(first + after, labels[stream], (identity, place), text)
+    return rows(f"SELECT id, stream_id, first, times, body FROM cluster_logblock WHERE id IN ({marks})", blocks)
+
+
+class Asked(NamedTuple):
+    """What `search` was asked."""
+
+    query: Query
+    start: int
+    end: int
+    limit: int
+    forward: bool
+
+
+def _answers(block: tuple[Any, ...], labels: Mapping[int, str], asked: Asked, worst: int | None) -> list[Entry]:
+    """The lines of a block that answer, best first, and none that is further away than `worst`."""
+    identity, stream, first, times, body = block
+    if not all(needle in body for needle in asked.query.needles):
+        return []
+    found: list[Entry] = []
+    texts, offsets, sign = body.split("\n"), orjson.loads(times), 1 if asked.forward else -1
+    for place in range(len(texts))[::sign]:
+        at = first + offsets[place]
+        if len(found) == asked.limit or (worst is not None and sign * at > sign * worst):
+            break
+        if asked.start <= at < asked.end and asked.query.keeps(texts[place]):
+            found.append(Entry(at, labels[stream], (identity, place), texts[place]))
+    return found

@@ -13,6 +13,7 @@ import pytest
 from cluster.addons import installer
 from tests.builders import a_pod
 from tests.serving.installation import Installation, creation, eventually
+from tests.serving.test_postgres import on_postgres as on_postgres
 
 KILLS = 5
 SCRIPT = "i=0; while true; do i=$((i+1)); echo hello $i; sleep 0.2; done"
@@ -51,6 +52,14 @@ def has_more_than(orrery: Installation, count: int) -> bool:
 
 @pytest.mark.django_db(transaction=True)
 def test_killed_workers_lose_no_line_and_ship_none_twice(orrery: Installation):
+    check_kills(orrery, KILLS)
+
+
+def test_neither_do_they_on_postgres(on_postgres: Installation):
+    check_kills(on_postgres, 2)
+
+
+def check_kills(orrery: Installation, kills: int) -> None:
     for name in ("fluent-bit", "loki"):
         install(orrery, name)
     pod = a_pod("web", "busybox:1.36", command=["sh", "-c", SCRIPT])
@@ -59,7 +68,7 @@ def test_killed_workers_lose_no_line_and_ship_none_twice(orrery: Installation):
     eventually(lambda: numbers(orrery), 90, "the first line")
     dice = random.Random(7)
 
-    for _ in range(KILLS):
+    for _ in range(kills):
         enough = len(numbers(orrery)) + dice.randint(3, 9)
         eventually(partial(has_more_than, orrery, enough), 60, "further lines")
         orrery.kill_owner_of("default")

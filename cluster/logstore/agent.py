@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from operator import itemgetter
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import orjson
 
@@ -48,10 +49,12 @@ class Config(NamedTuple):
 
 
 class Agents:
-    """All agents of a cluster. Those that are the furthest behind are looked at first."""
+    """All agents of a cluster. Those that were looked at the longest ago come first, reach they the store or not."""
 
     def __init__(self, cluster: int, owner_epoch: int) -> None:
         self._cluster, self._epoch = cluster, owner_epoch
+        self._looks = 0
+        self._looked: dict[str, int] = {}  # Node -> in which look it had its turn.
 
     def gather(self, site: Site, deadline: float) -> None:
         """Ship what was printed up to `site.now`. Errors: commits.Fenced, django.db.OperationalError."""
@@ -64,10 +67,13 @@ class Agents:
         records = _by_node(site.all_records(), running)
         streams: Streams = defaultdict(list)
         after: dict[str, int] = {}
-        for node in sorted(running, key=lambda node: (before.get(node, 0), node)):
-            if after and (monotonic() > deadline or _size(streams) > MOST_LINES):
+        self._looks += 1
+        self._looked = {node: self._looked.get(node, 0) for node in running}
+        for count, node in enumerate(sorted(running, key=lambda node: (self._looked[node], node))):
+            if count and (monotonic() > deadline or _size(streams) > MOST_LINES):
                 break
-            config = reached(site, running[node])
+            self._looked[node] = self._looks
+            config = reached(site, running[node], self._looks)
             if config is not None:
                 here = [*records[node], *self._departed(node, running[node])]
                 start = before.get(node, 0)
@@ -105,25 +111,28 @@ def _size(streams: Streams) -> int:
 # --- the way to the store ---------------------------------------------------------------------------------------
 
 
-def reached(site: Site, agent: Record) -> Config | None:
-    """The configuration of an agent that has a store it can reach now; else None."""
+def reached(site: Site, agent: Record, attempt: int) -> Config | None:
+    """The configuration of an agent that has a store it can reach now; else None.
+
+    `attempt`: another one may take another endpoint of a Service, so that one that is lost is not all.
+    """
+
+    def roll(sides: int, about: str) -> int:
+        return crc32(f"{agent['node']} {attempt}".encode()) % sides
+
     pod = site.get("Pod", agent["namespace"], agent["pod"])
     config = config_of(site, pod) if pod is not None else None
     if pod is None or config is None or not config.host:
         return None
     source, address = network.source_of(pod), config.host
     if not resolvconf.is_address(address):
-        found, _ = network.resolved(site, source, address, resolvconf.usual(meta.namespace(pod)), _first)
+        found, _ = network.resolved(site, source, address, resolvconf.usual(meta.namespace(pod)), roll)
         if found is None:
             return None
         address = found
-    way = network.trace(site, source, address, config.port, "TCP", _first)
+    way = network.trace(site, source, address, config.port, "TCP", roll)
     arrived = way.fate == network.CONNECTED and way.record is not None and way.record["program"] == LOKI
     return config if arrived else None
-
-
-def _first(sides: int, about: str) -> int:
-    return 0
 
 
 def config_of(site: Site, pod: Manifest) -> Config | None:

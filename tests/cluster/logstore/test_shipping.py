@@ -1,6 +1,7 @@
 """Agents ship what containers print, as long as they run and the store can be reached, and lose nothing in between."""
 
 from cluster.apiserver import commits
+from cluster.logstore.agent import Agents
 from cluster.models import Departed, LogBlock, LogPosition, LogStream
 from tests.builders import a_pod
 from tests.cluster.logstore.conftest import CHATTY, LoggedCluster
@@ -116,6 +117,24 @@ def test_a_node_that_comes_back_is_read_from_where_its_agent_stopped(logged: Log
     logged.run_for(120)
 
     assert len(hellos(logged)) > before + 5
+
+
+def test_agents_take_turns_when_there_is_time_for_one_of_them_only(logged: LoggedCluster):
+    """Also if the first one can't reach the store: it must not keep the other from it."""
+    loki = next(p for p in logged.objects("Pod", "kube-system") if p["metadata"]["name"].startswith("loki"))
+    store = loki["spec"]["nodeName"]
+    cut_off = "worker-1" if store == "worker-2" else "worker-2"
+    logged.act("route", **{"from": cut_off, "to": store, "op": "break"})
+    agents = Agents(logged.world.identity, logged.world.owner_epoch)
+    before = dict(LogPosition.objects.values_list("pk", "at"))
+    logged.run_unseen(30)
+
+    for _ in range(20):  # Of two name servers, one may be out of reach, too.
+        agents.gather(logged.world.site, 0)
+
+    after = dict(LogPosition.objects.values_list("pk", "at"))
+    moved = [key.partition(":")[2] for key in after if after[key] > before[key]]
+    assert moved == [store]
 
 
 def test_a_cluster_that_is_forgotten_takes_its_logs_with_it(logged: LoggedCluster):

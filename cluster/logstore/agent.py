@@ -54,6 +54,7 @@ class Agents:
     def __init__(self, cluster: int, owner_epoch: int) -> None:
         self._cluster, self._epoch = cluster, owner_epoch
         self._looks = 0
+        self._silent: dict[str, int] = {}  # Node -> up to when nothing was printed after its position: not worth a row.
         self._looked: dict[str, int] = {}  # Node -> in which look it had its turn.
 
     def gather(self, site: Site, deadline: float) -> None:
@@ -67,6 +68,7 @@ class Agents:
         records = _by_node(site.all_records(), running)
         streams: Streams = defaultdict(list)
         after: dict[str, int] = {}
+        left = False  # Are there departed ones, to be deleted?
         self._looks += 1
         self._looked = {node: self._looked.get(node, 0) for node in running}
         for count, node in enumerate(sorted(running, key=lambda node: (self._looked[node], node))):
@@ -75,11 +77,14 @@ class Agents:
             self._looked[node] = self._looks
             config = reached(site, running[node], self._looks)
             if config is not None:
-                here = [*records[node], *self._departed(node, running[node])]
-                start = before.get(node, 0)
+                departed = self._departed(node, running[node])
+                left = left or bool(departed)
+                here = [*records[node], *departed]
+                start = max(before.get(node, 0), self._silent.get(node, 0))
                 after[node] = _read(here, config, start, site, deadline, streams)
-        if after:
+        if streams or left:
             self._write(streams, after, site.now)
+        self._silent |= after
 
     def _departed(self, node: str, agent: Record) -> list[Record]:
         """Containers that were removed while this agent had their files open."""

@@ -125,6 +125,7 @@ def test_agents_take_turns_when_there_is_time_for_one_of_them_only(logged: Logge
     store = loki["spec"]["nodeName"]
     cut_off = "worker-1" if store == "worker-2" else "worker-2"
     logged.act("route", **{"from": cut_off, "to": store, "op": "break"})
+    a_chatty_pod(logged, store)
     agents = Agents(logged.world.identity, logged.world.owner_epoch)
     before = dict(LogPosition.objects.values_list("pk", "at"))
     logged.run_unseen(30)

@@ -43,7 +43,7 @@ from cluster.engine.informer import Informers
 from cluster.kubeproxy import rules
 from cluster.logstore import departures
 from cluster.network import Network, address_index
-from cluster.objects import Manifest, errors, users
+from cluster.objects import Manifest, errors, pods, users
 from cluster.scheduler.scheduler import Scheduler
 
 CHECKPOINT_STEPS = 5_000
@@ -509,7 +509,7 @@ class Site:
         for kind in ("Service", "EndpointSlice"):
             world.informers.subscribe(kind, self._forget_table)
         world.informers.add_index("Pod", "address", address_index)
-        world.informers.add_index("Pod", "node", departures.node_index)
+        world.informers.add_index("Pod", "node", pods.by_node)
 
     @property
     def epoch(self) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 
 from cluster.engine.clock import SECOND
 from cluster.engine.controller import Component
-from cluster.objects import Manifest, conditions, meta, nodes, times
+from cluster.objects import Manifest, conditions, meta, nodes, pods, times
 
 LEASES = "kube-node-lease"
 MONITOR_PERIOD = 5 * SECOND
@@ -62,7 +62,7 @@ class NodeLifecycleController(Component):
             self._note(node)
         for zone in self.memory.get("zones", {}):
             self.troubled |= dict.fromkeys(self.memory.get(f"queue/{zone}", []))
-        self.informers.add_index("Pod", "node", lambda pod: [n] if (n := pod["spec"].get("nodeName")) else [])
+        self.informers.add_index("Pod", "node", pods.by_node)
         self.informers.subscribe("Lease", self._lease_changed, self.name)
         self.informers.subscribe("Node", self._node_changed, self.name)
 

@@ -26,7 +26,7 @@ class PodGarbageCollector(Component):
     source = "pod-garbage-collector"
 
     def watch(self) -> None:
-        self.informers.add_index("Pod", "node", lambda pod: [n] if (n := pod["spec"].get("nodeName")) else [])
+        self.informers.add_index("Pod", "node", pods.by_node)
         self.terminated = sum(1 for pod in self.informers.list("Pod") if pods.is_terminal(pod))  # Derived.
         self.informers.subscribe("Node", self._node_changed, self.name)
         self.informers.subscribe("Pod", self._pod_changed, self.name)

@@ -25,7 +25,7 @@ class TaintEvictionController(Component):
 
     def watch(self) -> None:
         self.tainted: dict[str, list[Manifest]] = {}  # Derived: node → its NoExecute taints.
-        self.informers.add_index("Pod", "node", lambda pod: [n] if (n := pod["spec"].get("nodeName")) else [])
+        self.informers.add_index("Pod", "node", pods.by_node)
         for node in self.informers.list("Node"):
             self._note(node)
         self.informers.subscribe("Node", self._node_changed, self.name)

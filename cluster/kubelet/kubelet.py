@@ -78,7 +78,7 @@ class Kubelet(Component):
     # ------------------------------------------------------------------------------------
 
     def watch(self) -> None:
-        self.informers.add_index("Pod", "node", _node_of)
+        self.informers.add_index("Pod", "node", pods.by_node)
         self.informers.add_index("Pod", "files", _files_of)
         self.informers.add_index("Node", "name", _name_of)
         self.informers.add_index("VolumeAttachment", "node", lambda attachment: [node_of(attachment)])
@@ -129,7 +129,7 @@ class Kubelet(Component):
         """A ConfigMap or a Secret came, went or changed: probes of pods that mount it may find something else."""
         obj = new or old or {}
         for pod in self.informers.by_index("Pod", "files", f"{obj['kind']}/{meta.namespace(obj)}/{meta.name(obj)}"):
-            if _node_of(pod) == [self.node]:
+            if pods.by_node(pod) == [self.node]:
                 self.queue.add(WAKE + _key(pod))
 
     def _node_changed(self, old: Manifest | None, new: Manifest | None) -> None:
@@ -179,7 +179,7 @@ class Kubelet(Component):
             since = self.clock.now - self.reaction  # It has taken the kubelet so long to hear of it.
             probes.wake(plan.probes, pod, self.pods.containers.latest(uid), since)
         try:
-            if pod is None or meta.uid(pod) != uid or _node_of(pod) != [self.node]:
+            if pod is None or meta.uid(pod) != uid or pods.by_node(pod) != [self.node]:
                 self.pods.vanish(uid, plan)
             elif meta.is_deleting(pod):
                 self.pods.terminate(pod, plan)
@@ -392,11 +392,6 @@ class Kubelet(Component):
 def _nameless(node: Manifest) -> Manifest:
     """The kubelet refers to its node by name, also where a uid belongs: it says things before it has one."""
     return {**node, "metadata": {"name": meta.name(node), "uid": meta.name(node)}}
-
-
-def _node_of(pod: Manifest) -> list[str]:
-    node = pod["spec"].get("nodeName")
-    return [node] if node else []
 
 
 def _files_of(pod: Manifest) -> list[str]:

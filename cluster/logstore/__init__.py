@@ -4,7 +4,6 @@
     departures.py    what agents had open of containers that are gone
     store.py         streams of lines in blocks, an index, retention, search
     logql.py         the query language
-    klog.py          how components write a line; nothing calls it yet
 
 Read next: agent.py, then store.py.
 """

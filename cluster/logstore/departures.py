@@ -25,12 +25,6 @@ def found(site: Site, containers: Cells, pods_on: Callable[[str], Iterable[Manif
     return [DepartedRow(key, record["node"], site.now, orjson.dumps(record)) for key, record in kept]
 
 
-def node_index(pod: Manifest) -> list[str]:
-    """The node that a pod is bound to."""
-    node = pod["spec"].get("nodeName")
-    return [node] if node else []
-
-
 def agents(site: Site, pods: Iterable[Manifest]) -> dict[str, dict[str, Any]]:
     """Node -> the record of the agent's container that runs there in one of these pods."""
     running = {}

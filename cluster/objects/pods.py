@@ -93,3 +93,9 @@ def _sums(parts: list[dict[str, int]]) -> dict[str, int]:
     return {
         name: sum(part.get(name, 0) for part in parts) for name in sorted({name for part in parts for name in part})
     }
+
+
+def by_node(pod: Manifest) -> list[str]:
+    """The node that a pod is bound to, if any: for an index."""
+    node = pod["spec"].get("nodeName")
+    return [node] if node else []

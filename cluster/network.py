@@ -350,6 +350,12 @@ def resolved(
     return None, hops
 
 
+def resolver_of(pod: Manifest) -> ResolvConf:
+    """Whom the containers of a pod ask for names."""
+    own = environment.resolv_conf(pod)
+    return resolvconf.usual(meta.namespace(pod)) if own is None else resolvconf.parsed(own)
+
+
 class XRay(NamedTuple):
     """A connection, looked through: every hop, and how it ends."""
 
@@ -365,9 +371,7 @@ def x_ray(site: Site, pod: Manifest, host: str, port: int, protocol: str = "TCP"
 
     source, address, hops = source_of(pod), host, list[Hop]()
     if not resolvconf.is_address(host):
-        own = environment.resolv_conf(pod)
-        config = resolvconf.usual(meta.namespace(pod)) if own is None else resolvconf.parsed(own)
-        found, hops = resolved(site, source, host, config, first)
+        found, hops = resolved(site, source, host, resolver_of(pod), first)
         if found is None:
             return XRay(SILENT if hops and hops[-1].code == "dns-silent" else UNREACHABLE, hops)
         address = found

@@ -38,6 +38,7 @@ FILE = "fluent-bit.conf"
 
 Record = dict[str, Any]
 Streams = dict[str, list[store.Timed]]
+Removed = list[tuple[int, Record]]
 
 
 class Config(NamedTuple):
@@ -68,7 +69,7 @@ class Agents:
         records = _by_node(site.all_records(), running)
         streams: Streams = defaultdict(list)
         after: dict[str, int] = {}
-        left = False  # Are there departed ones, to be deleted?
+        departed = self._departed()
         self._looks += 1
         self._looked = {node: self._looked.get(node, 0) for node in running}
         for count, node in enumerate(sorted(running, key=lambda node: (self._looked[node], node))):
@@ -77,28 +78,34 @@ class Agents:
             self._looked[node] = self._looks
             config = reached(site, running[node], self._looks)
             if config is not None:
-                departed = self._departed(node, running[node])
-                left = left or bool(departed)
-                here = [*records[node], *departed]
+                here = [*records[node], *(each for at, each in departed[node] if at >= running[node]["started"])]
                 start = max(before.get(node, 0), self._silent.get(node, 0))
                 after[node] = _read(here, config, start, site, deadline, streams)
-        if streams or left:
-            self._write(streams, after, site.now)
+        if streams or any(departed[node] for node in after):
+            self._write(streams, after, departed, site.now)
         self._silent |= after
 
-    def _departed(self, node: str, agent: Record) -> list[Record]:
-        """Containers that were removed while this agent had their files open."""
-        rows = Departed.objects.filter(node=f"{self._cluster}:{node}", at__gte=agent["started"]).order_by("pk")
-        return [orjson.loads(bytes(row.body)) for row in rows]
+    def _departed(self) -> dict[str, Removed]:
+        """Node -> when containers were removed from it, and their last records."""
+        found: dict[str, Removed] = defaultdict(list)
+        rows = Departed.objects.filter(pk__gte=f"{self._cluster}:", pk__lt=f"{self._cluster};").order_by("pk")
+        for node, at, body in rows.values_list("node", "at", "body"):
+            found[node.partition(":")[2]].append((at, orjson.loads(bytes(body))))
+        return found
 
-    def _write(self, streams: Streams, positions: dict[str, int], now: int) -> None:
+    def _write(self, streams: Streams, positions: dict[str, int], departed: dict[str, Removed], now: int) -> None:
         with commits.as_owner(self._cluster, self._epoch):
             if streams:
                 store.append(self._cluster, streams, now)
-            for node, at in positions.items():
-                key = f"{self._cluster}:{node}"
-                LogPosition.objects.update_or_create(pk=key, defaults={"at": at})
-                Departed.objects.filter(node=key, at__lt=at).delete()
+            keys = {f"{self._cluster}:{node}": at for node, at in positions.items()}
+            rows = [LogPosition(pk=key, at=at) for key, at in keys.items()]
+            LogPosition.objects.bulk_create(
+                rows, batch_size=500, update_conflicts=True, unique_fields=["id"], update_fields=["at"]
+            )
+            for node in positions:
+                if departed[node]:
+                    key = f"{self._cluster}:{node}"
+                    Departed.objects.filter(node=key, at__lt=keys[key]).delete()
 
 
 def _by_node(records: Iterable[Record], nodes: Iterable[str]) -> dict[str, list[Record]]:
@@ -131,7 +138,7 @@ def reached(site: Site, agent: Record, attempt: int) -> Config | None:
         return None
     source, address = network.source_of(pod), config.host
     if not resolvconf.is_address(address):
-        found, _ = network.resolved(site, source, address, resolvconf.usual(meta.namespace(pod)), roll)
+        found, _ = network.resolved(site, source, address, network.resolver_of(pod), roll)
         if found is None:
             return None
         address = found

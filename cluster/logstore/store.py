@@ -1,7 +1,7 @@
 """The store: streams of lines in blocks. `append` writes them, `search` answers a query from committed rows.
 
 A block takes lines until it has BLOCK_BYTES, and is then sealed. On SQLite a trigger puts a sealed block into a
-full-text index of trigrams, and another takes it out (migration 0004), so that a query with `|= "text"` reads only
+full-text index of trigrams, and another takes it out (migration 0005), so that a query with `|= "text"` reads only
 blocks that can hold the text, and those that are still open. On PostgreSQL blocks are read one after the other.
 Index or not, the lines themselves decide.
 

@@ -56,6 +56,23 @@ def test_an_agent_that_was_killed_catches_up_without_a_gap_and_without_a_line_tw
     assert in_a_row(hellos(logged))
 
 
+def test_an_agent_asks_the_name_servers_that_its_own_pod_says(logged: LoggedCluster):
+    a_chatty_pod(logged)
+    logged.run_for(30)
+    daemons = logged.get("DaemonSet", "fluent-bit", "kube-system")
+    logged.patch(daemons, {"spec": {"template": {"spec": {"dnsPolicy": "Default"}}}})
+    logged.run_for(90)
+    before = len(hellos(logged))
+    assert LogPosition.objects.exists()
+
+    logged.run_for(60)
+    assert len(hellos(logged)) == before  # Nobody outside of the cluster knows a name `loki`.
+
+    logged.patch(daemons, {"spec": {"template": {"spec": {"dnsPolicy": "ClusterFirst"}}}})
+    logged.run_for(120)
+    assert len(hellos(logged)) > before + 20
+
+
 def test_logs_of_a_deleted_pod_are_still_found(logged: LoggedCluster):
     pod = a_chatty_pod(logged)
     logged.run_for(30)

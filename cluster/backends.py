@@ -64,8 +64,8 @@ def _running(site: Site, backend: Backend) -> list[Record]:
     return running
 
 
-def demand(site: Site, namespace: str, service: str, repository: str) -> Manifest:
-    """The pod that answers behind port 443 of a Service, with a program of `repository`'s images.
+def demand(site: Site, namespace: str, service: str, program: str) -> Manifest:
+    """The pod that answers behind port 443 of a Service, in whose image `program` is.
 
     Errors: Unavailable, in the words of the service proxy.
     """
@@ -85,9 +85,9 @@ def demand(site: Site, namespace: str, service: str, repository: str) -> Manifes
             problem = f"error trying to reach service: {told}"
             continue
         pod = site.get("Pod", backend.namespace, backend.pod)
-        if pod is not None and any(repository in each["image"] for each in running):
+        if pod is not None and any(each["program"] == program for each in running):
             return pod
-        problem = f"pod {backend.pod} does not run {repository}"
+        problem = f"pod {backend.pod} does not run {program}"
     raise Unavailable("", problem)
 
 

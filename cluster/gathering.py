@@ -16,10 +16,8 @@ Read next: driver.py, which calls it.
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
-from cluster.apiserver import commits
 from cluster.engine.clock import monotonic
 from cluster.logstore.agent import Agents
 from cluster.monitoring.scraper import Scraper
@@ -38,10 +36,7 @@ class Gatherer(Protocol):
 
 
 Make = Callable[[int, int], Gatherer]  # Of a cluster's id and of the epoch of its owner, who must still be it.
-GATHERERS: tuple[Make, ...] = (
-    Agents,
-    lambda cluster, epoch: Scraper(cluster, partial(commits.as_owner, cluster, epoch)),
-)
+GATHERERS: tuple[Make, ...] = (Agents, Scraper)
 
 
 class Gathering:

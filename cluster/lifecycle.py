@@ -20,7 +20,6 @@ from cluster.addons import USUAL, installer
 from cluster.apiserver import commits
 from cluster.inbox import Answer, refusal
 from cluster.models import Cluster, DeadInput, FormerCluster
-from cluster.monitoring import store as series
 from cluster.objects.credentials import keys
 from cluster.objects.errors import ApiError
 from cluster.objects.names import is_dns_label
@@ -135,7 +134,6 @@ def reset(name: str, identity: str, request: dict[str, Any], owner_epoch: int) -
         if problem := problem_of(name, {"seed": row.seed, "options": row.options}):
             return refusal(400, "BadRequest", problem)
         commits.forget(row.pk)
-        series.forget(row.pk)
         row.epoch, row.engine = request["epoch"], ENGINE_VERSION
         row.first_revision = row.compacted = row.revision
         row.step = row.sequence = row.inputs = row.events = row.sim_now = row.next_due = 0
@@ -157,7 +155,6 @@ def delete(name: str, owner_epoch: int) -> Answer:
             return refusal(409, "Conflict", message)
         row = rows[name]
         commits.forget(row.pk)
-        series.forget(row.pk)
         DeadInput.objects.filter(cluster_id=row.pk).delete()
         FormerCluster.objects.update_or_create(pk=name, defaults={"revision": row.revision})
         Cluster.objects.filter(pk=row.pk)._raw_delete(using="default")

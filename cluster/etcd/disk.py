@@ -32,6 +32,8 @@ from cluster.models import (
     LogStream,
     Machine,
     Member,
+    MetricBlock,
+    MetricSeries,
     PhysicalEvent,
     Process,
     Session,
@@ -362,7 +364,10 @@ def checkpoint_before(cluster: int, step: int) -> Checkpoint | None:
 
 
 def forget(cluster: int) -> None:
-    """Delete all rows of a cluster's life: objects, cells, inputs, checkpoints. Its Cluster row stays."""
+    """Delete all rows of a cluster's life: objects, cells, inputs, checkpoints, and what was gathered from it.
+
+    Its Cluster row stays.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         low, high = f"{cluster}:", f"{cluster};"
         for model in (StoredObject, *CELL_TABLES.values(), LogPosition, Departed):
@@ -372,8 +377,8 @@ def forget(cluster: int) -> None:
             numbered.objects.filter(id__gte=first, id__lt=last).delete()
         Input.objects.filter(cluster_id=cluster).delete()
         Checkpoint.objects.filter(cluster_id=cluster).delete()
-        LogBlock.objects.filter(cluster_id=cluster).delete()
-        LogStream.objects.filter(cluster_id=cluster).delete()
+        for gathered in (LogBlock, LogStream, MetricBlock, MetricSeries):
+            gathered.objects.filter(cluster_id=cluster).delete()
 
 
 def take_ownership(name: str, owner: str) -> tuple[Cluster, int]:

@@ -8,7 +8,7 @@
     who asks, and may they?    before anything else                                        access, identity, policy
     reviews, tokens            answered from committed rows: they change nothing           reviews, openid
     metrics.k8s.io             what pods and nodes use, while a metrics-server answers     elsewhere
-    /loki/…                    lines of logs, while a loki listens; by services/proxy, too streams/proxy, loki
+    /loki/…, /prometheus/…     add-ons, while they listen; by services/proxy, too          computed, loki, prometheus
 
 Everything lives under /clusters/<name>/, and a slash at the end makes no difference. Nothing ever redirects: clients
 don't follow.
@@ -30,6 +30,7 @@ from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target, parse
 from cluster.gateway import (
     access,
+    computed,
     documents,
     elsewhere,
     kinds,
@@ -37,7 +38,6 @@ from cluster.gateway import (
     metrics,
     podlogs,
     pool,
-    prometheus,
     quorum,
     reviews,
     streams,
@@ -120,13 +120,10 @@ class _Foreign(errors.ApiError):
 
 
 async def _serve(request: Request, counting: metrics.Counting) -> None:
-    if request.path.startswith("/loki/"):
+    addon = computed.target_of(request.path)
+    if addon is not None:
         counting.about(metrics.subject_of_path(request))
-        await proxy.serve_loki(request)
-        return
-    if request.path.startswith(f"{prometheus.PREFIX}/api/v1/"):
-        counting.about(metrics.subject_of_path(request))
-        await request.reply(await prometheus.answer(request, request.path.removeprefix(prometheus.PREFIX)))
+        await proxy.serve(request, addon)
         return
     document = await documents.answer(request)
     if document is not None:

@@ -1,4 +1,4 @@
-"""loki's HTTP API, answered from committed rows for as long as a container of loki listens.
+"""loki's HTTP API, answered from committed rows.
 
     /loki/api/v1/query_range            query, start, end or since, limit, direction
     /loki/api/v1/labels, label/<name>/values, series
@@ -15,16 +15,12 @@ from typing import Any
 
 import orjson
 
-from cluster.apiserver.reads import Reader
-from cluster.gateway import pool
+from cluster.apiserver.reads import Reader, Snapshot
+from cluster.gateway import lists, pool
 from cluster.gateway.http import TEXT, Reply, Request, json_reply
-from cluster.gateway.site import Site
-from cluster.kubelet import committed
 from cluster.logstore import logql, store
-from cluster.logstore.agent import LOKI
-from cluster.objects import meta, times
+from cluster.objects import times
 
-API = "loki/api/v1/"
 HOUR = 3_600_000_000  # Microseconds.
 USUAL_RANGE, USUAL_RANGE_OF_LABELS = HOUR, 6 * HOUR
 USUAL_LIMIT, MOST_LINES = 100, 5_000
@@ -36,23 +32,18 @@ class Bad(ValueError):
     """What loki says with a 400."""
 
 
-async def answer(request: Request, namespace: str, pod: str, port: int, path: str) -> Reply | None:
-    """What a loki in this pod answers; None: nothing there is one, or it has no such page."""
-    if not path.startswith(API):
-        return None
-    return await pool.in_thread(_answer, request, namespace, pod, port, path.removeprefix(API).split("/"))
-
-
-def _answer(reader: Reader, request: Request, namespace: str, pod: str, port: int, parts: list[str]) -> Reply | None:
-    snapshot = reader.cluster(request.cluster)
-    if snapshot is None:
-        return None
-    site = Site(reader, request.cluster, snapshot)
-    if not _listens(site, namespace, pod, port):
-        return None
+async def answer(request: Request, path: str) -> Reply:
+    """What a loki answers. `path`: behind /loki/api/v1/. Errors: NoSuchCluster."""
     if request.method != "GET":
         return Reply(405, TEXT, b"Method Not Allowed\n")
-    asked = Asked(reader, snapshot.id, site, request)
+    return await pool.in_thread(_answer, request, path.split("/"))
+
+
+def _answer(reader: Reader, request: Request, parts: list[str]) -> Reply:
+    snapshot = reader.cluster(request.cluster)
+    if snapshot is None:
+        raise lists.NoSuchCluster(request.cluster)
+    asked = Asked(reader, snapshot, request)
     try:
         match parts:
             case ["query_range"]:
@@ -68,18 +59,6 @@ def _answer(reader: Reader, request: Request, namespace: str, pod: str, port: in
     return Reply(404, TEXT, b"404 page not found\n")
 
 
-def _listens(site: Site, namespace: str, pod: str, port: int) -> bool:
-    """Does a loki listen there, on a machine that runs?"""
-    found = site.get("Pod", namespace, pod)
-    machine = site.machine(found["spec"].get("nodeName", "")) if found is not None else None
-    if found is None or machine is None or not machine["power"]:
-        return False
-    return any(
-        record["program"] == LOKI and committed.listens(record, (), port, site.now, site.epoch)
-        for record in site.records(meta.uid(found))
-    )
-
-
 def _success(data: list[Any]) -> Reply:
     return json_reply({"status": "success", **({"data": data} if data else {})})
 
@@ -87,9 +66,9 @@ def _success(data: list[Any]) -> Reply:
 class Asked:
     """One request to a loki."""
 
-    def __init__(self, reader: Reader, cluster: int, site: Site, request: Request) -> None:
-        self._reader, self._cluster, self._request = reader, cluster, request
-        self._epoch, self._now = site.epoch, site.now
+    def __init__(self, reader: Reader, snapshot: Snapshot, request: Request) -> None:
+        self._reader, self._cluster, self._request = reader, snapshot.id, request
+        self._epoch, self._now = snapshot.epoch, snapshot.sim_now
 
     def lines(self) -> Reply:
         """Errors: Bad, BadQuery, TooMuch."""

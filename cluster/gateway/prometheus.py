@@ -1,4 +1,4 @@
-"""Prometheus' HTTP API, for Grafana and for the page: computed from committed rows, as long as a pod of it answers.
+"""Prometheus' HTTP API, for Grafana and for the page: computed from committed rows.
 
     …/services/prometheus:9090/proxy/api/v1/query?query=up        as users reach it: through the API server
     /clusters/<name>/prometheus/api/v1/query?query=up             the same, short
@@ -16,24 +16,20 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from cluster.apiserver.reads import Reader
-from cluster.apiserver.target import Target
 from cluster.gateway import lists, metrics, pool
 from cluster.gateway.http import NO_CACHE, Reply, Request, json_reply, plain
 from cluster.gateway.site import Site
-from cluster.monitoring import configuration, families, promql, rules, scraper
+from cluster.monitoring import configuration, families, promql, rules
 from cluster.monitoring.promql import BadData, Execution, Frame, Scalar
 from cluster.monitoring.store import Store
-from cluster.objects import conditions, meta
 
-PREFIX = "/prometheus"
-NO_POD = 'no endpoints available for service "prometheus"'
 STATUS = {"bad_data": 400, "execution": 422, "not_found": 404}
 VERSION = {"version": "3.7.3", "revision": "orrery", "branch": "HEAD", "goVersion": "go1.25.3"}
 Form = dict[str, list[str]]
 
 
 async def answer(request: Request, path: str) -> Reply:
-    """`path`: from `/api/v1/` on. Errors: NoSuchCluster."""
+    """What Prometheus answers. `path`: behind /api/v1/. Errors: NoSuchCluster."""
     if request.method not in ("GET", "POST"):
         return plain(405, "Method Not Allowed\n")
     form = parse_qs(request.query_string, keep_blank_values=True)
@@ -43,31 +39,15 @@ async def answer(request: Request, path: str) -> Reply:
     return await pool.in_thread(_answer, request.cluster, path.rstrip("/"), form)
 
 
-async def is_in(request: Request, target: Target, pod: str) -> bool:
-    """Does Prometheus run in that pod?"""
-    return await pool.in_thread(_is_in, request.cluster, target.namespace, pod)
+async def state_metrics(request: Request, path: str) -> Reply:
+    """/metrics of kube-state-metrics. Errors: NoSuchCluster."""
+    return await pool.in_thread(_state_metrics, request.cluster)
 
 
-def _is_in(reader: Reader, cluster: str, namespace: str, pod: str) -> bool:
-    snapshot = reader.cluster(cluster)
-    found = scraper.server_of(Site(reader, cluster, snapshot)) if snapshot is not None else None
-    return found is not None and (found[0]["namespace"], found[0]["pod"]) == (namespace, pod)
-
-
-async def state_metrics(request: Request, target: Target, pod: str) -> Reply | None:
-    """/metrics of a kube-state-metrics; None: that pod has none that runs."""
-    return await pool.in_thread(_state_metrics, request.cluster, target.namespace, pod)
-
-
-def _state_metrics(reader: Reader, cluster: str, namespace: str, pod: str) -> Reply | None:
-    snapshot = reader.cluster(cluster)
-    if snapshot is None:
+def _state_metrics(reader: Reader, cluster: str) -> Reply:
+    site = Site.of(reader, cluster)
+    if site is None:
         raise lists.NoSuchCluster(cluster)
-    site = Site(reader, cluster, snapshot)
-    found = site.get("Pod", namespace, pod)
-    running = scraper.running(site, site.records(meta.uid(found))) if found is not None else []
-    if not any(each["program"] == "kube-state-metrics" for each in running):
-        return None
     return Reply(200, metrics.MEDIA, families.text(families.object_samples(site)).encode(), (NO_CACHE,))
 
 
@@ -76,17 +56,13 @@ def _answer(reader: Reader, cluster: str, path: str, form: Form) -> Reply:
     if snapshot is None:
         raise lists.NoSuchCluster(cluster)
     site = Site(reader, cluster, snapshot)
-    server = scraper.server_of(site)
-    if server is None or not conditions.is_true(server[1], "Ready"):
-        return plain(503, f"error trying to reach service: {NO_POD}\n")
-    name = path.removeprefix("/api/v1/")
     asked = _Asked(site, Store(snapshot.id), form)
-    kept = name.removeprefix("label/").removesuffix("/values")
-    is_label = name == f"label/{kept}/values"
+    label = path.removeprefix("label/").removesuffix("/values")
+    is_label = path == f"label/{label}/values"
     try:
-        if not is_label and name not in _ENDPOINTS:
+        if not is_label and path not in _ENDPOINTS:
             return plain(404, "404 page not found\n")
-        data = asked.label_values(kept) if is_label else _ENDPOINTS[name](asked)
+        data = asked.label_values(label) if is_label else _ENDPOINTS[path](asked)
     except configuration.Unreadable as error:
         return _refusal("execution", str(error))
     except BadData as error:

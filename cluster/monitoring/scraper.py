@@ -15,10 +15,10 @@ Read next: families.py, store.py.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from cluster.apiserver import commits
 from cluster.engine.clock import monotonic
 from cluster.kubelet import committed
 from cluster.monitoring import configuration, families, rules
@@ -55,10 +55,10 @@ def running(site: Site, records: Iterable[Record]) -> list[Record]:
 
 
 class Scraper:
-    """Of one cluster. `as_owner`: a transaction that only the owner of the world can have."""
+    """Of one cluster, for as long as its owner's epoch lasts."""
 
-    def __init__(self, cluster: int, as_owner: Callable[[], AbstractContextManager[None]]) -> None:
-        self._cluster, self._as_owner = cluster, as_owner
+    def __init__(self, cluster: int, owner_epoch: int) -> None:
+        self._cluster, self._epoch = cluster, owner_epoch
         self._last: int | None = None  # Microseconds since t = 0; None: not yet read.
         self._cost = 0.0  # Wall seconds of the last scrape.
         self._missed = 0.0
@@ -84,7 +84,7 @@ class Scraper:
         self._missed += len(due) - len(taken)
         begun = monotonic()
         try:
-            with self._as_owner():
+            with commits.as_owner(self._cluster, self._epoch):
                 store, refused = Store(self._cluster), 0
                 for moment in taken:
                     found = [*self.scrape(site, *server, moment)]

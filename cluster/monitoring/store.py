@@ -136,9 +136,8 @@ class Store:
         ordered = sorted(by_number)
         values = np.array([[by_number[number]] for number in ordered], np.float64).reshape(len(ordered), 1)
         block = Block(np.array(ordered, np.int32), np.array([at], np.int64), values)
-        MetricBlock.objects.create(
-            cluster_id=self.cluster, start=at, end=at, columns=1, body=blocks.encode(block)
-        )  # fmt: skip
+        body = blocks.encode(block)
+        MetricBlock.objects.create(cluster_id=self.cluster, start=at, end=at, columns=1, body=body)
         return refused
 
     def tidy(self, now: int) -> None:
@@ -162,9 +161,3 @@ class Store:
         block = blocks.decode(bytes(row.body))
         there = block.present[:, -1]
         return int(row.end), dict(zip(block.numbers[there].tolist(), block.values[there, -1].tolist(), strict=True))
-
-
-def forget(cluster: int) -> None:
-    """All of a cluster's series: it was deleted or reset."""
-    MetricBlock.objects.filter(cluster_id=cluster).delete()
-    MetricSeries.objects.filter(cluster_id=cluster).delete()

@@ -81,7 +81,7 @@ CATALOGUE: dict[str, Known] = {
         "kube-state-metrics", 16 * MB, ("/kube-state-metrics",), True
     ),
     "registry.k8s.io/metrics-server/metrics-server": Known("metrics-server", 22 * MB, ("/metrics-server",), True),
-    "docker.io/kubernetesui/dashboard": Known("generic", 75 * MB, ("/dashboard",), True),
+    "docker.io/kubernetesui/dashboard": Known("dashboard", 75 * MB, ("/dashboard",), True),
     "docker.io/fluent/fluent-bit": Known("fluent-bit", 35 * MB, ("/fluent-bit/bin/fluent-bit",), True),
     "docker.io/grafana/loki": Known("loki", 39 * MB, ("/usr/bin/loki",), True),
     "registry.k8s.io/e2e-test-images/agnhost": Known("agnhost", 54 * MB, ("/agnhost", "pause"), True),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from cluster.objects import Manifest
+from cluster.objects import Manifest, conditions
 from dashboard.webui.client import Client
 
 MOST = "500"  # Objects of a kind that are looked at.
@@ -24,11 +24,7 @@ def _row(server: Client, name: str, api: str) -> dict[str, Any]:
 
 
 def _condition(name: str) -> Callable[[Manifest], bool]:
-    def is_true(obj: Manifest) -> bool:
-        found = (obj.get("status") or {}).get("conditions") or ()
-        return any(each["type"] == name and each["status"] == "True" for each in found)
-
-    return is_true
+    return lambda obj: conditions.is_true(obj, name)
 
 
 def _replicas(obj: Manifest) -> bool:

@@ -25,7 +25,7 @@ from dashboard.webui import discovery, health, objects, writes
 from dashboard.webui.client import Answer, Client
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
-IMAGE = "kubernetesui/dashboard"
+PROGRAM = "dashboard"
 PAGE = "50"  # Rows.
 View = Callable[..., HttpResponse]
 
@@ -35,13 +35,12 @@ def served(view: View) -> View:
 
     @wraps(view)
     def answer(request: HttpRequest, cluster: str, **rest: str) -> HttpResponse:
-        reader = pool.reader()
-        snapshot = reader.cluster(cluster)
-        if snapshot is None:
+        site = Site.of(pool.reader(), cluster)
+        if site is None:
             raise Http404
         inbox.follow(cluster)
         try:
-            pod = backends.demand(Site(reader, cluster, snapshot), "kube-system", "web-ui", IMAGE)
+            pod = backends.demand(site, "kube-system", "web-ui", PROGRAM)
             return _told(view(request, Client(request, cluster, pod), **rest))
         except Unavailable as error:
             text, status = f"{error.message}\n", 503

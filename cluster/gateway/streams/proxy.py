@@ -4,9 +4,7 @@
 
 The name may have a scheme before it and a port behind it; without one it is the first port of the pod or Service. A
 Service's request goes to the first of its ready endpoints. What is asked is an input of the world, so it stands in the
-program's access log; but not what a loki is asked, whose lines are no business of the world.
-
-/loki/… is short for the Service `loki` of kube-system, for clients that can't be told such a long address.
+program's access log; but what computed.py knows is answered without entering the world.
 
 Mirrors:  kubernetes/pkg/registry/core/pod/strategy.go (ResourceLocation), core/service/storage/storage.go
           (ResourceLocation), k8s.io/apimachinery/pkg/util/proxy
@@ -19,7 +17,7 @@ import orjson
 
 from cluster.apiserver import registry
 from cluster.apiserver.target import Target
-from cluster.gateway import loki, pool, prometheus
+from cluster.gateway import computed, pool
 from cluster.gateway.http import Reply, Request
 from cluster.gateway.streams.pump import Refused, ask
 from cluster.objects import Manifest, errors, meta
@@ -27,7 +25,6 @@ from cluster.objects.services import SERVICE_NAME
 
 HOP_BY_HOP = ("connection", "keep-alive", "content-length", "transfer-encoding", "upgrade", "date", "content-type")
 NOT_PASSED_ON = (*HOP_BY_HOP, "host", "authorization", "accept-encoding")
-PROMETHEUS, STATE_METRICS = 9090, 8080
 SERVED = ("pods", "services")
 
 
@@ -38,18 +35,10 @@ class ServiceUnavailable(errors.ApiError):
 async def serve(request: Request, target: Target) -> None:
     """Errors: NotFound, BadRequest, ServiceUnavailable."""
     pod, port = (_service if target.plural == "services" else _pod)(request.cluster, target)
-    logs = await loki.answer(request, target.namespace, pod, port, target.rest)
-    if logs is not None:
-        await request.reply(logs)
+    known = await computed.answer(request, target.namespace, pod, port, target.rest)
+    if known is not None:
+        await request.reply(known)
         return
-    if target.rest.startswith("api/v1/") and port == PROMETHEUS and await prometheus.is_in(request, target, pod):
-        await request.reply(await prometheus.answer(request, f"/{target.rest}"))
-        return
-    if target.rest == "metrics" and port == STATE_METRICS:
-        page = await prometheus.state_metrics(request, target, pod)
-        if page is not None:
-            await request.reply(page)
-            return
     body = await request.body()
     wanted: dict[str, Any] = {"type": "proxy", "namespace": target.namespace, "pod": pod, "port": port}
     wanted |= {"user": request.user.plain(), "request": _message(request, target, f"{pod}:{port}", body)}
@@ -63,14 +52,6 @@ async def serve(request: Request, target: Target) -> None:
         where = f"dial tcp {answer['address']}:{port}: connect: connection refused"
         raise ServiceUnavailable(f"error trying to reach service: {where}")
     await request.reply(_reply(str(answer["answer"])))
-
-
-async def serve_loki(request: Request) -> None:
-    """Errors: ServiceUnavailable, NotFound."""
-    rest = request.path.lstrip("/")
-    if not rest.startswith(loki.API):
-        raise errors.PathNotFound()
-    await serve(request, Target("", "v1", "services", "kube-system", "loki:3100", "proxy", rest))
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 Read next: program.py (the contract), then nginx.py (a server) and busybox.py (a shell).
 """
 
-from cluster.runtime.programs.addons import CoreDNS, Flannel, KubeProxy
+from cluster.runtime.programs.addons import CoreDNS, Dashboard, Flannel, KubeProxy
 from cluster.runtime.programs.busybox import Busybox
 from cluster.runtime.programs.crasher import Crasher
 from cluster.runtime.programs.databases import MySQL, Postgres
@@ -36,6 +36,7 @@ PROGRAMS: dict[str, type[Program]] = {
     "flannel": Flannel,
     "fluent-bit": FluentBit,
     "loki": Loki,
+    "dashboard": Dashboard,
     "pause": Pause,
     "slow-starter": SlowStarter,
     "flaky": Flaky,

@@ -1,6 +1,6 @@
-"""CoreDNS, kube-proxy and flannel: what they print and how they say that they are well.
+"""CoreDNS, kube-proxy, flannel and the dashboard: what they print and how they say that they are well.
 
-What they do is addons/dns's and kubeproxy's business.
+What they do is addons/dns's, kubeproxy's and dashboard/webui's business.
 
 Mirrors:  coredns 1.12, kube-proxy 1.37 (their lines at the start and at SIGTERM, their health pages)
 Left out: which port has which page (each port of a program has all of them); metrics other than build information;
@@ -23,6 +23,14 @@ PROXY = (
     ("shared_informer.go:350", '"Waiting for caches to sync" controller="endpoint slice config"'),
     ("shared_informer.go:357", '"Caches are synced" controller="service config"'),
     ("shared_informer.go:357", '"Caches are synced" controller="endpoint slice config"'),
+)
+DASHBOARD = (
+    "Starting overwatch",
+    "Using in-cluster config to connect to apiserver",
+    "Using secret token for csrf signing",
+    "Auto-generating certificates",
+    "Successfully created certificates",
+    "Serving securely on HTTPS port: 8443",
 )
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 COREDNS_METRICS = (
@@ -78,10 +86,7 @@ class KubeProxy(Program):
 
     def at_start(self) -> list[Line]:
         first = self.process.started + 60 * MILLISECOND
-        return [self._line(first + 7 * MILLISECOND * n, where, said) for n, (where, said) in enumerate(PROXY)]
-
-    def _line(self, at: int, where: str, said: str) -> Line:
-        return Line(at, "stderr", f"I{self.process.date(at):%m%d %H:%M:%S.%f}       1 {where}] {said}")
+        return [self.klog(first + 7 * MILLISECOND * n, where, said) for n, (where, said) in enumerate(PROXY)]
 
 
 class Flannel(Program):
@@ -92,6 +97,26 @@ class Flannel(Program):
     def at_start(self) -> list[Line]:
         said = ("Using interface with name eth0", "Wrote subnet file to /run/flannel/subnet.env", "Running backend.")
         at = self.process.started + 80 * MILLISECOND
-        stamp = f"{self.process.date(at):%m%d %H:%M:%S.%f}"
-        head = f"I{stamp}       1 main.go"
-        return [Line(at + n, "stderr", f"{head}:{220 + 80 * n}] {text}") for n, text in enumerate(said)]
+        return [self.klog(at + n, f"main.go:{220 + 80 * n}", text) for n, text in enumerate(said)]
+
+
+class Dashboard(Program):
+    """kubernetes/dashboard, a page of the cluster's own. What it shows is dashboard/webui's business."""
+
+    cpu, memory, stop_time = 2, 24 * MIB, 20 * MILLISECOND
+
+    def speaks(self, port: int) -> str:
+        return "https"
+
+    def ports(self) -> tuple[int, ...]:
+        return (8443,)
+
+    def respond(self, at: int, method: str, target: str) -> Response:
+        """An empty shell: the pages are at /clusters/NAME/ui/."""
+        page = "<!doctype html><title>Kubernetes Dashboard</title>\n"
+        return Response(200, page, "text/html; charset=utf-8") if target.partition("?")[0] == "/" else NOT_FOUND
+
+    def at_start(self) -> list[Line]:
+        first = self.process.started + 30 * MILLISECOND
+        stamps = [(first + 9 * MILLISECOND * n, text) for n, text in enumerate(DASHBOARD)]
+        return [Line(at, "stdout", f"{self.process.date(at):%Y/%m/%d %H:%M:%S} {text}") for at, text in stamps]

@@ -44,18 +44,14 @@ class MetricsServer(Program):
     def at_start(self) -> list[Line]:
         port = self._port()
         first = self.process.started + 300 * MILLISECOND
-        return [self._line(first + after * MILLISECOND, at, said.format(port=port)) for after, at, said in STARTING]
+        return [self.klog(first + after * MILLISECOND, at, said.format(port=port)) for after, at, said in STARTING]
 
     def at_stop(self) -> list[Line]:
         at = (self.process.stopped or 0) + MILLISECOND
         return [
-            self._line(at, "requestheader_controller.go:194", "Shutting down RequestHeaderAuthRequestController"),
-            self._line(at + MILLISECOND, "secure_serving.go:256", f"Stopped listening on [::]:{self._port()}"),
+            self.klog(at, "requestheader_controller.go:194", "Shutting down RequestHeaderAuthRequestController"),
+            self.klog(at + MILLISECOND, "secure_serving.go:256", f"Stopped listening on [::]:{self._port()}"),
         ]
 
     def _port(self) -> str:
         return next((w.partition("=")[2] for w in self.process.argv if w.startswith("--secure-port=")), PORT)
-
-    def _line(self, at: int, where: str, said: str) -> Line:
-        moment = self.process.date(at)
-        return Line(at, "stderr", f"I{moment:%m%d %H:%M:%S.%f}       1 {where}] {said}")

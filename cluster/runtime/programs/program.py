@@ -170,6 +170,10 @@ class Program:
         limit = self.process.memory_limit
         return memory if limit is None else min(memory, limit)
 
+    def klog(self, at: int, where: str, said: str) -> Line:
+        """A line of information as Kubernetes' components write them. `where`: file and line of the source."""
+        return Line(at, "stderr", f"I{self.process.date(at):%m%d %H:%M:%S.%f}       1 {where}] {said}")
+
     def printed(self, offset: int, text: str, stream: str = "stdout") -> Line:
         """A line, `offset` microseconds after the start."""
         return Line(self.process.started + offset, stream, text)

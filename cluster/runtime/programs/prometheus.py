@@ -56,5 +56,4 @@ class KubeStateMetrics(Program):
         return (8080, 8081)
 
     def at_start(self) -> list[Line]:
-        moment = self.process.date(self.process.started)
-        return [self.printed(0, f'I{moment:%m%d %H:%M:%S.%f}       1 wrapper.go:120] "Starting kube-state-metrics"')]
+        return [self.klog(self.process.started, "wrapper.go:120", '"Starting kube-state-metrics"')]

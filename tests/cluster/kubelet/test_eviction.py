@@ -268,10 +268,15 @@ def test_a_node_whose_pods_could_exceed_it_looks_until_they_are_gone():
     assert not looks(cluster)
 
 
+def a_bounded_leaker(memory: str) -> Manifest:
+    leaky = a_bound_pod("leaky", "orrery/leaker")
+    leaky["spec"]["containers"][0]["resources"] = {"limits": {"memory": memory}}
+    return leaky
+
+
 def test_a_limit_that_keeps_a_leak_small_spares_the_node_its_looks():
     cluster = a_small_machine()
-    leaky = a_bound_pod("leaky", "orrery/leaker")
-    leaky["spec"]["containers"][0]["resources"] = {"limits": {"memory": "100Mi"}}
+    leaky = a_bounded_leaker("100Mi")
     cluster.create(leaky)
 
     cluster.run_for(5)
@@ -281,8 +286,7 @@ def test_a_limit_that_keeps_a_leak_small_spares_the_node_its_looks():
 
 def test_a_limit_that_is_raised_in_place_makes_the_node_look():
     cluster = a_small_machine()
-    leaky = a_bound_pod("leaky", "orrery/leaker")
-    leaky["spec"]["containers"][0]["resources"] = {"limits": {"memory": "100Mi"}}
+    leaky = a_bounded_leaker("100Mi")
     pod = cluster.create(leaky)
     cluster.run_for(5)
 

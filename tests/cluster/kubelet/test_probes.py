@@ -116,11 +116,14 @@ def test_files_that_process_1_wrote_are_there_for_who_looks_into_its_container()
     assert found(cluster, "plain", "ls /tmp") == "greeting\n"
 
 
+def a_server_of_files(name: str, probe: Manifest) -> Manifest:
+    """nginx, whose pages are on a volume, ready when `probe` finds them."""
+    mounts = [{"name": "html", "mountPath": "/usr/share/nginx/html"}]
+    return a_probed_pod(name, "nginx:1.27", readinessProbe=probe, volumeMounts=mounts)
+
+
 def test_a_web_server_is_ready_when_its_neighbour_has_written_the_page():
-    pod = a_probed_pod(
-        "pair", "nginx:1.27", readinessProbe=http(80, periodSeconds=2),
-        volumeMounts=[{"name": "html", "mountPath": "/usr/share/nginx/html"}],
-    )  # fmt: skip
+    pod = a_server_of_files("pair", http(80, periodSeconds=2))
     writer = {
         "name": "writer", "image": "busybox:1.36", "volumeMounts": [{"name": "html", "mountPath": "/html"}],
         "command": ["sh", "-c", "sleep 20; while true; do date > /html/index.html; sleep 5; done"],
@@ -134,10 +137,7 @@ def test_a_web_server_is_ready_when_its_neighbour_has_written_the_page():
 
 
 def test_an_init_container_leaves_files_for_the_others():
-    pod = a_probed_pod(
-        "web", "nginx:1.27", readinessProbe=http(80, failureThreshold=1),
-        volumeMounts=[{"name": "html", "mountPath": "/usr/share/nginx/html"}],
-    )  # fmt: skip
+    pod = a_server_of_files("web", http(80, failureThreshold=1))
     init = {
         "name": "fetch", "image": "busybox:1.36", "volumeMounts": [{"name": "html", "mountPath": "/work"}],
         "command": ["sh", "-c", "echo '<h1>hi</h1>' > /work/index.html"],

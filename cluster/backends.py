@@ -19,6 +19,7 @@ from cluster.apiserver.aggregation import Backend, ServiceUnavailable, Unavailab
 from cluster.apiserver.registry import aggregated
 from cluster.kubelet import committed
 from cluster.objects import Manifest, conditions, errors, meta
+from cluster.objects.pods import uid_at_node
 
 Record = dict[str, Any]
 PROGRAMS = {(metrics_server.GROUP, metrics_server.VERSION): metrics_server.PROGRAM}
@@ -58,7 +59,7 @@ def _running(site: Site, backend: Backend) -> list[Record]:
     machine = site.machine(pod["spec"].get("nodeName", "")) if pod is not None else None
     if pod is None or machine is None or not machine["power"]:
         raise Unavailable("", f'Get "{{url}}": dial tcp {backend.address}: connect: no route to host')
-    running = [each for each in site.records(meta.uid(pod)) if each["started"] is not None and each["ended"] is None]
+    running = [each for each in site.records(uid_at_node(pod)) if each["started"] is not None and each["ended"] is None]
     if not any(each["started"] <= site.now for each in running):
         raise Unavailable("", f'Get "{{url}}": dial tcp {backend.address}: connect: connection refused')
     return running
@@ -137,13 +138,13 @@ def metrics(site: Site, plural: str, namespace: str = "", name: str = "") -> lis
 def _pods(site: Site, window: Window, namespace: str, name: str) -> list[Manifest]:
     if name:
         pod = site.get("Pod", namespace, name)
-        pods, records = [pod] if pod else [], site.records(meta.uid(pod)) if pod else []
+        pods, records = [pod] if pod else [], site.records(uid_at_node(pod)) if pod else []
     else:
         pods, records = site.list("Pod", namespace or None), list(site.all_records())
     answers, by_pod = _Answers(site, window), _grouped(records, "uid")
     found = []
     for pod in pods:
-        mine = by_pod.get(meta.uid(pod), ())
+        mine = by_pod.get(uid_at_node(pod), ())
         if mine and answers.of(pod["spec"].get("nodeName", "")):
             shown = metrics_server.pod_metrics(pod, mine, window, site.epoch, site.now, answers.measure)
             if shown is not None:

@@ -281,7 +281,7 @@ def _port(site: Site, way: Trace, there: list[Manifest], at: str) -> Trace:
         declared = {
             each["name"]: [int(one["containerPort"]) for one in each.get("ports") or ()] for each in pods.everyone(pod)
         }
-        for record in site.records(meta.uid(pod)):
+        for record in site.records(pods.uid_at_node(pod)):
             if committed.listens(record, declared.get(record["name"], ()), way.port, site.now, site.epoch):
                 way.pod, way.record = pod, record
                 facts = {"container": record["name"], "pod": meta.name(pod), "port": str(way.port)}
@@ -321,7 +321,7 @@ def ask_dns(site: Site, name: str, type_: str) -> zone.Reply | None:
         machine = site.machine(endpoint.node) if pod is not None else None
         if pod is None or machine is None or not machine["power"]:
             continue
-        for record in site.records(meta.uid(pod)):
+        for record in site.records(pods.uid_at_node(pod)):
             if record["program"] == COREDNS and committed.listens(record, (), endpoint.port, site.now, site.epoch):
                 return zone.lookup(site, name, type_)
     return None
@@ -457,7 +457,7 @@ class Network:
     def _runs(self, node: str, program: str) -> bool:
         """Does any container of a node run `program`?"""
         there = self._world.informers.by_index("Pod", "node", node)
-        records = (record for pod in there for record in self.site.records(meta.uid(pod)))
+        records = (record for pod in there for record in self.site.records(pods.uid_at_node(pod)))
         return any(r["program"] == program and r["started"] is not None and r["ended"] is None for r in records)
 
 

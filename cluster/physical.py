@@ -4,15 +4,18 @@ A power cut stops the kubelet (its queues and timers are gone) and ends every co
 That it finds out, when, and how, is the node lifecycle controller's business.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cluster import clouds, network, processes, quorum, streams
+from cluster.apiserver import scheme
 from cluster.engine.clock import monotonic
 from cluster.engine.controller import Component
-from cluster.kubelet.kubelet import Kubelet
+from cluster.kubelet import static_pods
+from cluster.kubelet.kubelet import MANIFESTS, Kubelet
 from cluster.objects import errors, nodes, quantity, users
 from cluster.objects.names import is_dns_subdomain, label_value_problems
 from cluster.runtime import runtimes
@@ -39,7 +42,7 @@ def kubelet_of(world: "World", name: str) -> Component:
     runtime.on_program = partial(world.network.program_changed, name)
     sessions = Sessions(runtime, world.cells["sessions"], world.cells["disks"])
     sessions.door = world.network
-    return Kubelet(world.around, name, world.cells["machines"], runtime, sessions)
+    return Kubelet(world.around, name, world.cells["machines"], runtime, sessions, scheme)
 
 
 def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -> None:
@@ -172,6 +175,55 @@ def runtime(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     return {"node": name, "runtime": kind, "stopped": operation == "stop", "simTime": world.clock.now, "cause": cause}
 
 
+def static_pod(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """Put a manifest on a machine's disk, or take it away: `{"node": N, "op": "add" | "remove", "file": F, "text": T}`.
+
+    `add` replaces a file of that name. Its kubelet looks when it can; `refused` is what that will write into its log.
+    Errors: NotFound (machine, file), BadRequest (the name of the file, its size, too many files).
+    """
+    node, _ = _machine(world, request)
+    operation, name, text = request.get("op"), str(request.get("file", "")), str(request.get("text", ""))
+    path, disks, key = f"{static_pods.DIRECTORY_PATH}/{name}", world.cells["disks"], static_pods.disk_of(node)
+    disk, refused = disks.get(key), ""
+    if operation not in ("add", "remove"):
+        raise errors.BadRequest(f"a manifest can't be told {operation!r}; known: add, remove")
+    if not MANIFEST.fullmatch(name):
+        raise errors.BadRequest(f"file {name!r}: a manifest's name is 1 to 253 letters, digits, '.', '_' and '-'")
+    if operation == "remove":
+        if path not in (disk or {}):
+            raise errors.NotFound("", "files", path, f"{path}: no such file on {node}")
+        disks[key] = static_pods.written(disk, name, None, world.clock.now)
+    else:
+        disks[key] = _with_manifest(disk, name, text, world.clock.now)
+        try:
+            static_pods.read(scheme, node, path, text)
+        except ValueError as error:
+            refused = str(error)
+    cause = world.happened(f"static-pod-{operation}", node, world.agenda.causes, {"file": path})
+    kubelet = world.components.get(f"kubelet/{node}")
+    if isinstance(kubelet, Kubelet):
+        with _because(world, cause, kubelet):
+            kubelet.queue.add(MANIFESTS)
+    return {"node": node, "op": operation, "file": path, "refused": refused, "cause": cause}
+
+
+MANIFEST = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,252}")  # A hidden file is none.
+
+
+def _with_manifest(disk: dict[str, Any] | None, name: str, text: str, now: int) -> dict[str, Any]:
+    """Errors: BadRequest, if it is too large or there are too many."""
+    if len(text) > static_pods.MOST_CHARACTERS:
+        raise errors.BadRequest(
+            f"file {name}: {len(text)} characters; a manifest has at most {static_pods.MOST_CHARACTERS}"
+        )
+    found = static_pods.files(disk)
+    if len(found) >= static_pods.MOST_FILES and f"{static_pods.DIRECTORY_PATH}/{name}" not in found:
+        raise errors.BadRequest(
+            f"{static_pods.DIRECTORY_PATH} has {static_pods.MOST_FILES} files already: the most it takes"
+        )
+    return static_pods.written(disk, name, text, now)
+
+
 def node_remove(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     """Take the machine away for good, and delete its Node object if it is still there."""
     name, cause = _take_away(world, request, "node-remove")
@@ -201,6 +253,7 @@ def _take_away(world: "World", request: dict[str, Any], kind: str) -> tuple[str,
     if machine["power"]:
         _cut(world, name, cause)
     del world.cells["machines"][name]
+    world.cells["disks"].pop(static_pods.disk_of(name))
     clouds.became(world, name, "terminated")
     return name, cause
 
@@ -309,6 +362,7 @@ INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     "power-off": power_off,
     "power-on": power_on,
     "runtime": runtime,
+    "static-pod": static_pod,
     "cloud-terminate": terminate,
     "latency": latency,
     "clock": clock_input,

@@ -9,6 +9,7 @@ from cluster.kubelet import committed
 from cluster.kubelet.committed import Record
 from cluster.models import Cluster
 from cluster.objects import meta
+from cluster.objects.pods import uid_at_node
 from dashboard import observed, reads
 from dashboard.panels.panel import View
 
@@ -59,7 +60,7 @@ def measured(view: View) -> list[tuple[str, Used]]:
     kind, key, cluster = view.wish("kind"), view.wish("key"), view.cluster
     if kind == "Pod":
         pod = reads.get(cluster, "Pod", *meta.split_key(key))
-        found = committed.containers(observed.records(cluster, meta.uid(pod))) if pod else []
+        found = committed.containers(observed.records(cluster, uid_at_node(pod))) if pod else []
         return [(name, partial(of_containers, cluster, group)) for name, group in grouped(found, "name") or [(key, [])]]
     by_node = dict(grouped(committed.containers(observed.records(cluster)), "node"))
     names = [key] if kind == "Node" else sorted(meta.name(node) for node in reads.listing(cluster, "Node"))

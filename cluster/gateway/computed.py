@@ -20,7 +20,8 @@ from cluster.gateway import loki, pool, prometheus
 from cluster.gateway.http import Reply, Request
 from cluster.gateway.site import Site
 from cluster.kubelet import committed
-from cluster.objects import errors, meta
+from cluster.objects import errors
+from cluster.objects.pods import uid_at_node
 
 Answer = Callable[[Request, str], Awaitable[Reply]]  # Of a request and its path, behind the prefix.
 ANSWERS: dict[str, tuple[str, Answer]] = {  # Program -> the prefix of its paths, and who answers.
@@ -64,6 +65,6 @@ def _program_at(reader: Reader, cluster: str, namespace: str, pod: str, port: in
     machine = site.machine(found["spec"].get("nodeName", ""))
     if machine is None or not machine["power"]:
         return ""
-    records = site.records(meta.uid(found))
+    records = site.records(uid_at_node(found))
     there = (each for each in records if committed.listens(each, (), port, site.now, site.epoch))
     return next((str(each["program"]) for each in there), "")

@@ -21,6 +21,7 @@ from cluster.gateway.http import NO_CACHE, TEXT, Reply, Request
 from cluster.kubelet import server as kubelet
 from cluster.kubelet.server import LogOptions
 from cluster.objects import Manifest, errors, times
+from cluster.objects.pods import uid_at_node
 
 PERIOD = 0.1  # Seconds between looks of a follower.
 CHUNK = 256 * 1024  # Characters of a body message.
@@ -105,7 +106,7 @@ def _find(reader: Reader, cluster: str, resource: Resource, target: Target, cont
     unreachable = kubelet.unreachable(pod, name, reader.machine(snapshot.id, node))
     if unreachable is not None:
         raise unreachable
-    record = kubelet.choose(pod, reader.containers(snapshot.id, pod["metadata"]["uid"]), container, previous)
+    record = kubelet.choose(pod, reader.containers(snapshot.id, uid_at_node(pod)), container, previous)
     return Found(pod, record, snapshot.sim_now, snapshot.epoch, None)
 
 
@@ -115,7 +116,7 @@ def _find_attempt(
     """The very container that a follower began with, not the one that was started after it."""
     snapshot, value = lists.read(reader, cluster, resource, target)
     pod = orjson.loads(value)
-    records = reader.containers(snapshot.id, pod["metadata"]["uid"])
+    records = reader.containers(snapshot.id, uid_at_node(pod))
     record = next((r for r in records if r.get("name") == container and r.get("attempt") == attempt), None)
     machine = reader.machine(snapshot.id, pod["spec"].get("nodeName", ""))
     return Found(pod, record, snapshot.sim_now, snapshot.epoch, kubelet.unreachable(pod, container, machine))

@@ -11,10 +11,10 @@ ReplicaSet controller's business, who makes another pod.
     probes.py        is it up, alive, ready?               hooks.py         postStart and preStop
     restarts.py      CrashLoopBackOff                      scripts.py       containers scripted by annotations
     admission.py     which pods it refuses                 eviction.py      and gives up when memory is short
-    local_storage.py limits on what pods write
+    local_storage.py limits on what pods write             static_pods.py   pods from files, and their mirrors
     environment.py   environment variables and volumes     server.py        logs, for the API server
 
 Mirrors:  kubernetes/pkg/kubelet
-Left out: eviction for disk and PIDs, static pods: later issues.
+Left out: eviction for disk and PIDs: later issues.
 Read next: kubelet.py, then pod_worker.py.
 """

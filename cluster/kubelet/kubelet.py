@@ -9,6 +9,8 @@
     disk|<ns>/<name>/<uid>   it has written something: more than it may? See local_storage.py
     term|<container>    its preStop hook is over: SIGTERM, to a process 1 that lives
     exec|<session>      a process that somebody started by kubectl exec wants to go on: see sessions.py
+    manifests  files of static pods have changed: see static_pods.py
+    mirror|<ns>/<name>  what the API server shows of one has changed, or could not be made
 
 Renewals fall on whole seconds, a tenth of the nodes on each: so a thousand idle nodes cost ten turns in ten
 seconds and not a thousand. Reports fall on the same instants, spread over five minutes.
@@ -25,10 +27,11 @@ from cluster.engine.cells import Cells
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import eviction, local_storage, node_status, probes, volumes
+from cluster.kubelet import eviction, local_storage, node_status, probes, static_pods, volumes
 from cluster.kubelet.containers import Plan
 from cluster.kubelet.pod_worker import PodWorker
 from cluster.kubelet.sessions import TERM, TIMER, WAKE, StreamingServer
+from cluster.kubelet.static_pods import Scheme, StaticPods
 from cluster.objects import Manifest, conditions, meta, pods
 from cluster.objects.errors import ApiError, NotFound
 from cluster.objects.storage import node_of
@@ -41,7 +44,7 @@ LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 RENEW_EVERY = LEASE_SECONDS * SECOND // 4
 REPORT_EVERY = 5 * MINUTE
-DISK = "disk|"
+DISK, MANIFESTS, MIRROR = "disk|", "manifests", "mirror|"
 UPDATE_EVERY = 10 * SECOND  # A new image is reported with the next regular look at the node.
 
 
@@ -53,7 +56,13 @@ class Kubelet(Component):
     reaction = 10_000
 
     def __init__(
-        self, around: Surroundings, node: str, machine_cells: Cells, runtime: Runtime, sessions: Sessions
+        self,
+        around: Surroundings,
+        node: str,
+        machine_cells: Cells,
+        runtime: Runtime,
+        sessions: Sessions,
+        scheme: Scheme,
     ) -> None:
         self.node, self.machines, self.runtime = node, machine_cells, runtime
         super().__init__(around, f"kubelet/{node}", f"system:node:{node}")
@@ -63,12 +72,15 @@ class Kubelet(Component):
         self.pods = PodWorker(self.client, self.clock, self.informers, self.recorder, runtime, host, lab)
         self.pods.containers.on_pulled = self.image_pulled
         self.streams = StreamingServer(node, host, self.informers, self.clock, self.queue, sessions)
-        self.streams.on_wrote = self.watch_storage
+        self.streams.on_wrote, self.streams.find = self.written, self.find
         self.disks = sessions.disks
         self.pods.containers.on_started = self.streams.started
         self.pods.containers.on_stopping = self.streams.terminate
         self.pods.containers.on_hungrier = self.watch_memory
-        self.pods.is_pressed = self.is_pressed
+        self.pods.is_pressed, self.pods.here = self.is_pressed, self._here
+        self.pods.publish, self.pods.forget = self._publish, self._forget
+        doors = (scheme, self.memory, self.client, self.informers, self.clock)
+        self.static = StaticPods(node, sessions.disks, *doors)
         self.meter = eviction.Meter(node, machine_cells[node], runtime, self.clock)
         self.lab = lab
         self.pods.containers.probe_with(self.streams)
@@ -92,6 +104,7 @@ class Kubelet(Component):
         machine = self.machines[self.node]
         self.machines[self.node] = {**machine, "boot": machine.get("boot", 0) + 1}
         self.queue.add("register")
+        self.static.look()
         self._look_at_all()
         self.watch_memory()
 
@@ -102,6 +115,8 @@ class Kubelet(Component):
         for uid in self.runtime.list_pod_sandboxes():
             if uid not in known:
                 self.queue.add(f"//{uid}")  # It was deleted by force while we were away.
+        for mirror in self.static.orphans():
+            self.queue.add(MIRROR + meta.key(mirror))
 
     def runtime_stopped(self) -> None:
         """Nobody answers on the runtime's socket any more. Containers go on; nothing is started or ended here."""
@@ -120,8 +135,9 @@ class Kubelet(Component):
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         """A pod came, is to go, or is gone. Our own status reports are no news to us."""
+        pod = new or old or {}
         if old is None or new is None or _differs(old, new):
-            self.queue.add(_key(new or old or {}))
+            self.queue.add(MIRROR + meta.key(pod) if pods.is_mirror(pod) else _key(pod))
         elif _labelled(old) != _labelled(new) and _files_of(new):  # Its downward API's files are other ones now.
             self.queue.add(WAKE + _key(new))
 
@@ -155,6 +171,10 @@ class Kubelet(Component):
             self.look_at_storage(key.removeprefix(DISK))
         elif key == "memory":
             self.look_at_memory()
+        elif key == MANIFESTS:
+            self.look_at_manifests()
+        elif key.startswith(MIRROR):
+            self.show(*meta.split_key(key.removeprefix(MIRROR)))
         elif key == "register":
             self.register()
         elif key.startswith(WAKE):
@@ -172,18 +192,22 @@ class Kubelet(Component):
         if self.runtime.is_down:
             return  # `runtime_started` looks at every pod.
         namespace, name, uid = key.split("/")
-        pod = self.informers.get("Pod", namespace, name) if name else None
+        if self.static.waits(uid):
+            return
+        pod = self.find(namespace, name, uid) if name else None
         saved = self.memory.get(uid)
         plan = Plan.load(saved)
         if woken and pod is not None and plan.probes:
             since = self.clock.now - self.reaction  # It has taken the kubelet so long to hear of it.
             probes.wake(plan.probes, pod, self.pods.containers.latest(uid), since)
         try:
-            if pod is None or meta.uid(pod) != uid or pods.by_node(pod) != [self.node]:
+            if pod is None or pods.by_node(pod) != [self.node]:
                 self.pods.vanish(uid, plan)
             elif meta.is_deleting(pod):
                 self.pods.terminate(pod, plan)
             else:
+                if self.static.get(uid) is not None:
+                    self.show(namespace, name)
                 self.pods.run(pod, plan, self.pod_range(), self.has_plugin)
         finally:  # What was done to containers stays done, also if the report of it is refused.
             self._keep(key, uid, plan, saved is not None)
@@ -200,6 +224,53 @@ class Kubelet(Component):
             self.queue.cancel(key)
         if due is not None and waiting != due:
             self.queue.add_after(key, due - self.clock.now, _note(key, plan, due))
+
+    def find(self, namespace: str, name: str, uid: str) -> Manifest | None:
+        """The pod of that uid, as the API server or a file has it; a mirror is none, for nothing of it runs."""
+        pod = self.static.get(uid)
+        if pod is not None:
+            return pod
+        pod = self.informers.get("Pod", namespace, name)
+        return pod if pod is not None and meta.uid(pod) == uid and not pods.is_mirror(pod) else None
+
+    # --- static pods ----------------------------------------------------------------------------------------
+
+    def look_at_manifests(self) -> None:
+        """A file came, went or changed."""
+        for pod in self.static.look():
+            self.queue.add(_key(pod))
+
+    def show(self, namespace: str, name: str) -> None:
+        """Bring a mirror pod in line with the static pod, and try again later if that was refused."""
+        if not self.static.reconcile(namespace, name):
+            self.queue.beat(f"{MIRROR}{namespace}/{name}", static_pods.TRY_AGAIN)
+
+    def written(self, record: Record) -> None:
+        """A process has changed files: its pod's, or those of the machine."""
+        self.watch_storage(record)
+        pod = self.find(record["namespace"], record["pod"], record["uid"])
+        if pod is not None and volumes.are_shared(pod):
+            self.queue.add(MANIFESTS)
+
+    def _publish(self, pod: Manifest) -> Manifest:
+        """Report the status of a pod; of a static one, too, if the API server shows it. Errors: ApiError."""
+        if self.static.get(meta.uid(pod)) is None:
+            return self.client.update_status(pod)
+        self.static.keep(pod)
+        self.static.report(pod)
+        return pod
+
+    def _forget(self, pod: Manifest) -> None:
+        """A pod has ended that was to go. Errors: ApiError."""
+        uid, namespace, name = meta.uid(pod), meta.namespace(pod), meta.name(pod)
+        if self.static.get(uid) is None:
+            self.client.delete("Pod", namespace, name, grace=0, uid=uid)
+            return
+        self.runtime.remove_pod_sandbox(uid)
+        for waiting in self.static.forget(pod):
+            self.queue.add(_key(waiting))
+        self.queue.add(f"{MIRROR}{namespace}/{name}")
+        self.queue.add(MANIFESTS)
 
     @property
     def has_plugin(self) -> bool:
@@ -234,6 +305,8 @@ class Kubelet(Component):
             self.recorder.event(_nameless(node), "Warning", "Rebooted", message)
             self.report_node()
         self.renew_lease()
+        for pod in self.static.pods():
+            self.show(meta.namespace(pod), meta.name(pod))
 
     def report_node(self) -> None:
         """Update the node's status if there is news, or if it has been five minutes."""
@@ -342,26 +415,28 @@ class Kubelet(Component):
 
     def watch_storage(self, record: Record) -> None:
         """A container has written something: look soon whether its pod has written too much."""
-        pod = self.informers.get("Pod", record["namespace"], record["pod"])
+        pod = self.find(record["namespace"], record["pod"], record["uid"])
         if pod is not None and local_storage.is_limited(pod):
             self.queue.beat(DISK + _key(pod), self._until(eviction.LOOK_EVERY))
 
     def look_at_storage(self, key: str) -> None:
         """Evict a pod that exceeds its own limits."""
-        namespace, name, uid = key.split("/")
-        pod = self.informers.get("Pod", namespace, name)
+        pod = self.find(*key.split("/"))
         if self.runtime.is_down:
             self.queue.beat(DISK + key, self._until(eviction.LOOK_EVERY))
             return
-        if pod is None or meta.uid(pod) != uid or not self._is_evictable(pod) or eviction.is_critical(pod):
+        if pod is None or not self._is_evictable(pod) or eviction.is_critical(pod):
             return
-        message = local_storage.excess(pod, self.runtime.list_containers(uid), self.disks)
+        message = local_storage.excess(pod, self.runtime.list_containers(meta.uid(pod)), self.disks)
         if message:
             self.recorder.event(pod, "Warning", eviction.EVICTED, message)
             self._expel(pod, [eviction.EVICTED, message])
 
     def _here(self) -> list[Manifest]:
-        return self.informers.by_index("Pod", "node", self.node)
+        """The pods of this node, static ones last."""
+        static = self.static.pods()
+        told = self.informers.by_index("Pod", "node", self.node)
+        return [pod for pod in told if not pods.is_mirror(pod)] + static
 
     def renew_lease(self) -> None:
         """The heartbeat."""

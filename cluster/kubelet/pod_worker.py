@@ -53,6 +53,9 @@ class PodWorker:
         self.runtime, self.host, self.lab = runtime, host, lab
         self.containers = Containers(clock, informers, recorder, runtime, host, lab)
         self.is_pressed: Callable[[], bool] = lambda: False  # Is the machine short of memory?
+        self.here: Callable[[], list[Manifest]] = list  # The pods of this node.
+        self.publish: Callable[[Manifest], Manifest] = client.update_status  # Whom a status is told …
+        self.forget: Callable[[Manifest], object] = lambda pod: None  # … and that a pod has ended that was to go.
 
     # --- the three ways -------------------------------------------------------------------------------------
 
@@ -114,7 +117,7 @@ class PodWorker:
             self.report(pod, plan, ending=True)
         self.runtime.stop_pod_sandbox(uid)
         plan.clear()
-        self.client.delete("Pod", meta.namespace(pod), meta.name(pod), grace=0, uid=uid)
+        self.forget(pod)
 
     def vanish(self, uid: str, plan: Plan) -> None:
         """Clean up after a pod whose object is gone."""
@@ -142,12 +145,11 @@ class PodWorker:
         if node is None:
             return True
         try:
-            here = self.informers.by_index("Pod", "node", meta.name(node))
-            admission.check(pod, node, here, self.is_pressed())
+            admission.check(pod, node, self.here(), self.is_pressed())
         except admission.Refused as refusal:
             self.recorder.event(pod, "Warning", refusal.reason, refusal.said)
             failed = {"phase": "Failed", "reason": refusal.reason, "message": refusal.message}
-            self.client.update_status({**pod, "status": {**status, **failed, "startTime": self.clock.stamp()}})
+            self.publish({**pod, "status": {**status, **failed, "startTime": self.clock.stamp()}})
             return False
         return True
 
@@ -272,7 +274,7 @@ class PodWorker:
         if self.lab and status["phase"] in TERMINAL:  # KWOK leaves the conditions of an ended pod as they were.
             status = {**status, "conditions": (pod.get("status") or {}).get("conditions") or status["conditions"]}
         plan.unsaid = True
-        reported = self.client.update_status({**pod, "status": status})
+        reported = self.publish({**pod, "status": status})
         plan.unsaid = False
         return reported
 

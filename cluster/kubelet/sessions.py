@@ -39,6 +39,7 @@ class StreamingServer:
         self.queue, self.sessions = queue, sessions
         self.containers = sessions.containers
         self.on_wrote: Callable[[Record], None] = lambda record: None  # A process of it has changed files.
+        self.find: Callable[[str, str, str], Manifest | None] = lambda namespace, name, uid: None
 
     # --- requests -------------------------------------------------------------------------------------------
 
@@ -77,14 +78,14 @@ class StreamingServer:
     def forward(self, pod: Manifest, identity: str) -> dict[str, Any]:
         """{session, from, sandbox}. Errors: InternalError."""
         self._check_runtime()
-        sandbox = self.containers.get(meta.uid(pod))
+        sandbox = self.containers.get(pods.uid_at_node(pod))
         if sandbox is None or sandbox["ended"] is not None:
             raise errors.InternalError(
                 "Internal error occurred: unable to upgrade connection: pod not found"
                 f' ("{meta.name(pod)}_{meta.namespace(pod)}")'
             )
         try:
-            key = self.sessions.connect(meta.uid(pod), identity)
+            key = self.sessions.connect(pods.uid_at_node(pod), identity)
         except Full as error:
             raise errors.InternalError(f"Internal error occurred: {error}") from None
         return {"session": key, "from": 0, "sandbox": sandbox["id"]}
@@ -105,7 +106,7 @@ class StreamingServer:
 
     def _running(self, pod: Manifest, container: str, missing: str) -> Record:
         """The record of a running container. Errors: InternalError, which says `missing`."""
-        record = self._latest(meta.uid(pod), container)
+        record = self._latest(pods.uid_at_node(pod), container)
         if record is None or record["started"] is None or record["ended"] is not None:
             raise errors.InternalError(f"Internal error occurred: unable to upgrade connection: {missing}")
         return record
@@ -169,7 +170,7 @@ class StreamingServer:
     def _server_at(self, pod: Manifest, port: int) -> tuple[Server, Record] | None:
         """Who listens on a port of the pod?"""
         for container in pods.everyone(pod):
-            record = self._latest(meta.uid(pod), container["name"])
+            record = self._latest(pods.uid_at_node(pod), container["name"])
             if record is None or record["started"] is None or record["ended"] is not None:
                 continue
             server = self._listening(container, record, port)
@@ -231,7 +232,7 @@ class StreamingServer:
         first = next((each for each in pods.everyone(pod) if each["name"] == record["name"]), None)
         others = [each for each in pods.everyone(pod) if each is not first]
         for container in [first, *others] if first is not None else others:
-            own = record if container is first else self._latest(meta.uid(pod), container["name"])
+            own = record if container is first else self._latest(pods.uid_at_node(pod), container["name"])
             if own is None or own["started"] is None or own["ended"] is not None:
                 continue
             server = self._listening(container, own, port)
@@ -244,7 +245,7 @@ class StreamingServer:
         """When a program of the pod will answer differently by itself; None: never."""
         times = []
         for container in pods.everyone(pod):
-            record = self._latest(meta.uid(pod), container["name"])
+            record = self._latest(pods.uid_at_node(pod), container["name"])
             if record is not None and record["started"] is not None and record["ended"] is None:
                 times.append(self.sessions.next_change(record))
         return min((at for at in times if at is not None), default=None)
@@ -342,8 +343,7 @@ class StreamingServer:
 
     def _pod(self, uid: str) -> Manifest | None:
         sandbox = self.containers.get(uid)
-        pod = self.informers.get("Pod", sandbox["namespace"], sandbox["pod"]) if sandbox is not None else None
-        return pod if pod is not None and meta.uid(pod) == uid else None
+        return self.find(sandbox["namespace"], sandbox["pod"], uid) if sandbox is not None else None
 
     def _mounts(self, record: Record) -> list[Mount]:
         pod = self._pod(record["uid"])

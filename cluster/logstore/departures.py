@@ -11,7 +11,8 @@ import orjson
 from cluster.apiserver.commits import DepartedRow
 from cluster.engine.cells import Cells
 from cluster.network import Site
-from cluster.objects import Manifest, meta
+from cluster.objects import Manifest
+from cluster.objects.pods import uid_at_node
 
 PROGRAM = "fluent-bit"
 
@@ -32,7 +33,7 @@ def agents(site: Site, pods: Iterable[Manifest]) -> dict[str, dict[str, Any]]:
         if not any(PROGRAM in container["image"] for container in pod["spec"]["containers"]):
             continue
         machine = site.machine(pod["spec"].get("nodeName", ""))
-        for record in site.records(meta.uid(pod)) if machine is not None and machine["power"] else ():
+        for record in site.records(uid_at_node(pod)) if machine is not None and machine["power"] else ():
             if record["program"] == PROGRAM and record["started"] is not None and record["ended"] is None:
                 running[record["node"]] = record
     return running

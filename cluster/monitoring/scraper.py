@@ -26,6 +26,7 @@ from cluster.monitoring.families import Sample, sample
 from cluster.monitoring.store import Store
 from cluster.network import API_PORT, API_SERVER, CONNECTED, Site, Source, source_of, trace
 from cluster.objects import Manifest, meta
+from cluster.objects.pods import uid_at_node
 
 Record = dict[str, Any]
 SECOND = 1_000_000
@@ -39,7 +40,7 @@ def server_of(site: Site) -> tuple[Record, Manifest] | None:
     found = [each for each in site.all_records() if each["program"] == PROGRAM and _runs_at(each, site.now)]
     for record in sorted(found, key=lambda each: (each["started"], each["id"])):
         pod, machine = site.get("Pod", record["namespace"], record["pod"]), site.machine(record["node"])
-        if pod is not None and meta.uid(pod) == record["uid"] and machine is not None and machine["power"]:
+        if pod is not None and uid_at_node(pod) == record["uid"] and machine is not None and machine["power"]:
             return record, pod
     return None
 

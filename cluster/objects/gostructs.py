@@ -25,6 +25,7 @@ from cluster.objects import Manifest, quantity
 TEMPLATE = "v1.PodTemplateSpec"
 NIL = "<nil>"
 _FNV_OFFSET, _FNV_PRIME = 0x811C9DC5, 0x01000193
+_FNV128_OFFSET, _FNV128_PRIME = 0x6C62272E07BB014262B821756295C58D, (1 << 88) + 0x13B
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
 _DATA = Path(__file__).parent / "data" / "template.json.gz"
 _ZERO = {"string": "", "bool": "false", "int32": "0", "int64": "0"}
@@ -49,6 +50,14 @@ def fnv32(data: bytes) -> int:
     found = _FNV_OFFSET
     for byte in data:
         found = found * _FNV_PRIME & 0xFFFFFFFF ^ byte
+    return found
+
+
+def fnv128a(data: bytes) -> int:
+    """The 128-bit FNV-1a hash, for static pods."""
+    found = _FNV128_OFFSET
+    for byte in data:
+        found = (found ^ byte) * _FNV128_PRIME & (1 << 128) - 1
     return found
 
 

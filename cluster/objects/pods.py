@@ -99,3 +99,18 @@ def by_node(pod: Manifest) -> list[str]:
     """The node that a pod is bound to, if any: for an index."""
     node = pod["spec"].get("nodeName")
     return [node] if node else []
+
+
+# --- static pods ------------------------------------------------------------------------------------------------
+
+MIRROR = "kubernetes.io/config.mirror"  # On what the API server shows of a static pod: the uid at its kubelet's.
+
+
+def is_mirror(pod: Manifest) -> bool:
+    """Is it only the image of a pod that a kubelet runs from a file?"""
+    return MIRROR in meta.annotations(pod)
+
+
+def uid_at_node(pod: Manifest) -> str:
+    """The uid under which its kubelet runs it: a mirror pod has another one than the static pod that it shows."""
+    return str(meta.annotations(pod).get(MIRROR) or meta.uid(pod))

@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from cluster.objects import meta
+from cluster.objects.pods import uid_at_node
 from dashboard import observed, reads
 from dashboard.panels.panel import Panel, View
 
@@ -15,7 +16,7 @@ def context(view: View) -> dict[str, Any]:
     """`q`: words a line must contain; `ns`: one namespace."""
     words, namespace = view.wish("q").strip(), view.wish("ns")
     pods = list(reads.listing(view.cluster, "Pod"))
-    chosen = {meta.uid(pod) for pod in pods if not namespace or meta.namespace(pod) == namespace}
+    chosen = {uid_at_node(pod) for pod in pods if not namespace or meta.namespace(pod) == namespace}
     lines = observed.tail(view.cluster, chosen, LINES if not words else LINES * 10)
     found = [line for line in lines if words.lower() in f"{line.pod} {line.text}".lower()][-LINES:]
     return {

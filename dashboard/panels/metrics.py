@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from cluster.objects import meta
+from cluster.objects.pods import uid_at_node
 from dashboard import observed, reads
 from dashboard.panels.panel import Panel, View
 
@@ -26,11 +27,11 @@ def top(view: View) -> list[dict[str, Any]]:
         {
             "key": meta.key(pod),
             "node": pod["spec"].get("nodeName", ""),
-            "cpu": used[meta.uid(pod)][0],
-            "memory": used[meta.uid(pod)][1],
+            "cpu": used[uid_at_node(pod)][0],
+            "memory": used[uid_at_node(pod)][1],
         }
         for pod in reads.listing(view.cluster, "Pod")
-        if meta.uid(pod) in used
+        if uid_at_node(pod) in used
     ]
     return sorted(found, key=lambda row: (-row["cpu"], row["key"]))[:TOP]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cluster.kubelet import server
-from cluster.objects import Manifest, meta, pods
+from cluster.objects import Manifest, pods
 from dashboard import observed
 from dashboard.panels.panel import View
 
@@ -13,7 +13,7 @@ LINES = 200
 def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, Any]:
     if obj is None:
         return {"lines": [], "reason": ""}
-    found = observed.tail(view.cluster, {meta.uid(obj)}, LINES)
+    found = observed.tail(view.cluster, {pods.uid_at_node(obj)}, LINES)
     return {
         "lines": found,
         "several": len({line.container for line in found}) > 1,

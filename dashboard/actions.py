@@ -53,16 +53,25 @@ def failed(text: str, form: bool = False) -> Outcome:
 # --- Asking ------------------------------------------------------------------------------------------------
 
 
-def ask(cluster: Cluster, request: dict[str, Any]) -> tuple[bool, str]:
-    """Put one request into the inbox and wait. (went well, what the cluster said)."""
+def told(cluster: Cluster, request: dict[str, Any]) -> inbox.Answer:
+    """Put one request into the inbox and wait: the whole answer."""
     answer = outside.call_sync(cluster.name, request)
     stream.announce(cluster.name)
-    if answer.status < 400:
-        return True, ""
+    return answer
+
+
+def problem_of(answer: inbox.Answer) -> str:
+    """What a refusal says."""
     try:
-        return False, str(answer.json().get("message") or answer.json())
+        return str(answer.json().get("message") or answer.json())
     except (ValueError, AttributeError):
-        return False, f"HTTP {answer.status}"
+        return f"HTTP {answer.status}"
+
+
+def ask(cluster: Cluster, request: dict[str, Any]) -> tuple[bool, str]:
+    """Put one request into the inbox and wait. (went well, what the cluster said)."""
+    answer = told(cluster, request)
+    return (True, "") if answer.status < 400 else (False, problem_of(answer))
 
 
 def api(
@@ -114,6 +123,21 @@ def runtime(view: View, values: Values) -> Outcome:
         result.text = _("The container runtime of %(node)s is stopped. Its containers go on.") % {"node": node}
         result.undo = {"act": "runtime", "node": node, "op": "start", "label": _("Start")}
     return result
+
+
+def static_pod(view: View, values: Values) -> Outcome:
+    """Put a manifest on a machine's disk, or take it away. What its kubelet has against it stands below the form."""
+    node, operation, file = (values.get(name, "").strip() for name in ("node", "op", "file"))
+    request = {"type": "static-pod", "node": node, "op": operation, "file": file}
+    if operation != "add":
+        return outcome(ask(view.cluster, request), _("%(file)s is gone. Its pod ends.") % {"file": file})
+    text = values.get("text", "").replace("\r\n", "\n")
+    answer = told(view.cluster, {**request, "text": text})
+    if answer.status >= 400:
+        return failed(problem_of(answer), form=True)
+    if refused := answer.json()["refused"]:
+        return failed(_("Written, but its kubelet does not take it: %(said)s") % {"said": refused}, form=True)
+    return done(_("%(file)s is written. Its kubelet reads it now.") % {"file": file})
 
 
 def route(view: View, values: Values) -> Outcome:
@@ -409,6 +433,7 @@ ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
     "power-on": power_on,
     "route": route,
     "runtime": runtime,
+    "static-pod": static_pod,
     "scale": scale,
     "scheduler-configure": scheduler_configure,
     "uncordon": uncordon,

@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from cluster.kubelet import committed
+from cluster.kubelet import committed, static_pods
 from cluster.kubelet.committed import Printed, Record
-from cluster.models import REVISION_BITS, Cluster, Container, Machine, PhysicalEvent
+from cluster.models import REVISION_BITS, Cluster, Container, Disk, Machine, PhysicalEvent
 
 # What happens to a machine, and whether it is on from then.
 SWITCHES = {"node-add": True, "power-on": True, "power-off": False, "node-remove": False, "terminate": False}
@@ -67,3 +67,10 @@ def machine(cluster: Cluster, node: str) -> dict[str, Any]:
     """The machine under a node; one without power if there is none any more."""
     body = Machine.objects.filter(pk=f"{cluster.pk}:{node}").values_list("body", flat=True).first()
     return {"power": False} if body is None else orjson.loads(bytes(body))
+
+
+def manifests(cluster: Cluster, node: str) -> dict[str, str]:
+    """Path -> text of the files from which a machine's kubelet runs static pods."""
+    key = f"{cluster.pk}:{static_pods.disk_of(node)}"
+    body = Disk.objects.filter(pk=key).values_list("body", flat=True).first()
+    return static_pods.files(None if body is None else orjson.loads(bytes(body)))

@@ -54,6 +54,9 @@ def _command(kind: str, request: dict[str, Any], cluster: str) -> tuple[str, str
             return f"{manage} node {kind} {node}", f"{kind.replace('-', ' ')} {node}"
         case "runtime":
             return f"{manage} node runtime-{request.get('op', '')} {node}", f"{request.get('op', '')} runtime"
+        case "static-pod":
+            action, file = request.get("op", ""), request.get("file", "")
+            return f"{manage} node static-pod-{action} {node} {file}", f"{action} {file}"
         case "node-add":
             given = [name for name in ("cpu", "memory", "pods", "zone", "runtime") if request.get(name)]
             flags = "".join(f" --{name} {request[name]}" for name in given)

@@ -16,6 +16,7 @@ from dashboard.panels import (
     metrics,
     requests,
     scheduler_configuration,
+    static_pod,
 )
 from dashboard.panels.panel import Panel, View
 
@@ -37,6 +38,7 @@ PANELS = (
     control_plane.PANEL,
     scheduler_configuration.PANEL,
     machine_room.PANEL,
+    static_pod.PANEL,
 )
 REGISTRY = {panel.name: panel for panel in PANELS}
 

@@ -21,6 +21,7 @@ from dashboard.panels import (
     tab_metrics,
     tab_network,
     tab_runtime,
+    tab_static,
     tab_why,
     tab_yaml,
 )
@@ -36,10 +37,11 @@ TABS: dict[str, tuple[Any, Tab]] = {
     "metrics": (gettext_lazy("Metrics"), tab_metrics.context),
     "network": (gettext_lazy("Network"), tab_network.context),
     "runtime": (gettext_lazy("Runtime"), tab_runtime.context),
+    "static": (gettext_lazy("Static pods"), tab_static.context),
 }
 OF_KIND = {
     "Pod": ("why", "yaml", "events", "logs", "metrics", "network"),
-    "Node": ("why", "yaml", "events", "metrics", "network", "runtime"),
+    "Node": ("why", "yaml", "events", "metrics", "network", "runtime", "static"),
 }
 SCALABLE = ("Deployment", "ReplicaSet")
 

@@ -1,16 +1,17 @@
 """`manage.py node ACTION NAME`: what happens to machines and their runtimes; no API server is asked."""
 
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from dashboard.management import commanding
-from dashboard.management.commanding import Refused, ask, common
+from dashboard.management.commanding import Refused, ask, common, contents_of
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 class Command(commanding.Command):
-    help = "Power machines off and on, stop their container runtimes, add them and take them away."
+    help = "Power machines off and on, stop their container runtimes, run static pods, add them and take them away."
 
     def arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -23,6 +24,18 @@ class Command(commanding.Command):
         ):
             action = actions.add_parser(name, help=text)
             action.add_argument("name")
+            common(action)
+        for name, text in (
+            ("static-pod-add", "put a manifest into its /etc/kubernetes/manifests"),
+            ("static-pod-remove", "take a manifest away"),
+        ):
+            action = actions.add_parser(name, help=text)
+            action.add_argument("name")
+            action.add_argument("file", help="its name in that directory, such as web.yaml")
+            if name == "static-pod-add":
+                action.add_argument(
+                    "-f", "--from", dest="source", default="", help="the file here (default: FILE); -: stdin"
+                )
             common(action)
         add = actions.add_parser("add", help="put a machine into the rack and switch it on")
         add.add_argument("name")
@@ -43,11 +56,17 @@ class Command(commanding.Command):
             return ask(cluster, {"type": "node-remove", "node": name})
         if self.action.startswith("runtime-"):
             return ask(cluster, {"type": "runtime", "node": name, "op": self.action.removeprefix("runtime-")})
+        if self.action.startswith("static-pod-"):
+            return ask(cluster, {"type": "static-pod", "node": name, **manifest(self.action, options)})
         return ask(cluster, {"type": self.action, "node": name})
 
     def say(self, answer: Any) -> str:
         if "runtime" in answer:
             return f"{answer['runtime']} on node/{answer['node']} {'stopped' if answer['stopped'] else 'started'}"
+        if "file" in answer:
+            done = "written" if answer["op"] == "add" else "removed"
+            refused = f"\nits kubelet does not take it: {answer['refused']}" if answer["refused"] else ""
+            return f"node/{answer['node']}: {answer['file']} {done}{refused}"
         words = {"add": "added", "remove": "removed", "power-off": "powered off", "power-on": "powered on"}
         return f"node/{answer['node']} {words[self.action]}"
 
@@ -60,6 +79,14 @@ def capacity(options: dict[str, Any]) -> dict[str, Any]:
     spec = {"cpu": options["cpu"], "memory": options["memory"], "pods": options["pods"]}
     spec |= {name: options[name] for name in ("zone", "runtime") if options[name]}
     return {**spec, "labels": labels, "taints": [taint_of(text) for text in options["taint"]]}
+
+
+def manifest(action: str, options: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest's input says: op, file, text. Errors: Refused."""
+    path = Path(options["file"])
+    if action == "static-pod-remove":
+        return {"op": "remove", "file": path.name}
+    return {"op": "add", "file": path.name, "text": contents_of(options["source"] or options["file"])}
 
 
 def label_of(text: str) -> tuple[str, str]:

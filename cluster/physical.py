@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from cluster import clouds, network, processes, quorum, streams
 from cluster.apiserver import scheme
-from cluster.engine.clock import monotonic
+from cluster.engine.clock import SECOND, monotonic
 from cluster.engine.controller import Component
 from cluster.kubelet import static_pods
 from cluster.kubelet.kubelet import MANIFESTS, Kubelet
+from cluster.kubelet.shutdown import GROUPS
 from cluster.objects import errors, nodes, quantity, users
 from cluster.objects.names import is_dns_subdomain, label_value_problems
 from cluster.runtime import runtimes
@@ -42,7 +43,9 @@ def kubelet_of(world: "World", name: str) -> Component:
     runtime.on_program = partial(world.network.program_changed, name)
     sessions = Sessions(runtime, world.cells["sessions"], world.cells["disks"])
     sessions.door = world.network
-    return Kubelet(world.around, name, world.cells["machines"], runtime, sessions, scheme)
+    kubelet = Kubelet(world.around, name, world.cells["machines"], runtime, sessions, scheme)
+    kubelet.on_shut_down = partial(_power_goes, world, name)
+    return kubelet
 
 
 def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -> None:
@@ -119,13 +122,39 @@ def power_off(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     name, machine = _machine(world, request)
     if not machine["power"]:
         raise errors.Conflict("", "nodes", name, f"machine {name} is off already; power it on first")
-    kubelet = f"kubelet/{name}"
+    cause = _power_goes(world, name)
+    return {"node": name, "power": False, "simTime": world.clock.now, "cause": cause}
+
+
+def _power_goes(world: "World", name: str) -> str:
+    """The machine has no power from now on, because of what is happening: the cause of all that follows."""
+    kubelet, machine = f"kubelet/{name}", world.cells["machines"][name]
     cause = world.happened("power-off", name, world.agenda.causes, {"stopped": [kubelet]})
     world.cells["machines"][name] = {**machine, "power": False, "off_since": world.clock.now, "off_cause": cause}
     world._remove(kubelet)
     _cut(world, name, cause)
     clouds.became(world, name, "stopped")
-    return {"node": name, "power": False, "simTime": world.clock.now, "cause": cause}
+    return cause
+
+
+def shutdown(world: "World", request: dict[str, Any]) -> dict[str, Any]:
+    """Shut a machine down in order: its kubelet ends the pods, 30 s at most, and then the power goes.
+
+    Errors: NotFound (no such machine), Conflict (it is off, or shutting down already).
+    """
+    name, _ = _machine(world, request)
+    kubelet = world.components.get(f"kubelet/{name}")
+    if not isinstance(kubelet, Kubelet):
+        raise errors.Conflict("", "nodes", name, f"machine {name} is off already; power it on first")
+    if kubelet.is_shutting_down():
+        raise errors.Conflict("", "nodes", name, f"machine {name} is shutting down already")
+    cause = world.happened("shutdown", name, world.agenda.causes, {"seconds": SHUTDOWN_SECONDS})
+    with _because(world, cause, kubelet):
+        kubelet.shut_down()
+    return {"node": name, "shutdown": True, "simTime": world.clock.now, "cause": cause}
+
+
+SHUTDOWN_SECONDS = sum(group.period for group in GROUPS) // SECOND
 
 
 def _cut(world: "World", name: str, cause: str) -> None:
@@ -363,6 +392,7 @@ INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     "power-on": power_on,
     "runtime": runtime,
     "static-pod": static_pod,
+    "shutdown": shutdown,
     "cloud-terminate": terminate,
     "latency": latency,
     "clock": clock_input,

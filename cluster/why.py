@@ -160,6 +160,7 @@ def _physical_link(records: Records, number: int) -> tuple[Link | None, list[str
         "power-on": f"Machine {event.subject} was powered on.",
         "runtime-stop": f"The container runtime of {event.subject} was stopped. Its containers go on.",
         "runtime-start": f"The container runtime of {event.subject} was started.",
+        "shutdown": f"Somebody shut machine {event.subject} down. Its kubelet ends the pods first.",
         "static-pod-add": f"A manifest was written on the disk of {event.subject}.",
         "static-pod-remove": f"A manifest was removed from the disk of {event.subject}.",
         "node-add": f"Machine {event.subject} was added.",

@@ -115,6 +115,13 @@ def power_on(view: View, values: Values) -> Outcome:
     return outcome(ask(view.cluster, {"type": "power-on", "node": values.get("node", "")}))
 
 
+def shutdown(view: View, values: Values) -> Outcome:
+    """Shut a machine down in order: its kubelet hears of it, and ends the pods."""
+    node = values.get("node", "")
+    text = _("%(node)s shuts down. Its kubelet ends the pods first.") % {"node": node}
+    return outcome(ask(view.cluster, {"type": "shutdown", "node": node}), text)
+
+
 def runtime(view: View, values: Values) -> Outcome:
     """Stop a machine's container runtime, or start it."""
     node, operation = values.get("node", ""), values.get("op", "")
@@ -434,6 +441,7 @@ ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
     "route": route,
     "runtime": runtime,
     "static-pod": static_pod,
+    "shutdown": shutdown,
     "scale": scale,
     "scheduler-configure": scheduler_configure,
     "uncordon": uncordon,

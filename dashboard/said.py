@@ -50,7 +50,7 @@ def _command(kind: str, request: dict[str, Any], cluster: str) -> tuple[str, str
     node = request.get("node") or request.get("name", "")
     manage = "python manage.py"
     match kind:
-        case "power-off" | "power-on":
+        case "power-off" | "power-on" | "shutdown":
             return f"{manage} node {kind} {node}", f"{kind.replace('-', ' ')} {node}"
         case "runtime":
             return f"{manage} node runtime-{request.get('op', '')} {node}", f"{request.get('op', '')} runtime"

@@ -25,6 +25,7 @@ TEXTS = (
     gettext_noop("powered off"),
     gettext_noop("Power off {node}"),
     gettext_noop("Power on {node}"),
+    gettext_noop("Shut down {node} in order"),
     gettext_noop("More for {node}"),
     gettext_noop("Pods on {node}"),
     gettext_noop("Mem"),

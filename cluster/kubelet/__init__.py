@@ -12,6 +12,7 @@ ReplicaSet controller's business, who makes another pod.
     restarts.py      CrashLoopBackOff                      scripts.py       containers scripted by annotations
     admission.py     which pods it refuses                 eviction.py      and gives up when memory is short
     local_storage.py limits on what pods write             static_pods.py   pods from files, and their mirrors
+    shutdown.py      a machine that is shut down in order
     environment.py   environment variables and volumes     server.py        logs, for the API server
 
 Mirrors:  kubernetes/pkg/kubelet

@@ -10,6 +10,7 @@
     term|<container>    its preStop hook is over: SIGTERM, to a process 1 that lives
     exec|<session>      a process that somebody started by kubectl exec wants to go on: see sessions.py
     manifests  files of static pods have changed: see static_pods.py
+    shutdown   the machine goes down: has the group of pods that is being ended done so? See shutdown.py
     mirror|<ns>/<name>  what the API server shows of one has changed, or could not be made
 
 Renewals fall on whole seconds, a tenth of the nodes on each: so a thousand idle nodes cost ten turns in ten
@@ -21,13 +22,14 @@ Left out: resyncs every minute; while its runtime is stopped, a kubelet also res
 Read next: pod_worker.py, node_status.py.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from cluster.engine.cells import Cells
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import eviction, local_storage, node_status, probes, static_pods, volumes
+from cluster.kubelet import eviction, local_storage, node_status, probes, shutdown, static_pods, volumes
 from cluster.kubelet.containers import Plan
 from cluster.kubelet.pod_worker import PodWorker
 from cluster.kubelet.sessions import TERM, TIMER, WAKE, StreamingServer
@@ -44,7 +46,7 @@ LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 RENEW_EVERY = LEASE_SECONDS * SECOND // 4
 REPORT_EVERY = 5 * MINUTE
-DISK, MANIFESTS, MIRROR = "disk|", "manifests", "mirror|"
+DISK, MANIFESTS, MIRROR, SHUTDOWN = "disk|", "manifests", "mirror|", "shutdown"
 UPDATE_EVERY = 10 * SECOND  # A new image is reported with the next regular look at the node.
 
 
@@ -81,6 +83,8 @@ class Kubelet(Component):
         self.pods.publish, self.pods.forget = self._publish, self._forget
         doors = (scheme, self.memory, self.client, self.informers, self.clock)
         self.static = StaticPods(node, sessions.disks, *doors)
+        self.pods.is_shutting_down = self.is_shutting_down
+        self.on_shut_down: Callable[[], object] = lambda: None  # Every pod has ended: the power may go.
         self.meter = eviction.Meter(node, machine_cells[node], runtime, self.clock)
         self.lab = lab
         self.pods.containers.probe_with(self.streams)
@@ -171,6 +175,8 @@ class Kubelet(Component):
             self.look_at_storage(key.removeprefix(DISK))
         elif key == "memory":
             self.look_at_memory()
+        elif key == SHUTDOWN:
+            self.go_on_shutting_down()
         elif key == MANIFESTS:
             self.look_at_manifests()
         elif key.startswith(MIRROR):
@@ -211,6 +217,8 @@ class Kubelet(Component):
                 self.pods.run(pod, plan, self.pod_range(), self.has_plugin)
         finally:  # What was done to containers stays done, also if the report of it is refused.
             self._keep(key, uid, plan, saved is not None)
+            if self.is_shutting_down():
+                self.queue.add(SHUTDOWN)  # It may have been the one that was waited for.
 
     def _keep(self, key: str, uid: str, plan: Plan, had: bool) -> None:
         left = plan.save()
@@ -280,6 +288,8 @@ class Kubelet(Component):
     def trouble(self, cidr: str | None) -> str:
         """Why no pod can be started here; the empty string if they can."""
         down = node_status.silence(self.runtime.down_for)
+        if self.is_shutting_down():
+            return f"[{down}, {shutdown.NOT_READY}]" if down else shutdown.NOT_READY
         return down or ("" if cidr and self.has_plugin else node_status.NO_NETWORK)
 
     def pod_range(self) -> str | None:
@@ -340,6 +350,47 @@ class Kubelet(Component):
         now, pressed = self.clock.stamp(), self.is_pressed()
         return node_status.status_of(old, machine, images, now, seed, version, trouble, pressed)
 
+    # --- shutting down --------------------------------------------------------------------------------------
+
+    def is_shutting_down(self) -> bool:
+        return SHUTDOWN in self.memory
+
+    def shut_down(self) -> None:
+        """Somebody shuts the machine down: say so, and end the pods, group by group."""
+        self.memory[SHUTDOWN] = {"group": -1, "pods": [], "until": self.clock.now}
+        node = self.informers.get("Node", "", self.node)
+        if node is not None:
+            self._tell(node, shutdown.EVENT, shutdown.DETECTED)
+        self.queue.add("node")
+        self.queue.add(SHUTDOWN)
+
+    def go_on_shutting_down(self) -> None:
+        """Wait for the pods of a group, then end those of the next; after the last the power goes."""
+        under_way = self.memory.get(SHUTDOWN)
+        if under_way is None:
+            return
+        active = [pod for pod in self._here() if not pods.is_terminal(pod)]
+        ending = {meta.uid(pod) for pod in active}
+        if self.clock.now < under_way["until"] and not ending.isdisjoint(under_way["pods"]):
+            self.queue.add_after(SHUTDOWN, under_way["until"] - self.clock.now, f"{self.node} goes on shutting down")
+            return
+        self.queue.cancel(SHUTDOWN)
+        for number in range(under_way["group"] + 1, len(shutdown.GROUPS)):
+            found = [pod for pod in active if shutdown.group_of(pod) == number]
+            if found:
+                self._shut_down_group(number, found)
+                return
+        self.on_shut_down()
+
+    def _shut_down_group(self, number: int, found: list[Manifest]) -> None:
+        group, uids = shutdown.GROUPS[number], [meta.uid(pod) for pod in found]
+        until = self.clock.now + group.period
+        self.memory[SHUTDOWN] = {"group": number, "pods": uids, "until": until}
+        for pod in found:
+            if not meta.is_deleting(pod) and not self._is_expelled(pod):
+                self._expel(pod, shutdown.verdict(), shutdown.grace_of(pod, group))
+        self.queue.add(SHUTDOWN)
+
     # --- its memory -----------------------------------------------------------------------------------------
 
     def is_pressed(self) -> bool:
@@ -399,17 +450,20 @@ class Kubelet(Component):
             self.memory["evicting"] = [meta.uid(pod), self.clock.now]
             self._expel(pod, [eviction.EVICTED, message, eviction.DISRUPTED])
 
-    def _expel(self, pod: Manifest, why: list[str]) -> None:
-        """End a pod that nobody deletes. `why`: see Plan.expelled."""
+    def _expel(self, pod: Manifest, why: list[str], grace: int | None = None) -> None:
+        """End a pod that nobody deletes. `why`: see Plan.expelled; `grace`: microseconds, if it is not its own."""
         plan = Plan.load(self.memory.get(meta.uid(pod)))
-        plan.expelled = why
+        plan.expelled, plan.grace = why, grace
         self.memory[meta.uid(pod)] = plan.save()
         self.sync_pod(_key(pod))
 
     def _is_evictable(self, pod: Manifest) -> bool:
         """Was it taken in here, and is nobody ending it?"""
         taken_in = bool((pod.get("status") or {}).get("startTime"))
-        return taken_in and pods.is_alive(pod) and not Plan.load(self.memory.get(meta.uid(pod))).expelled
+        return taken_in and pods.is_alive(pod) and not self._is_expelled(pod)
+
+    def _is_expelled(self, pod: Manifest) -> bool:
+        return bool(Plan.load(self.memory.get(meta.uid(pod))).expelled)
 
     # --- its disk -------------------------------------------------------------------------------------------
 

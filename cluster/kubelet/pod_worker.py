@@ -22,7 +22,7 @@ from cluster.engine.client import Client
 from cluster.engine.clock import SECOND, Clock
 from cluster.engine.informer import Informers
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import admission, environment, eviction, pod_status, probes, scripts
+from cluster.kubelet import admission, environment, eviction, pod_status, probes, scripts, shutdown
 from cluster.kubelet.containers import Containers, Plan, grace_of
 from cluster.kubelet.node_status import NO_NETWORK
 from cluster.objects import Manifest, conditions, meta, times
@@ -53,6 +53,7 @@ class PodWorker:
         self.runtime, self.host, self.lab = runtime, host, lab
         self.containers = Containers(clock, informers, recorder, runtime, host, lab)
         self.is_pressed: Callable[[], bool] = lambda: False  # Is the machine short of memory?
+        self.is_shutting_down: Callable[[], bool] = lambda: False
         self.here: Callable[[], list[Manifest]] = list  # The pods of this node.
         self.publish: Callable[[Manifest], Manifest] = client.update_status  # Whom a status is told …
         self.forget: Callable[[Manifest], object] = lambda pod: None  # … and that a pod has ended that was to go.
@@ -145,6 +146,8 @@ class PodWorker:
         if node is None:
             return True
         try:
+            if self.is_shutting_down():
+                raise admission.Refused(shutdown.REFUSED, shutdown.REFUSAL)
             admission.check(pod, node, self.here(), self.is_pressed())
         except admission.Refused as refusal:
             self.recorder.event(pod, "Warning", refusal.reason, refusal.said)
@@ -168,7 +171,8 @@ class PodWorker:
         """End a pod that nobody deletes; it has failed when its last container has ended."""
         uid, now = meta.uid(pod), self.clock.now
         if plan.gone_at is None:
-            grace = eviction.GRACE if plan.expelled[0] == eviction.EVICTED else grace_of(pod)
+            own = eviction.GRACE if plan.expelled[0] == eviction.EVICTED else grace_of(pod)
+            grace = own if plan.grace is None else plan.grace
             plan.expires = None
             self.containers.stop_all(pod, plan, grace)
             plan.gone_at = self._end_of(plan)

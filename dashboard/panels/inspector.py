@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cluster.objects import Manifest, meta
-from dashboard import reads, rows
+from dashboard import observed, reads, rows
 from dashboard.panels import (
     cloud,
     tab_about,
@@ -70,6 +70,7 @@ def context(view: View) -> dict[str, Any]:
         "gone": obj is None,
         "scalable": kind in SCALABLE and obj is not None,
         "balancer": balancer(view, kind, obj),
+        "powered": kind == "Node" and observed.machine(view.cluster, name)["power"],
         **described(kind, obj),
         **TABS[tab][1](view, kind, key, obj),
     }

@@ -76,3 +76,14 @@ def test_a_click_is_told_as_the_command_that_does_the_same():
     request = {"type": "static-pod", "op": "remove", "node": "worker-1", "file": "web.yaml"}
 
     assert in_words(request)["v"] == "python manage.py node static-pod-remove worker-1 web.yaml"
+
+
+def test_a_shutdown_is_offered_while_there_is_power_and_told_as_its_command(client: Client, cluster):
+    assert 'data-act="shutdown" data-node="worker-1"' in page(client, "inspector", TAB)
+
+    cluster.act("shutdown", node="worker-1")
+    cluster.run_for(40)
+
+    assert 'data-act="shutdown"' not in page(client, "inspector", TAB)
+    words = in_words({"type": "shutdown", "node": "worker-1"})
+    assert (words["v"], words["short"]) == ("python manage.py node shutdown worker-1", "shutdown worker-1")

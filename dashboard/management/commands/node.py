@@ -18,6 +18,7 @@ class Command(commanding.Command):
         for name, text in (
             ("power-off", "pull the plug"),
             ("power-on", "switch it on again"),
+            ("shutdown", "shut it down in order: its kubelet ends the pods first, 30 s at most"),
             ("runtime-stop", "stop its container runtime; containers and kubelet go on"),
             ("runtime-start", "start its container runtime again"),
             ("remove", "take the machine away, and its Node object"),
@@ -68,6 +69,7 @@ class Command(commanding.Command):
             refused = f"\nits kubelet does not take it: {answer['refused']}" if answer["refused"] else ""
             return f"node/{answer['node']}: {answer['file']} {done}{refused}"
         words = {"add": "added", "remove": "removed", "power-off": "powered off", "power-on": "powered on"}
+        words["shutdown"] = "is shutting down"
         return f"node/{answer['node']} {words[self.action]}"
 
 

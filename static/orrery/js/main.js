@@ -221,6 +221,7 @@ function deeds() {
     { icon: model.running() ? 'pause' : 'play', text: t(model.running() ? 'Pause' : 'Play'), run: () => time.toggle() },
     ...$$('.views [data-centre]').map((tab) => ({ icon: 'layers', text: tab.textContent, run: () => centre(tab.dataset.centre) })),
     ...nodes.slice(0, 40).map((node) => ({ icon: 'power', text: t(node.p ? 'Power off {node}' : 'Power on {node}', { node: node.k }), run: () => act(node.p ? 'power-off' : 'power-on', { node: node.k }) })),
+    ...nodes.slice(0, 40).filter((node) => node.p).map((node) => ({ icon: 'power', text: t('Shut down {node} in order', { node: node.k }), run: () => act('shutdown', { node: node.k }) })),
   ];
 }
 
@@ -231,6 +232,7 @@ function nodeMenu(button) {
   const item = (mark, text, deed, danger = false) => h('button', { class: `item ${danger ? 'danger' : ''}`, role: 'menuitem', 'data-act': deed, 'data-node': name }, icon(mark), text);
   menu.replaceChildren(
     item('power', t(node.p ? 'Power off {node}' : 'Power on {node}', { node: name }), node.p ? 'power-off' : 'power-on'),
+    ...(node.p ? [item('power', t('Shut down {node} in order', { node: name }), 'shutdown')] : []),
     node.u ? item('check', t('Uncordon'), 'uncordon') : item('ban', t('Cordon'), 'cordon'),
     item('log-out', t('Drain'), 'drain'),
     h('hr'),

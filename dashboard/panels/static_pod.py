@@ -12,7 +12,7 @@ from dashboard.panels.panel import Panel, View
 EXAMPLE = """apiVersion: v1
 kind: Pod
 metadata:
-  name: web
+  name: {name}
 spec:
   containers:
   - name: app
@@ -22,13 +22,16 @@ spec:
 
 def context(view: View) -> dict[str, Any]:
     node, file = view.wish("node"), view.wish("file")
-    found = observed.manifests(view.cluster, node).get(f"{static_pods.DIRECTORY_PATH}/{file}")
+    there = observed.manifests(view.cluster, node)
+    found = there.get(f"{static_pods.DIRECTORY_PATH}/{file}")
+    names = ("web", *(f"web-{number}" for number in range(2, static_pods.MOST_FILES + 2)))
+    fresh = next(name for name in names if f"{static_pods.DIRECTORY_PATH}/{name}.yaml" not in there)
     return {
         "node": node,
         "directory": static_pods.DIRECTORY_PATH,
-        "file": file or "web.yaml",
+        "file": file or f"{fresh}.yaml",
         "is_new": found is None,
-        "text": EXAMPLE if found is None else found,
+        "text": EXAMPLE.format(name=fresh) if found is None else found,
     }
 
 

@@ -45,11 +45,12 @@ def test_a_node_s_page_lists_its_manifests_with_their_pods_and_what_was_refused(
 @pytest.mark.usefixtures("cluster")
 def test_the_sheet_shows_a_file_as_it_is_and_an_example_for_a_new_one(client: Client):
     known = page(client, "static-pod", {"node": "worker-1", "file": "web.yaml"})
-    fresh = page(client, "static-pod", {"node": "worker-2"})
+    fresh = page(client, "static-pod", {"node": "worker-1"})
 
     assert "labels: {app: web}" in known
     assert "readonly" in known
-    assert "image: nginx:1.27" in fresh
+    assert 'value="web-2.yaml"' in fresh
+    assert "name: web-2" in fresh
     assert "readonly" not in fresh
 
 

@@ -26,9 +26,9 @@ from cluster.kubelet import environment, hooks, probes, restarts, scripts
 from cluster.kubelet.probes import Asked, Prober
 from cluster.kubelet.sessions import extra_of
 from cluster.objects import Manifest, meta, pods
-from cluster.runtime import images
+from cluster.runtime import images, noise
 from cluster.runtime.containers import Record, StartError
-from cluster.runtime.cri import Runtime
+from cluster.runtime.cri import KILLED, Runtime
 from cluster.runtime.programs.program import Exit
 
 NOTICED_AFTER = SECOND  # The kubelet relists its containers every second.
@@ -249,6 +249,7 @@ class Containers:
             self._give_up(pod, plan, container, step[2], step[3])
         elif what in ENDS:
             record = self.latest(meta.uid(pod))[name]
+            self._end_with(plan, pod, name)
             # Who kills a container to start it again reports when that is done.
             quiet = what == "restart" and pod["spec"].get("restartPolicy", "Always") != "Never"
             plan.changed = plan.changed or not quiet
@@ -336,6 +337,12 @@ class Containers:
             self._wait(plan, name, "CreateContainerConfigError", str(error))
             plan.steps[name] = ["again", self.clock.now + LOOKS_AGAIN_AFTER]
             return
+        problem = self._target_problem(uid, container)
+        if problem:
+            self._say(pod, container, "Warning", "Failed", f"Error: {problem}")
+            self._wait(plan, name, "CreateContainerError", problem)
+            plan.steps[name] = ["again", self.clock.now + LOOKS_AGAIN_AFTER]
+            return
         command = [environment.expanded(text, env) for text in container.get("command") or ()]
         args = [environment.expanded(text, env) for text in container.get("args") or ()]
         limit = environment.memory_limit(container)
@@ -359,6 +366,27 @@ class Containers:
             return
         self._expect_end(plan, record)
         self._begin_probes(plan, container, record)
+
+    def _target_problem(self, uid: str, container: Manifest) -> str:
+        """Why it can't share the processes of the container that it is aimed at; the empty string: it can."""
+        name = container.get("targetContainerName")
+        if not name:
+            return ""
+        target = self.latest(uid).get(name)
+        if target is None:
+            return f"unable to find target container {name}"
+        if target["started"] is not None and target["ended"] is None:
+            return ""
+        own = noise.hexadecimal(64, target["seed"], self.clock.now)
+        state = f'invalid target container: container "{target["id"]}" is not running - in state CONTAINER_EXITED'
+        return f'failed to generate container "{own}" spec: failed to generate spec: {state}'
+
+    def _end_with(self, plan: Plan, pod: Manifest, target: str) -> None:
+        """Process 1 of a container has ended: the kernel kills all that live in its namespace."""
+        for container in pod["spec"].get("ephemeralContainers") or ():
+            record = self.latest(meta.uid(pod)).get(container["name"])
+            if container.get("targetContainerName") == target and record is not None and record["ended"] is None:
+                plan.steps[container["name"]] = ["end", self.clock.now, KILLED, "Error", ""]
 
     def _post_start(self, pod: Manifest, plan: Plan, container: Manifest, record: Record) -> bool:
         """Run the hook. If it fails, the container is killed: False."""

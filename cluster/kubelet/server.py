@@ -160,7 +160,8 @@ def _limited(lines: Iterable[str], limit: int | None) -> Iterator[str]:
 
 def _status(pod: Manifest, name: str) -> Manifest:
     status = pod.get("status") or {}
-    everyone = (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
+    lists = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+    everyone = (found for each in lists for found in status.get(each) or ())
     return next((found for found in everyone if found["name"] == name), {})
 
 

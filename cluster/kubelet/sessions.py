@@ -38,6 +38,7 @@ class StreamingServer:
         self.node, self.host, self.informers, self.clock = node, host, informers, clock
         self.queue, self.sessions = queue, sessions
         self.containers = sessions.containers
+        sessions.mounts_of = self._mounts
         self.on_wrote: Callable[[Record], None] = lambda record: None  # A process of it has changed files.
         self.find: Callable[[str, str, str], Manifest | None] = lambda namespace, name, uid: None
 
@@ -324,7 +325,7 @@ class StreamingServer:
         record, end = self.containers[base], self.sessions.exit_of(key)
         if end is not None and not record.get("exit"):
             self.containers[base] = record = {**record, "exit": list(end)}
-        if record.get("exit") != had:
+        if record.get("exit") != had or record.get("target"):  # Or that of the one whose processes it shares.
             self.queue.add(f"{record['namespace']}/{record['pod']}/{record['uid']}")
         if wake is not None:
             self.queue.add_after(TIMER + key, wake - self.clock.now)
@@ -391,6 +392,11 @@ def extra_of(pod: Manifest, container: Manifest) -> dict[str, Any]:
         found["dns"] = dns
     if aliases := pod["spec"].get("hostAliases"):
         found["hosts"] = [[one["ip"], *(one.get("hostnames") or ())] for one in aliases]
+    if hostname := pod["spec"].get("nodeName") if pod["spec"].get("hostNetwork") else pod["spec"].get("hostname"):
+        found["hostname"] = hostname
+    if container.get("targetContainerName"):
+        found["target"] = container["targetContainerName"]
+        found["live"] = True  # It looks at another one's processes.
     if container.get("workingDir"):
         found["cwd"] = container["workingDir"]
     return found

@@ -15,8 +15,10 @@ import re
 
 from cluster.engine.informer import Informers
 from cluster.kubelet import environment
+from cluster.kubelet.static_pods import disk_of
 from cluster.objects import Manifest, meta
 from cluster.objects.storage import claim_of
+from cluster.runtime.live import roots
 from cluster.runtime.live.files import Mount
 
 TOKEN = "token"
@@ -84,7 +86,8 @@ def _mount(
         readonly = readonly or bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
         return Mount(path, disk, inside_disk, readonly=readonly)
     if "hostPath" in volume:
-        return Mount(path, f"node/{node}", volume["hostPath"]["path"].rstrip("/") + inside_disk, readonly=readonly)
+        where, base = volume["hostPath"]["path"].rstrip("/") + inside_disk, roots.root_of_machine(node)
+        return Mount(path, disk_of(node), where, readonly=readonly, base=base)
     return Mount(path, f"{meta.uid(pod)}//{volume['name']}", inside_disk, readonly=readonly)
 
 

@@ -11,7 +11,8 @@
 
 Some have more: tty and stdin (as the pod asks, if it does); cpu, its limit in millicores; live, if others look at its
 files, or it at theirs; hits, requests by time (see traffic.py); traffic, lines of an access log as [at, line]; of a
-process that lives: printed, as [at, channel, text]; exit, how it has ended, as [at, code, reason, message].
+process that lives: printed, as [at, channel, text]; exit, how it has ended, as [at, code, reason, message]; hostname,
+if it is not the pod's name; target, the container whose processes it shares.
 
 A sandbox record has id, uid, namespace, pod, node, ip, created, ended, containers (their keys, oldest first)
 and held (does it hold its address?). Keys: `<uid>/<name>/<attempt>`, and `<uid>` for the sandbox. Whoever has
@@ -22,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cluster.runtime.images import CLIENTS, Image
+from cluster.runtime.live.roots import root_of
 from cluster.runtime.programs import PROGRAMS
 from cluster.runtime.programs.applets import APPLETS
 from cluster.runtime.programs.busybox import SHELLS
@@ -72,8 +74,15 @@ def program_for(image: Image, argv: Sequence[str]) -> str:
         return image.program
     if (_is_shell(argv[0]) and image.program not in NO_SHELL) or first in CLIENTS.get(image.program, ()):
         return "busybox"
+    if f"/bin/{first}" in root_of(image):
+        return "terminal"  # A command that only lives: ls, ps, id …
     missing = f"stat {argv[0]}: no such file or directory" if "/" in argv[0] else NOT_IN_PATH
     raise StartError(f'{RUNC}exec: "{argv[0]}": {missing}')
+
+
+def hostname_of(record: Mapping[str, Any]) -> str:
+    """The name that a container finds on its machine: its pod's, unless that says otherwise."""
+    return str(record.get("hostname") or record["pod"])
 
 
 def process_of(record: Mapping[str, Any], epoch: int) -> Process:
@@ -86,7 +95,7 @@ def process_of(record: Mapping[str, Any], epoch: int) -> Process:
         started=record["started"] or 0,
         stopped=record["stopped"],
         memory_limit=record["memory"],
-        hostname=record["pod"],
+        hostname=hostname_of(record),
         epoch=epoch,
     )
 

@@ -14,7 +14,7 @@ Limits:   32 sessions a container, 256 KiB printed and not read, 1 MiB sent and 
 Read next: live/kernel.py; kubelet/sessions.py, which calls this.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ import orjson
 from cluster.engine.cells import Cells
 from cluster.objects import resolvconf
 from cluster.runtime import images, traffic
-from cluster.runtime.containers import Record, key_of, process_of, program_of
+from cluster.runtime.containers import Record, hostname_of, key_of, process_of, program_of
 from cluster.runtime.cri import Runtime
 from cluster.runtime.live import answers, kernel, terminal
 from cluster.runtime.live.files import DIRECTORY, FILE, Entry, Files, Mount
@@ -41,6 +41,7 @@ PRINTED = 64 * 1024  # Characters of a terminal's log that are kept.
 REQUESTS = 500  # Lines of an access log that are kept.
 CONNECTIONS = 64
 MAIN, MEMORY = "main", "memory"
+OTHERS_ROOT = "/proc/1/root"
 LAST_WORDS, MOST_WORDS = "/dev/termination-log", 4096
 # Programs that will always say the same of the same files.
 STEADY = frozenset((
@@ -75,6 +76,7 @@ class Sessions:
     """All sessions of one machine's containers."""
 
     door: Door | None = None  # None: nothing but the container's own ports can be reached.
+    mounts_of: Callable[[Record], list[Mount]] = staticmethod(lambda record: [])  # For who looks into another one.
 
     def __init__(self, runtime: Runtime, cells: Cells, disks: Cells) -> None:
         self.runtime, self.cells, self.disks = runtime, cells, disks
@@ -300,16 +302,18 @@ class Sessions:
 
     def _container(self, record: Record, base: str, mounts: list[Mount], key: str = "") -> Container:
         process = process_of(record, self.clock.epoch)
-        files = self.files(record, mounts)
-        others = dict(self._others(record, base, key))
-        files.proc = _proc(others, record, self.clock.now)
+        files, owner = self.files(record, mounts), self._owner(record)
+        others = dict(self._others(owner, key))
+        files.proc = _proc(others, owner, self.clock.now)
+        if owner is not record:
+            files.share(OTHERS_ROOT, self.files(owner, self.mounts_of(owner)))
         sandbox = self.containers.get(record["uid"]) or {}
         return Container(
             process=process,
             files=files,
             now=self.clock.now,
-            next_pid=lambda: self._next_pid(base),
-            signal=lambda pid, signal: self._signal_other(record, base, pid, signal),
+            next_pid=lambda: self._next_pid(_base(owner)),
+            signal=lambda pid, signal: self._signal_other(owner, pid, signal),
             others=others,
             addresses=[sandbox["ip"]] if sandbox.get("ip") else [],
             answer=lambda port, data: self._ask_locally(record, port, data, files),
@@ -336,7 +340,12 @@ class Sessions:
 
     def _environment(self, record: Record) -> dict[str, str]:
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        return {"PATH": path, "HOSTNAME": record["pod"], **record["env"], "HOME": record["env"].get("HOME", "/root")}
+        return {
+            "PATH": path,
+            "HOSTNAME": hostname_of(record),
+            **record["env"],
+            "HOME": record["env"].get("HOME", "/root"),
+        }
 
     def _next_pid(self, base: str) -> int:
         found = self.cells.get(f"{base}/pids")
@@ -345,8 +354,19 @@ class Sessions:
         self.cells[f"{base}/pids"] = {"next": max(pid + 1, 7)}
         return int(pid)
 
-    def _others(self, record: Record, base: str, key: str) -> Iterator[tuple[int, list[str]]]:
-        """What else runs in the container: process 1, and other sessions' processes."""
+    def _owner(self, record: Record) -> Record:
+        """Whose processes a container sees: its own, or those of the one that it was aimed at."""
+        name = record.get("target")
+        found = [each for each in self.runtime.list_containers(record["uid"]) if each["name"] == name] if name else []
+        return next((each for each in found if each["started"] is not None and each["ended"] is None), record)
+
+    def _members(self, owner: Record) -> list[str]:
+        """The containers that share its processes, itself first: where their sessions are."""
+        there = self.runtime.list_containers(owner["uid"])
+        return [_base(owner), *(_base(each) for each in there if each.get("target") == owner["name"])]
+
+    def _others(self, record: Record, key: str) -> Iterator[tuple[int, list[str]]]:
+        """What else runs there: process 1 of `record`, and other sessions' processes."""
         if record["program"] != "terminal":
             argv = list(record["argv"])
             if record["program"] == "nginx":
@@ -355,21 +375,21 @@ class Sessions:
                 yield 30, ["nginx: worker process"]
             else:
                 yield 1, argv or [record["program"]]
-        for name, cell in self.cells.prefixed(base + "/"):
+        for name, cell in (found for base in self._members(record) for found in self.cells.prefixed(base + "/")):
             if name != key and cell.get("ended", 0) is None:
                 for proc in cell["state"].get("procs", {}).values():
                     if proc["exit"] is None:
                         yield proc["pid"], proc["argv"]
 
-    def _signal_other(self, record: Record, base: str, pid: int, signal: int) -> bool:
-        for name, cell in self.cells.prefixed(base + "/"):
+    def _signal_other(self, record: Record, pid: int, signal: int) -> bool:
+        for name, cell in (found for base in self._members(record) for found in self.cells.prefixed(base + "/")):
             if cell.get("ended", 0) is None and str(pid) in cell["state"].get("procs", {}):
                 self.to_signal.append((name, pid, signal))
                 return True
         if record["program"] == "terminal" or pid not in (1, 29, 30):
             return False
         if signal == SIGTERM and pid == 1:
-            self.terminate(self.containers[base])
+            self.terminate(self.containers[_base(record)])
         return True  # The kernel gives process 1 no default handlers: other signals are lost.
 
     def terminate(self, record: Record) -> None:
@@ -399,7 +419,7 @@ class Sessions:
             program=record["program"],
             version=str(getattr(program, "version", "")),
             image=record["image"],
-            hostname=record["pod"],
+            hostname=process.hostname,
             started=process.date(record["started"] or 0),
             now=process.date(self.clock.now),
             read=files.read,
@@ -487,6 +507,10 @@ def lost(cells: Cells, disks: Cells, keys: list[str]) -> None:
                 table.pop(key)
 
 
+def _base(record: Record) -> str:
+    return key_of(record["uid"], record["name"], record["attempt"])
+
+
 def _copy(state: Any) -> Any:
     """A copy that may be changed: state is plain data, and stays so."""
     return orjson.loads(orjson.dumps(state))
@@ -506,7 +530,7 @@ def _oci(name: str, code: int) -> str:
 
 def _etc(record: Record, address: str) -> dict[str, Entry]:
     """What the kubelet and the runtime put into every container."""
-    namespace, pod = record["namespace"], record["pod"]
+    namespace, pod = record["namespace"], hostname_of(record)
     hosts = (
         "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
         f"{address}\t{pod}\n"

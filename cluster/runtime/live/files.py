@@ -3,7 +3,7 @@
     image      computed from the catalogue: a root file system with the files that lessons look at
     layer      what this container wrote: {path: [kind, mode, changed, content]}; None where it deleted
     volumes    disks of their own, shared by whoever mounts them, or read-only data (ConfigMap, Secret …)
-    /proc      made up when somebody looks
+    /proc      made up when somebody looks; /proc/1/root of a container that shares its processes is the other's files
 
 Contents are text of bytes: one character is one byte (latin-1), so that every content is plain JSON.
 
@@ -39,7 +39,10 @@ class Entry(NamedTuple):
 
 @dataclass
 class Mount:
-    """`disk`: the key of a writable disk, and where in it; else `data`: {relative path: content}, read-only."""
+    """`disk`: the key of a writable disk, and where in it; else `data`: {relative path: content}, read-only.
+
+    `base`: what was on the disk before anybody wrote on it, by its paths.
+    """
 
     path: str
     disk: str = ""
@@ -48,6 +51,7 @@ class Mount:
     readonly: bool = False
     source: str = "/dev/sda1"
     kind: str = "ext4"
+    base: Mapping[str, Entry] = field(default_factory=dict)
 
 
 class Files:
@@ -59,6 +63,7 @@ class Files:
         self.image, self.disks, self.own, self.now = image, disks, own, now
         self.mounts = sorted(mounts, key=lambda mount: mount.path)
         self.proc: Mapping[str, Entry] = {}
+        self.elsewhere: dict[str, Files] = {}  # Path -> other files that are seen there.
         self.written: dict[str, None] = {}
         self.asked_proc = False  # Has anybody looked at /proc, which is another one every time?
         self.work = 0  # What reading and writing cost, in steps of the kernel: one for WORK characters.
@@ -71,6 +76,10 @@ class Files:
     def resolve(self, path: str, follow: bool = True) -> str:
         """The real path behind links. Errors: FileError for a circle of links."""
         for _ in range(16):
+            there = self._elsewhere(path)
+            if there is not None:
+                prefix, other, rest = there
+                return normal(prefix + other.resolve(rest, follow))
             entry = self._entry(path)
             if entry is None and path != "/":
                 parent, _, name = path.rpartition("/")
@@ -131,12 +140,28 @@ class Files:
         entry = self.stat(path)
         return entry is not None and entry.kind == DIRECTORY
 
+    def _elsewhere(self, path: str) -> "tuple[str, Files, str] | None":
+        """(where, other files, the path in them), if it leads there."""
+        for prefix, other in self.elsewhere.items():
+            if path == prefix or path.startswith(prefix + "/"):
+                return prefix, other, path[len(prefix) :] or "/"
+        return None
+
+    def share(self, prefix: str, other: "Files") -> None:
+        """Show other files under `prefix`; what is written there is written on their disks."""
+        self.disks |= other.disks
+        other.disks, other.written = self.disks, self.written
+        self.elsewhere[prefix] = other
+
     def _mount_of(self, path: str) -> Mount | None:
         return next((m for m in reversed(self.mounts) if path == m.path or path.startswith(m.path + "/")), None)
 
     def _entry(self, path: str) -> Entry | None:
         if path == "/":
             return Entry(DIRECTORY, 0o755, 0)
+        there = self._elsewhere(path)
+        if there is not None:
+            return there[1]._entry(there[2])
         mount = self._mount_of(path)
         if mount is not None:
             return self._mounted(mount, path)
@@ -164,19 +189,29 @@ class Files:
     def _mounted(self, mount: Mount, path: str) -> Entry | None:
         if not mount.disk:
             return self._images[id(mount)].get(path[len(mount.path) :])
-        found = (self.disks.get(mount.disk) or {}).get(mount.subpath + path[len(mount.path) :])
+        disk, inside = self.disks.get(mount.disk) or {}, mount.subpath + path[len(mount.path) :]
+        found = disk.get(inside)
+        if inside not in disk and mount.base and not self._hidden(inside, disk):
+            found = mount.base.get(inside)
         if found is None and path == mount.path:
             return Entry(DIRECTORY, 0o777, 0)
         return Entry(*found) if found is not None else None
 
     def _all_under(self, path: str) -> Iterable[str]:
         """Paths that may be below a directory."""
+        there = self._elsewhere(path)
+        if there is not None:
+            prefix, other, rest = there
+            yield from (prefix + name for name in other._all_under(rest))
+            return
+        yield from self.elsewhere
         mount = self._mount_of(path)
         if mount is not None and not mount.disk:
             yield from (mount.path + name for name in self._images[id(mount)])
         elif mount is not None:
             offset = len(mount.subpath)
             yield from (mount.path + name[offset:] for name in self.disks.get(mount.disk) or {})
+            yield from (mount.path + name[offset:] for name in mount.base if name.startswith(mount.subpath))
         else:
             yield from self.image
             yield from (self.disks.get(self.own) or {})
@@ -230,6 +265,10 @@ class Files:
     def remove(self, path: str) -> None:
         """A file, or a directory with all that is in it."""
         path = self.resolve(path, follow=False)
+        there = self._elsewhere(path)
+        if there is not None:
+            there[1].remove(there[2])
+            return
         if any(m.path == path or m.path.startswith(path + "/") for m in self.mounts):
             raise FileError("Resource busy")
         if path == "/" or path in ("/proc", "/sys", "/dev") or path.startswith("/proc/"):
@@ -238,7 +277,9 @@ class Files:
         disk = dict(self.disks.get(key) or {})
         for known in [name for name in disk if name == inside or name.startswith(inside + "/")]:
             del disk[known]
-        if key == self.own and (path in self.image or any(name.startswith(path + "/") for name in self.image)):
+        mount = self._mount_of(path)
+        base = self.image if mount is None else mount.base
+        if inside in base or any(name.startswith(inside + "/") for name in base):
             disk[inside] = None
         self.disks[key] = disk
         self.written[key] = None
@@ -250,12 +291,19 @@ class Files:
                 self._put(target + path[len(source) :], entry)
         self.remove(source)
 
+    def outside(self, path: str) -> str:
+        """The path by which the container has what is at `path`."""
+        return path
+
     def used(self, key: str) -> int:
         """Bytes on a disk."""
         return sum(len(entry[3]) for entry in (self.disks.get(key) or {}).values() if entry is not None)
 
     def _disk_of(self, path: str) -> tuple[str, str]:
         """(disk, path in it). Errors: FileError if it can't be written."""
+        there = self._elsewhere(path)
+        if there is not None:
+            return there[1]._disk_of(there[2])
         mount = self._mount_of(path)
         if mount is None:
             if path.startswith(("/proc/", "/sys/")):
@@ -283,6 +331,31 @@ class Files:
             raise FileError("No space left on device")
         self.disks[key] = {**disk, inside: list(entry)}
         self.written[key] = None
+
+
+class Rooted(Files):
+    """The same files for a process whose root is one of their directories (chroot)."""
+
+    def __init__(self, whole: Files, root: str) -> None:
+        super().__init__({}, whole.disks, whole.own, (), whole.now)
+        self.whole, self.root, self.written = whole, root, whole.written
+        whole.work += 1
+
+    def _entry(self, path: str) -> Entry | None:
+        return self.whole._entry(self.outside(path))
+
+    def _all_under(self, path: str) -> Iterable[str]:
+        names = self.whole._all_under(self.outside(path))
+        return (name[len(self.root) :] for name in names if name.startswith(self.root + "/"))
+
+    def _disk_of(self, path: str) -> tuple[str, str]:
+        return self.whole._disk_of(self.outside(path))
+
+    def outside(self, path: str) -> str:
+        return self.root if path == "/" else self.root + path
+
+    def remove(self, path: str) -> None:
+        self.whole.remove(self.outside(self.resolve(path, follow=False)))
 
 
 def _tree(data: Mapping[str, str]) -> dict[str, Entry]:

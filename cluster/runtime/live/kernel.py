@@ -3,7 +3,7 @@
 A *session* is a process that somebody started from outside (exec, or a container's process 1 that can be typed into)
 with all its children. State, plain data, is all there is between two calls:
 
-    procs    pid -> {pid, parent, argv, cwd, env, fds, program, local, wait, exit, began}
+    procs    pid -> {pid, parent, argv, cwd, env, fds, program, local, wait, exit, began}, and root after a chroot
     pipes    number -> what was written and not read yet
     stdin    {data, closed}: what came from outside
     tty      a terminal (see terminal.py), or None
@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cluster.runtime.live import terminal
-from cluster.runtime.live.files import WORK, FileError, Files, join, normal
+from cluster.runtime.live.files import WORK, FileError, Files, Rooted, join, normal
 from cluster.runtime.programs.program import Process
 
 MAX_PROCESSES = 64
@@ -95,7 +95,8 @@ class Kernel:
         self.state, self.container, self.programs = state, container, programs
         self.procs: dict[str, Proc] = state["procs"]
         self.pipes: dict[str, str] = state["pipes"]
-        self.files, self.now = container.files, container.now
+        self.files: Files = container.files  # As the process sees them that runs.
+        self.now = container.now
         self.output: list[tuple[int, str]] = []  # (1 or 2, text) written in this run.
         self.steps = self.said = 0
         self.throttled = False  # Did a process have to stop because it printed too much?
@@ -116,7 +117,7 @@ class Kernel:
                 self._run(proc)
                 if self.exit_code is not None:
                     return None
-                if self.steps + self.files.work > SLICE:
+                if self.steps + self.container.files.work > SLICE:
                     return self._pause()
         self.state["pause"] = 0
         times = [p["wait"][1] for p in self.procs.values() if p["exit"] is None and p["wait"][:1] == ["time"]]
@@ -136,6 +137,7 @@ class Kernel:
     def _run(self, proc: Proc) -> None:
         proc["wait"] = []
         self.steps += 1
+        self.files = self.files_of(proc)
         self.ran.add(proc["program"])
         try:
             program = self.programs[proc["program"]]
@@ -147,6 +149,15 @@ class Kernel:
         except FileError as error:
             self._complain(proc, str(error))
             self.ended(proc, 1)
+
+    def files_of(self, proc: Proc) -> Files:
+        """The container's files, as far as a process can see them."""
+        return Rooted(self.container.files, proc["root"]) if proc.get("root") else self.container.files
+
+    def change_root(self, proc: Proc, path: str) -> None:
+        """`path` of its files is the root of a process, and of all that it starts, from now on."""
+        proc["root"], proc["cwd"] = self.files_of(proc).outside(path), "/"
+        self.files = self.files_of(proc)
 
     def _complain(self, proc: Proc, text: str) -> None:
         if proc["fds"].get("2", ["null"])[0] in ("out", "err", "tty"):
@@ -206,6 +217,8 @@ class Kernel:
         pid = self.container.next_pid()
         proc: Proc = {"pid": pid, "parent": parent, "argv": argv, "program": program, "env": env, "cwd": cwd}
         proc |= {"fds": dict(fds), "local": {}, "wait": [], "exit": None, "began": self.now}
+        if root := self.procs.get(str(parent), {}).get("root"):
+            proc["root"] = root
         if self.procs.get(str(parent), {}).get("background"):
             proc["background"] = True  # ^C does not reach it.
         self.procs[str(pid)] = proc
@@ -264,7 +277,7 @@ class Kernel:
             return self.pipes[place[1]], not any(other == ["pipe", place[1], "w"] for other in written_by)
         if kind == "file":
             path, position = self.state["open"][place[1]]
-            return self.files.read(path)[position:], True
+            return self.container.files.read(path)[position:], True
         return "", True
 
     def consume(self, proc: Proc, fd: int, count: int) -> None:
@@ -316,7 +329,7 @@ class Kernel:
                 raise Ended(128 + SIGPIPE)
             self.pipes[place[1]] += text
         elif kind == "file":
-            self.files.write(self.state["open"][place[1]][0], text, append=True)
+            self.container.files.write(self.state["open"][place[1]][0], text, append=True)
         else:
             self.steps += len(text) // WORK  # Nobody wants it, but it was made.
 
@@ -332,14 +345,14 @@ class Kernel:
             self.output.append((channel, text))
 
     def open(self, path: str) -> list[Any]:
-        """A descriptor of a file, at its beginning."""
+        """A descriptor of a file of the process that runs, at its beginning."""
         table = self.state["open"]
         if len(table) >= MAX_OPEN:
             used = {fd[1] for p in self.procs.values() for fd in p["fds"].values() if fd[0] == "file"}
             for old in [name for name in table if name not in used][: MAX_OPEN // 2]:
                 del table[old]
         self.state["next_open"] = number = self.state.get("next_open", 0) + 1
-        table[str(number)] = [path, 0]
+        table[str(number)] = [self.files.outside(path), 0]
         return ["file", str(number)]
 
     def pipe(self) -> str:

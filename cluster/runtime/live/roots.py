@@ -9,7 +9,7 @@ Left out: everything nobody looks at.
 from collections.abc import Mapping
 from functools import lru_cache
 
-from cluster.runtime.images import CLIENTS, Image
+from cluster.runtime.images import CLIENTS, Image, resolve
 from cluster.runtime.live.commands import COMMANDS
 from cluster.runtime.live.files import DIRECTORY, FILE, LINK, Entry
 from cluster.runtime.live.kernel import SHELLS
@@ -68,6 +68,22 @@ SITE = """server {
         root   /usr/share/nginx/html;
     }
 }
+"""
+NODE_RELEASE = """PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
+NAME="Debian GNU/Linux"
+VERSION_ID="12"
+VERSION="12 (bookworm)"
+VERSION_CODENAME=bookworm
+ID=debian
+"""
+KUBELET = """apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+clusterDNS:
+- 10.96.0.10
+clusterDomain: cluster.local
+shutdownGracePeriod: 30s
+shutdownGracePeriodCriticalPods: 10s
+staticPodPath: /etc/kubernetes/manifests
 """
 NGINX = """user  nginx;
 worker_processes  auto;
@@ -138,3 +154,19 @@ def root_of(image: Image) -> Mapping[str, Entry]:
     for name in ("null", "zero", "random", "urandom", "stdin", "stdout", "stderr", "tty"):
         found[f"/dev/{name}"] = Entry(FILE, 0o666, 0)
     return found
+
+
+@lru_cache(maxsize=1024)
+def root_of_machine(name: str) -> Mapping[str, Entry]:
+    """The disk of a machine under a node, before anybody wrote on it."""
+    found = dict(root_of(resolve("debian:12")))
+    directories = ("/etc/kubernetes", "/etc/kubernetes/manifests", "/var/lib", "/var/lib/kubelet", "/var/log/pods")
+    found |= {path: Entry(DIRECTORY, 0o755, 0) for path in directories}
+    files = {
+        "/etc/hostname": f"{name}\n",
+        "/etc/hosts": f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n",
+        "/etc/os-release": NODE_RELEASE,
+        "/etc/debian_version": "12.12\n",
+        "/var/lib/kubelet/config.yaml": KUBELET,
+    }
+    return found | {path: Entry(FILE, 0o644, 0, content) for path, content in files.items()}

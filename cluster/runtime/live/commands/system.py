@@ -7,7 +7,7 @@ Left out: whatever the kernel of a real node would add: threads, devices, other 
 import re
 
 from cluster.runtime.live.commands.call import Call, UsageError, number
-from cluster.runtime.live.files import MAX_BYTES, FileError
+from cluster.runtime.live.files import DIRECTORY, MAX_BYTES, FileError
 from cluster.runtime.live.kernel import Blocked, find_program, signal_number
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -90,6 +90,19 @@ def wrapped(call: Call) -> int:
         words = words[2:]
     if not words:
         raise UsageError("missing operand")
+    return _become(call, words, dict(call.env))
+
+
+def chroot(call: Call) -> int:
+    """Go on as another program, or as a shell, that sees no more than what is in one directory."""
+    if not call.args:
+        raise UsageError("missing operand")
+    path, words = call.path(call.args[0]), call.args[1:] or [call.env.get("SHELL", "/bin/sh"), "-i"]
+    entry = call.files.stat(path)
+    if entry is None or entry.kind != DIRECTORY:
+        why = "No such file or directory" if entry is None else "Not a directory"
+        return call.failed(f"can't change root directory to '{call.args[0]}': {why}")
+    call.kernel.change_root(call.proc, call.files.resolve(path))
     return _become(call, words, dict(call.env))
 
 
@@ -360,5 +373,5 @@ SYSTEM = {
     "pkill": kill, "hostname": hostname, "id": identity, "whoami": identity, "uname": uname, "pwd": pwd,
     "which": which, "df": df, "free": free, "top": top, "uptime": uptime, "nproc": nproc, "clear": clear,
     "tty": terminal, "stty": terminal, "true": succeed, ":": succeed, "sync": succeed, "false": fail, "dd": dd,
-    "mount": mount,
+    "mount": mount, "chroot": chroot,
 }  # fmt: skip

@@ -7,8 +7,10 @@ server refuses is refused; that is part of life.
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from hypothesis import strategies as st
 
+from cluster.kubelet.kubelet import Kubelet
 from cluster.objects import Manifest, meta
 from cluster.world import World
 from tests.builders import Refused, TestCluster, a_cluster, a_deployment, a_pod, a_replicaset, a_service
@@ -60,6 +62,8 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.tuples(st.just("start"), st.sampled_from(CONTROLLERS + PROCESSES)),
     st.tuples(st.just("restart"), st.sampled_from(CONTROLLERS + PROCESSES)),
     st.tuples(st.just("etcd"), st.sampled_from(["stop", "start", "cut", "join"]), st.sampled_from(MEMBERS)),
+    st.tuples(st.just("shutdown"), nodes),
+    st.tuples(st.just("static-pod"), nodes, names, st.sampled_from(["nginx:1.27", "nginx:1.28", ""])),
     st.tuples(st.just("wait"), st.sampled_from([0.05, 1, 7, 45, 400])),
 )
 LIVES = st.lists(ACTIONS, min_size=3, max_size=25)
@@ -86,6 +90,8 @@ def heal(cluster: TestCluster) -> None:
         _unless_refused(cluster.act, "etcd", op="start", member=name)
         _unless_refused(cluster.act, "etcd", op="join", member=name)
     cluster.run_for(5)
+    if any(is_shutting_down(cluster, name) for name in NODES):
+        cluster.run_for(30)  # Then it can be switched on again.
     for name in CONTROLLERS + PROCESSES:
         _unless_refused(cluster.act, "component-start", component=name)
     for name in NODES:
@@ -95,6 +101,11 @@ def heal(cluster: TestCluster) -> None:
         _unless_refused(cluster.act, "runtime", node=name, op="start")
         _unless_refused(cordon, cluster, name, False)
         _unless_refused(taint, cluster, name, False)
+
+
+def is_shutting_down(cluster: TestCluster, name: str) -> bool:
+    kubelet = cluster.world.components.get(f"kubelet/{name}")
+    return isinstance(kubelet, Kubelet) and kubelet.is_shutting_down()
 
 
 def rebuilt(cluster: TestCluster) -> TestCluster:
@@ -206,6 +217,12 @@ def taint(cluster: TestCluster, node: str, on: bool) -> None:
         cluster.patch(body, {"spec": {"taints": [*others, TAINT] if on else others or None}})
 
 
+def static_pod(cluster: TestCluster, node: str, name: str, image: str) -> None:
+    """Write a manifest, or take it away if there is no image."""
+    text = orjson.dumps(a_pod(f"static-{name}", image)).decode()
+    cluster.act("static-pod", node=node, op="add" if image else "remove", file=f"{name}.yaml", text=text)
+
+
 def node_add(cluster: TestCluster, node: str) -> None:
     cluster.act("node-add", name=node, cpu="4")
 
@@ -237,5 +254,7 @@ DO: dict[str, Callable[..., Any]] = {
     "start": lambda cluster, name: cluster.act("component-start", component=name),
     "restart": lambda cluster, name: cluster.act("component-restart", component=name),
     "etcd": lambda cluster, operation, member: cluster.act("etcd", op=operation, member=member),
+    "shutdown": lambda cluster, node: cluster.act("shutdown", node=node),
+    "static-pod": static_pod,
     "wait": lambda cluster, seconds: cluster.run_for(seconds),
 }

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from cluster.kubelet import static_pods
 from cluster.objects import Manifest, conditions, labels, meta, pods
 from tests.builders import TestCluster
 
@@ -99,13 +100,26 @@ def nothing_is_half_deleted(cluster: TestCluster) -> Iterator[str]:
 
 def nobody_s_owner_is_gone(cluster: TestCluster) -> Iterator[str]:
     kinds = ("Pod", "ReplicaSet", "EndpointSlice", "ControllerRevision")
-    owners = (*kinds, "Deployment", "StatefulSet", "DaemonSet", "Job", "Service")
+    owners = (*kinds, "Deployment", "StatefulSet", "DaemonSet", "Job", "Service", "Node")
     everything = {meta.uid(obj) for kind in owners for obj in cluster.objects(kind)}
     for kind in kinds:
         for obj in cluster.objects(kind, "default"):
             for reference in obj["metadata"].get("ownerReferences") or ():
                 if reference["uid"] not in everything:
                     yield f"{kind} {meta.name(obj)} belongs to a {reference['kind']} that is gone"
+
+
+def every_manifest_on_a_disk_has_its_mirror_and_no_mirror_is_without(cluster: TestCluster) -> Iterator[str]:
+    disks = cluster.world.cells["disks"]
+    wanted = {
+        f"static-{path.rpartition('/')[2].removesuffix('.yaml')}-{meta.name(node)}"
+        for node in cluster.objects("Node")
+        for path in static_pods.files(disks.get(static_pods.disk_of(meta.name(node))))
+    }
+    found = {meta.name(pod) for pod in cluster.objects("Pod", "default") if pods.is_mirror(pod)}
+    missing = set() if is_out_of_quota(cluster) else wanted - found
+    if missing or found - wanted:
+        yield f"mirror pods that are missing: {sorted(missing)}, that show nothing: {sorted(found - wanted)}"
 
 
 def slices_hold_just_the_ready_pods(cluster: TestCluster) -> Iterator[str]:
@@ -171,4 +185,5 @@ TRUTHS = (
     quotas_count_right,
     budgets_count_right,
     addresses_are_given_out_once,
+    every_manifest_on_a_disk_has_its_mirror_and_no_mirror_is_without,
 )

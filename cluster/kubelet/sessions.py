@@ -394,6 +394,8 @@ def extra_of(pod: Manifest, container: Manifest) -> dict[str, Any]:
         found["hosts"] = [[one["ip"], *(one.get("hostnames") or ())] for one in aliases]
     if hostname := pod["spec"].get("nodeName") if pod["spec"].get("hostNetwork") else pod["spec"].get("hostname"):
         found["hostname"] = hostname
+    if pod["spec"].get("hostPID"):
+        found["host_pid"] = found["live"] = True
     if container.get("targetContainerName"):
         found["target"] = container["targetContainerName"]
         found["live"] = True  # It looks at another one's processes.

@@ -29,7 +29,7 @@ from cluster.runtime.live import answers, kernel, terminal
 from cluster.runtime.live.files import DIRECTORY, FILE, Entry, Files, Mount
 from cluster.runtime.live.kernel import SIGHUP, SIGKILL, SIGTERM, Container, Kernel
 from cluster.runtime.live.programs import PROGRAMS
-from cluster.runtime.live.roots import root_of
+from cluster.runtime.live.roots import root_of, root_of_machine
 from cluster.runtime.programs.program import SECOND, Exit
 
 Answered = kernel.Answered
@@ -42,6 +42,10 @@ REQUESTS = 500  # Lines of an access log that are kept.
 CONNECTIONS = 64
 MAIN, MEMORY = "main", "memory"
 OTHERS_ROOT = "/proc/1/root"
+# What runs on a machine, as its own namespace of processes numbers them: services, then containers between two numbers.
+SERVICES = {1: ["/sbin/init"], 655: ["/usr/bin/kubelet", "--config=/var/lib/kubelet/config.yaml"]}
+RUNTIME_PID, FIRST_PID, LAST_PID = 412, 1_000, 60_000
+DAEMONS = {"containerd": "containerd", "cri-o": "crio", "docker": "dockerd"}
 LAST_WORDS, MOST_WORDS = "/dev/termination-log", 4096
 # Programs that will always say the same of the same files.
 STEADY = frozenset((
@@ -304,6 +308,9 @@ class Sessions:
         process = process_of(record, self.clock.epoch)
         files, owner = self.files(record, mounts), self._owner(record)
         others = dict(self._others(owner, key))
+        if record.get("host_pid"):
+            others |= dict(self._on_machine(record))
+            files.share(OTHERS_ROOT, self._machine_files())
         files.proc = _proc(others, owner, self.clock.now)
         if owner is not record:
             files.share(OTHERS_ROOT, self.files(owner, self.mounts_of(owner)))
@@ -349,7 +356,9 @@ class Sessions:
 
     def _next_pid(self, base: str) -> int:
         found = self.cells.get(f"{base}/pids")
-        first = {"terminal": 1, "nginx": 37}.get(self.containers[base]["program"], 7)  # nginx has workers.
+        record = self.containers[base]
+        first = {"terminal": 1, "nginx": 37}.get(record["program"], 7)  # nginx has workers.
+        first = LAST_PID + 1 if record.get("host_pid") else first
         pid = found["next"] if found is not None else first
         self.cells[f"{base}/pids"] = {"next": max(pid + 1, 7)}
         return int(pid)
@@ -380,6 +389,24 @@ class Sessions:
                 for proc in cell["state"].get("procs", {}).values():
                     if proc["exit"] is None:
                         yield proc["pid"], proc["argv"]
+
+    def _on_machine(self, record: Record) -> Iterator[tuple[int, list[str]]]:
+        """What runs on the machine: its services, and process 1 of every other container. O(all records)."""
+        yield from SERVICES.items()
+        node, runtime = self.runtime.node, self.runtime.name
+        if not self.runtime.is_down:
+            yield RUNTIME_PID, [f"/usr/bin/{DAEMONS.get(runtime, runtime)}"]
+        for each in self.containers.data.values():
+            if not each.get("program") or each["node"] != node or each["id"] == record["id"]:
+                continue
+            if each["started"] is not None and each["ended"] is None:
+                yield FIRST_PID + each["seed"] % (LAST_PID - FIRST_PID), list(each["argv"]) or [each["program"]]
+
+    def _machine_files(self) -> Files:
+        """The machine's disk."""
+        node = self.runtime.node
+        own = f"node/{node}"
+        return Files(root_of_machine(node), {own: self.disks.get(own) or {}}, own, (), self.clock.now)
 
     def _signal_other(self, record: Record, pid: int, signal: int) -> bool:
         for name, cell in (found for base in self._members(record) for found in self.cells.prefixed(base + "/")):

@@ -136,6 +136,19 @@ def test_a_pod_on_its_node_s_network_has_the_node_s_name():
     assert look(cluster, "hostname; cat /etc/hostname; echo $HOSTNAME") == "worker-1\n" * 3
 
 
+def test_with_the_host_s_processes_it_sees_kubelet_and_every_container_and_the_machine_s_root():
+    cluster = a_debugged_node()
+
+    seen = look(cluster, "ps")
+    assert "    1 root      0:00 /sbin/init" in seen
+    assert "/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml" in seen
+    assert "nginx -g daemon off;" in seen
+    assert "/usr/bin/containerd" in seen
+    assert look(cluster, "cat /proc/1/root/etc/hostname; ls /proc/1/root/etc/kubernetes/manifests") == (
+        "worker-1\nweb.yaml\n"
+    )
+
+
 def test_a_pod_may_have_a_hostname_of_its_own():
     cluster = a_machine_room().with_objects(a_bound_pod("web", hostname="shop")).run_for(15)
 

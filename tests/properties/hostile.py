@@ -15,7 +15,10 @@ from cluster.objects import Manifest
 PIECES = (
     "echo", "printf", "sleep 1", "sleep 99999999d", "sleep .5", "date", "date +%s%N%q", "true", "false", "exit",
     "exit 3", "return", "break", "continue", "trap", "wait", "wait 1", "set -e", "set -u", "set -x", "eval", "exec",
-    "sh -c", "cat", "tail -f", "head -n", "tail -n", "grep", "sed s/a/b/", "awk '{print $1}'", "wc", "seq",
+    "sh -c", "cat", "tail -f", "head -n", "tail -n", "grep", "sed s/a/b/", "awk '{print $1}'",
+    "awk 'BEGIN{while(1)a[i++]=i}'",
+    "awk '{print > \"/x\"}'", "xargs -n1", "xargs -I{} sh -c {}", "timeout 1", "watch", "find / -exec", "{} \\;", "bc",
+    "expr", "diff /etc/passwd -", "getopts a:b x", "split -l1", "IFS=:;", "wc", "seq",
     "seq 10000", "tee", "xargs", "env", "export", "local", "let", "expr", "test", "[", "]", "[ -f", "read a",
     "kill -9 1", "kill 1", "ls -l /", "rm -rf /", "mkdir -p", "touch", "cp", "mv", "ln -s",
     "dd if=/dev/zero of=/tmp/z bs=1M count=2", "curl", "wget -O-", "nc -l -p 80", "nslookup", "ping -c 1", "base64",

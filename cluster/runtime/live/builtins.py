@@ -12,7 +12,7 @@ from cluster.runtime.live.commands import COMMANDS
 from cluster.runtime.live.commands.call import Call, UsageError
 from cluster.runtime.live.files import FileError, join, normal
 from cluster.runtime.live.kernel import SIGNALS, Blocked, signal_number
-from cluster.runtime.programs import arithmetic
+from cluster.runtime.live.words import sum_of
 from cluster.runtime.programs.syntax import parse
 
 if TYPE_CHECKING:
@@ -268,21 +268,56 @@ def command(shell: "Shell", argv: list[str]) -> int | None:
     return None
 
 
+def getopts(shell: "Shell", argv: list[str]) -> int:
+    """The next option of the arguments into a variable. `local["letter"]`: [OPTIND, place in a word like `-abc`]."""
+    if len(argv) < 3:
+        shell.err(f"{shell.name}: getopts: usage: getopts optstring name [args]\n")
+        return 2
+    spec, name, given = argv[1], argv[2], argv[3:] or shell.arguments()
+    index = max(_number(shell.get("OPTIND") or "1", 1), 1)
+    known = shell.local.get("letter", [0, 0])
+    place = known[1] if known[0] == index else 0
+    word = given[index - 1] if index <= len(given) else ""
+    if not place and (word[:1] != "-" or word in ("-", "--")):
+        shell.set("OPTIND", str(index + (word == "--")))
+        shell.set(name, "?")
+        return 1
+    letter = word[max(place, 1)]
+    index, place = (index + 1, 0) if max(place, 1) + 1 >= len(word) else (index, max(place, 1) + 1)
+    argument, problem = "", ""
+    if letter == ":" or letter not in spec:
+        problem = f"illegal option -- {letter}"
+    elif spec[spec.index(letter) + 1 :][:1] == ":":
+        rest = word[place:] if place else ""
+        argument = rest or (given[index - 1] if index <= len(given) else "")
+        if not rest and index > len(given):
+            problem = f"option requires an argument -- {letter}"
+        index, place = index + 1, 0
+    shell.set("OPTIND", str(index))
+    shell.local["letter"] = [index, place]
+    silent = spec[:1] == ":"
+    if problem and not silent:
+        shell.err(f"{shell.name}: {problem}\n")
+    shell.set("OPTARG", letter if problem and silent else argument)
+    shell.set(name, letter if not problem else ":" if silent and "requires" in problem else "?")
+    return 0
+
+
+def ulimit(shell: "Shell", argv: list[str]) -> int:
+    """What a runtime sets: as many files as it is given itself, everything else without limits."""
+    shell.out("1048576\n" if "n" in "".join(argv[1:]) else "unlimited\n")
+    return 0
+
+
 def let(shell: "Shell", argv: list[str]) -> int:
     result = 0
     for text in argv[1:]:
-        name, equals, value = text.partition("=")
-        target, operator = name.rstrip("+-*/%"), name[len(name.rstrip("+-*/%")) :]
-        if text.endswith(("++", "--")):
-            target, equals, operator, value = text[:-2], "=", text[-1], "1"
-        result = arithmetic.evaluate(f"{target} {operator} ({value})" if operator else value or text, shell.numbers())
-        if equals:
-            shell.set(target, str(result))
+        result = sum_of(text, shell)
     return int(result == 0)
 
 
 def nothing(shell: "Shell", argv: list[str]) -> int:
-    """umask, alias, hash, jobs, ulimit: accepted."""
+    """umask, alias, hash, jobs: accepted."""
     if argv[0] == "umask" and len(argv) == 1:
         shell.out("0022\n")
     return 0
@@ -319,6 +354,8 @@ BUILTINS: dict[str, Builtin] = {
     "type": kind_of,
     "command": command,
     "let": let,
-    **dict.fromkeys(("umask", "alias", "unalias", "hash", "jobs", "ulimit", "bg", "fg"), nothing),
+    "getopts": getopts,
+    "ulimit": ulimit,
+    **dict.fromkeys(("umask", "alias", "unalias", "hash", "jobs", "bg", "fg"), nothing),
     **dict.fromkeys((":", "true", "false", "echo", "printf", "test", "[", "pwd", "kill"), _small),
 }

@@ -12,8 +12,8 @@ with all its children. State, plain data, is all there is between two calls:
     open     number -> [path, position] of an open file, shared by all who inherited it
 
 fds are ["in"] ["out"] ["err"] ["tty"] ["pipe", n, "r" or "w"] ["file", n] ["null"]. A program runs until it raises
-Blocked with what it waits for: read fd, line fd, time t, child pid, gather pid pipe; then it is called again, and must
-find in `local` how far it was.
+Blocked with what it waits for: read fd, line fd, time t, child pid, deadline pid t, gather pid pipe; then it is called
+again, and must find in `local` how far it was.
 
 Mirrors:  fork, execve, pipe, waitpid, kill, as far as a shell needs them
 Limits:   64 processes a session, 64 KiB in a pipe before its writer waits, 5,000 steps at one instant (reading or
@@ -120,7 +120,8 @@ class Kernel:
                 if self.steps + self.container.files.work > SLICE:
                     return self._pause()
         self.state["pause"] = 0
-        times = [p["wait"][1] for p in self.procs.values() if p["exit"] is None and p["wait"][:1] == ["time"]]
+        waits = [p["wait"] for p in self.procs.values() if p["exit"] is None]
+        times = [wait[-1] for wait in waits if wait[:1] in (["time"], ["deadline"])]
         return min(times, default=None) if self.exit_code is None else None
 
     def _pause(self) -> int:
@@ -188,8 +189,10 @@ class Kernel:
         kind = wait[0]
         if kind == "time":
             return self.now >= int(wait[1])
-        if kind in ("child", "gather"):
+        if kind in ("child", "deadline", "gather"):
             child = self.procs.get(str(wait[1]))
+            if kind == "deadline" and self.now >= int(wait[2]):
+                return True
             return child is None or child["exit"] is not None or (kind == "gather" and bool(self.pipes[wait[2]]))
         data, over = self.peek(proc, wait[1])
         return over or ("\n" in data if kind == "line" else bool(data))

@@ -619,6 +619,8 @@ class Shell:
             return str(local["shell"])
         if name == "!":
             return str(local.get("last", ""))
+        if name == "PPID":
+            return str(self.proc["parent"])
         if name == "#":
             return str(max(len(local["positional"]) - 1, 0))
         if name == "-":
@@ -653,8 +655,9 @@ class Shell:
         self.sub += 1
         return self.subs[self.sub - 1] if self.sub <= len(self.subs) else None
 
-    def numbers(self) -> dict[str, str]:
-        return dict(self.local["variables"])
+    def variables(self) -> dict[str, str]:
+        found: dict[str, str] = self.local["variables"]
+        return found
 
     def exported(self) -> dict[str, str]:
         variables = self.local["variables"]

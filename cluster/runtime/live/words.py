@@ -5,9 +5,11 @@ Assignments inside (`${a:=b}`) go into the scope at once. A `$(…)` whose resul
 the shell runs it and expands the word once more.
 
 Mirrors:  busybox/shell/ash.c (argstr, evalvar, expandmeta)
-Left out: IFS other than blanks (but for `read`), named character classes.
+Left out: named character classes.
 """
 
+import re
+from collections import ChainMap
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -48,7 +50,7 @@ class Scope(Protocol):
     def substituted(self) -> str | None:
         """The next `$(…)`'s output; None: not known yet."""
 
-    def numbers(self) -> dict[str, str]: ...
+    def variables(self) -> dict[str, str]: ...
 
 
 def fields(word: Word, scope: Scope) -> list[str]:
@@ -75,8 +77,8 @@ def fields(word: Word, scope: Scope) -> list[str]:
         if part.quoted:
             current = [*(current or []), (text, True)]
             continue
-        pieces = text.split()
-        if text[:1].isspace() and current is not None:
+        apart, pieces, closed = split(text, scope.variables().get("IFS"))
+        if apart and current is not None:
             found.append(current)
             current = None
         for place, piece in enumerate(pieces):
@@ -84,7 +86,7 @@ def fields(word: Word, scope: Scope) -> list[str]:
                 found.append(current or [])
                 current = None
             current = [*(current or []), (piece, False)]
-        if pieces and text[-1:].isspace():
+        if pieces and closed:
             found.append(current or [])
             current = None
         if len(found) > MAX_FIELDS:
@@ -92,6 +94,26 @@ def fields(word: Word, scope: Scope) -> list[str]:
     if current is not None:
         found.append(current)
     return [name for field in found for name in _names(field, scope)]
+
+
+def split(text: str, separators: str | None) -> tuple[bool, list[str], bool]:
+    """(does it begin with blanks, its fields, does it end with a separator?), by the characters of IFS.
+
+    >>> split(" a b ", None), split("a::b:", ":"), split("a, b", ", "), split("a b", "")
+    ((True, ['a', 'b'], True), (False, ['a', '', 'b'], True), (False, ['a', 'b'], False), (False, ['a b'], False))
+    """
+    if separators is None or separators == " \t\n":
+        return text[:1].isspace(), text.split(), text[-1:].isspace()
+    if not separators or not text:
+        return False, [text] if text else [], False
+    blanks = "".join(one for one in separators if one in " \t\n")
+    others = "".join(one for one in separators if one not in " \t\n")
+    inner = text.strip(blanks) if blanks else text
+    blank, other = (f"[{re.escape(these)}]" if these else "(?!)" for these in (blanks, others))
+    pieces = re.split(f"{blank}*{other}{blank}*|{blank}+", inner) if inner else []
+    ends = len(pieces) > 1 and pieces[-1] == ""
+    apart = bool(blanks) and text[0] in blanks
+    return apart, pieces[:-1] if ends else pieces, ends or text[-1] in blanks
 
 
 def text_of(word: Word, scope: Scope) -> str:
@@ -114,12 +136,14 @@ def pattern_of(word: Word, scope: Scope) -> list[object]:
 def _home(part: Part, number: int, scope: Scope) -> str:
     if number == 0 and not part.quoted and part.text[:1] == "~" and part.text[1:2] in ("", "/"):
         return (scope.get("HOME") or "/root") + part.text[1:]
+    if number == 0 and not part.quoted and part.text[:5] == "~root" and part.text[5:6] in ("", "/"):
+        return "/root" + part.text[5:]
     return part.text
 
 
 def _value(part: Part, scope: Scope) -> str:
     if part.kind == "sum":
-        return str(arithmetic.evaluate(_sum_text(part.text, scope), scope.numbers()))
+        return str(sum_of(_sum_text(part.text, scope), scope))
     if part.kind == "command":
         known = scope.substituted()
         if known is None:
@@ -127,6 +151,18 @@ def _value(part: Part, scope: Scope) -> str:
             raise NeedsCommand(part.tree)
         return known.rstrip("\n")
     return _parameter(part, scope)
+
+
+def sum_of(text: str, scope: Scope) -> int:
+    """The value of a sum; what it sets is set. Errors: BadValue."""
+    written: dict[str, str] = {}
+    try:
+        result = arithmetic.evaluate(text, ChainMap(written, scope.variables()))
+    except arithmetic.BadSum as error:
+        raise BadValue(str(error)) from None
+    for name, value in written.items():
+        scope.set(name, value)
+    return result
 
 
 def _sum_text(text: str, scope: Scope) -> str:

@@ -117,8 +117,8 @@ def _is_so(shell: Shell, words: list[str]) -> bool:
         left, operator, right = words
         if operator in ("=", "==", "!="):
             return (left == right) != (operator == "!=")
-        sign = {"-eq": "==", "-ne": "!=", "-lt": "<", "-le": "<=", "-gt": ">", "-ge": ">="}.get(operator)
-        return sign is not None and bool(arithmetic.evaluate(f"({left or 0}) {sign} ({right or 0})", {}))
+        compare = arithmetic.COMPARISONS.get(operator)
+        return compare is not None and compare(arithmetic.whole(left) or 0, arithmetic.whole(right) or 0)
     return len(words) == 1 and bool(words[0])
 
 
@@ -222,20 +222,12 @@ def assign(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Lin
 def let(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]:
     yield from ()
     for text in arguments:
-        name, equals, value = text.partition("=")
-        target, assigned = (name.rstrip("+-*"), equals == "=")
-        sum_ = f"{target} {name[-1]} ({value})" if assigned and name[-1:] in "+-*" else value if assigned else text
-        if text.endswith(("++", "--")):
-            target, assigned, sum_ = text[:-2], True, f"{text[:-2]} {text[-1]} 1"
-        result = arithmetic.evaluate(sum_, shell.variables)
-        if assigned:
-            shell.variables[target] = str(result)
-        shell.status = int(result == 0)
+        shell.status = int(shell.sum_of(text) == 0)
 
 
 def expr(shell: Shell, arguments: list[str], given: list[str]) -> Iterator[Line]:
     shell.pass_time(PROCESS_TIME)
-    result = arithmetic.evaluate(" ".join(arguments), {})
+    result = shell.sum_of(" ".join(arguments))
     shell.status = int(result == 0)
     yield shell.say(str(result))
 

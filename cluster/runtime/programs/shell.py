@@ -14,6 +14,7 @@ Limits:   20,000 commands and as many turns of loops, 200,000 lines, 64 Mi chara
 Read next: applets.py, the commands.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -38,6 +39,7 @@ from cluster.runtime.programs.syntax import (
     Pipe,
     Redirected,
     Sequence,
+    ShellSyntaxError,
     Subshell,
     Word,
     parse,
@@ -480,7 +482,7 @@ class Shell:
         if part.kind == "sum":
             if decides:
                 self.decided.update(arithmetic.names(part.text))
-            return str(arithmetic.evaluate(part.text, self.variables))
+            return str(self.sum_of(part.text))
         printing, self.printing = self.printing, self.printing if not decides else 0
         self.capturing += 1
         out: list[str] = []
@@ -491,6 +493,20 @@ class Shell:
         self.capturing -= 1
         self.printing = printing
         return "\n".join(out)
+
+    def sum_of(self, text: str) -> int:
+        """The value of a sum; what it sets is set. Errors: ShellSyntaxError."""
+        special = {"#": str(max(len(self.positional) - 1, 0)), "?": str(self.status)}
+        text = re.sub(r"\$([#?])", lambda match: special[match[1]], text)
+        text = re.sub(r"\$\{?([A-Za-z0-9_]+)\}?", lambda match: self._operand(match[1]), text)
+        try:
+            return arithmetic.evaluate(text, self.variables)
+        except arithmetic.BadSum as error:
+            raise ShellSyntaxError(str(error)) from None
+
+    def _operand(self, name: str) -> str:
+        """`$1` is its value, `$i` as good as `i`."""
+        return (self._variable(name, decides=False) or "0") if name[0] in DIGITS else name
 
     def _variable(self, name: str, decides: bool) -> str:
         if name == "RANDOM":

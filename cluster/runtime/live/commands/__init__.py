@@ -6,10 +6,17 @@ Read next: call.py for what a command sees, text.py for the commands people use 
 from collections.abc import Callable
 
 from cluster.runtime.live.commands.archive import ARCHIVE
+from cluster.runtime.live.commands.awk import awk
 from cluster.runtime.live.commands.call import Call
+from cluster.runtime.live.commands.compare import COMPARE
 from cluster.runtime.live.commands.disk import DISK
+from cluster.runtime.live.commands.jobs import JOBS
 from cluster.runtime.live.commands.network import NETWORK
+from cluster.runtime.live.commands.reckon import RECKON
+from cluster.runtime.live.commands.shapes import SHAPES
 from cluster.runtime.live.commands.system import SYSTEM
 from cluster.runtime.live.commands.text import TEXT
 
-COMMANDS: dict[str, Callable[[Call], int]] = {**TEXT, **DISK, **SYSTEM, **ARCHIVE, **NETWORK}
+COMMANDS: dict[str, Callable[[Call], int]] = {
+    **TEXT, **DISK, **SYSTEM, **ARCHIVE, **NETWORK, **JOBS, **COMPARE, **SHAPES, **RECKON, "awk": awk,
+}  # fmt: skip

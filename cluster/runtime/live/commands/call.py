@@ -5,11 +5,14 @@ command is called again later *from its beginning*; so it must find in `local` w
 read piece by piece have nothing to remember; whoever needs everything asks `read_all`, which gathers it.
 """
 
+import re
 from datetime import datetime
 from typing import Any
 
 from cluster.runtime.live.files import MAX_BYTES, FileError, Files, join, normal
-from cluster.runtime.live.kernel import Blocked, Kernel, Proc
+from cluster.runtime.live.kernel import Blocked, Kernel, Proc, find_program
+
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class UsageError(Exception):
@@ -142,6 +145,25 @@ class Call:
             else:
                 words.append(word)
         return found, words
+
+
+def become(call: Call, words: list[str], variables: dict[str, str]) -> int:
+    """This process goes on as another program."""
+    found = find_program(call.kernel, words[0], call.proc["cwd"])
+    if isinstance(found, int):
+        return call.failed(f"can't execute '{words[0]}': No such file or directory", found)
+    program, start = found
+    call.proc["argv"], call.proc["program"], call.proc["env"] = [*start, *words[1:]], program, variables
+    call.local.clear()
+    raise Blocked()
+
+
+def duration(text: str) -> int:
+    """Microseconds of `5`, `0.5`, `2m`. Errors: UsageError."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{0,6})?|\.\d{1,6})([smhd]?)", text)
+    if match is None:
+        raise UsageError(f"invalid number '{text}'")
+    return int(float(match[1]) * UNITS[match[2]] * 1_000_000)
 
 
 def number(text: str, default: int = 0) -> int:

@@ -1,14 +1,18 @@
-"""Commands about files: ls, touch, mkdir, rm, cp, mv, ln, chmod, find, du, stat, readlink, basename, dirname, test.
+"""Commands about files: ls, touch, mkdir, rm, cp, mv, ln, chmod, find, du, stat, readlink, basename, test, mktemp, …
 
 Mirrors:  busybox 1.37: coreutils/, findutils/
 Left out: owners and groups (everybody is root), access times, special files.
 """
 
+import re
 import stat as permissions
+from typing import Any
 
+from cluster.runtime import noise
 from cluster.runtime.live import words
 from cluster.runtime.live.commands.call import Call, UsageError, number
-from cluster.runtime.live.files import DIRECTORY, LINK, Entry, FileError, join, normal
+from cluster.runtime.live.commands.jobs import run_each
+from cluster.runtime.live.files import DIRECTORY, LINK, MAX_BYTES, Entry, FileError, join, normal
 from cluster.runtime.programs import arithmetic
 
 KIND_BITS = {DIRECTORY: permissions.S_IFDIR, LINK: permissions.S_IFLNK}
@@ -283,47 +287,160 @@ def _mode(text: str, before: int) -> int | None:
 
 
 def find(call: Call) -> int:
-    """-name -iname -type -maxdepth -mindepth -path, and printing."""
+    """Tests -name -iname -path -type -maxdepth -mindepth -size -mmin -mtime -newer -empty, and `!` before one;
+    acts -print -print0 -delete -exec … {} ; or +. All tests must hold: there is no -o."""
+    if "todo" in call.local:
+        return run_each(call, [])
     names, args = [], list(call.args)
     while args and args[0][:1] not in ("-", "!", "("):
         names.append(args.pop(0))
-    tests: dict[str, str] = {}
-    while args:
-        word = args.pop(0)
-        if word in ("-print", "-print0"):
-            continue
-        if word not in ("-name", "-iname", "-type", "-maxdepth", "-mindepth", "-path") or not args:
-            return call.failed(f"unrecognized: {word}")
-        tests[word] = args.pop(0)
-    for name in names or ["."]:
-        base = call.path(name)
-        if call.files.stat(base) is None:
-            call.failed(f"{name}: No such file or directory")
-        for path in call.files.walk(base):
-            rest = path[len(base) :].strip("/")
-            shown = name if not rest else f"{name.rstrip('/')}/{rest}" if name != "/" else f"/{rest}"
-            if _found(call, path, shown, rest.count("/") + 1 if rest else 0, tests):
-                call.out(f"{shown}\n")
+    tests, act = _find_words(args)
+    found = [pair for name in names or ["."] for pair in _walked(call, name, tests)]
+    shown = [name for _, name in found]
+    if act[0] == "print":
+        call.out("".join(f"{name}{act[1]}" for name in shown))
+    elif act[0] == "delete":
+        for path, _ in sorted(found, reverse=True):
+            call.files.remove(path)
+    elif act[0] == "all":
+        return run_each(call, [[*act[1], *shown]] if shown else [])
+    else:
+        return run_each(call, [[word.replace("{}", name) for word in act[1]] for name in shown])
     return call.code
 
 
-def _found(call: Call, path: str, shown: str, depth: int, tests: dict[str, str]) -> bool:
-    entry = call.files.stat(path, follow=False)
+def _find_words(args: list[str]) -> tuple[list[tuple[str, str, bool]], tuple[str, Any]]:
+    """([(test, its value, is it meant to fail?)], (act, what with)). Errors: UsageError."""
+    tests: list[tuple[str, str, bool]] = []
+    act: tuple[str, Any] = ("print", "\n")
+    inverted = False
+    while args:
+        word = args.pop(0)
+        if word in ("!", "-not"):
+            inverted = True
+            continue
+        if word in ("-print", "-print0"):
+            act = ("print", "\0" if word == "-print0" else "\n")
+        elif word == "-delete":
+            act = ("delete", None)
+        elif word in ("-exec", "-ok"):
+            end = next((n for n, one in enumerate(args) if one in (";", "+")), None)
+            if not end:
+                raise UsageError("-exec requires an argument")
+            command, args = args[: end + 1], args[end + 1 :]
+            together = command[-1] == "+"
+            act = ("all", [one for one in command[:-1] if one != "{}"]) if together else ("each", command[:-1])
+        elif word == "-empty":
+            tests.append((word, "", inverted))
+        elif word in TESTS and args:
+            tests.append((word, args.pop(0), inverted))
+        else:
+            raise UsageError(f"unrecognized: {word}")
+        inverted = False
+    return tests, act
+
+
+TESTS = ("-name", "-iname", "-type", "-maxdepth", "-mindepth", "-path", "-size", "-mmin", "-mtime", "-newer", "-perm")
+
+
+def _walked(call: Call, name: str, tests: list[tuple[str, str, bool]]) -> list[tuple[str, str]]:
+    """(path, as it is shown) of all below `name` that pass."""
+    base = call.path(name)
+    if call.files.stat(base) is None:
+        call.failed(f"{name}: No such file or directory")
+    found = []
+    for path in call.files.walk(base):
+        rest = path[len(base) :].strip("/")
+        shown = name if not rest else f"{name.rstrip('/')}/{rest}" if name != "/" else f"/{rest}"
+        entry = call.files.stat(path, follow=False)
+        depth = rest.count("/") + 1 if rest else 0
+        if entry and all(_passes(call, test, value, path, shown, depth, entry) != no for test, value, no in tests):
+            found.append((path, shown))
+    return found
+
+
+def _passes(call: Call, test: str, value: str, path: str, shown: str, depth: int, entry: Entry) -> bool:
     name = path.rpartition("/")[2]
-    if (
-        entry is None
-        or depth > number(tests.get("-maxdepth", "999"), 999)
-        or depth < number(tests.get("-mindepth", "0"))
-    ):
-        return False
-    if "-type" in tests and tests["-type"][:1] != entry.kind:
-        return False
-    for option, text in (("-name", name), ("-path", shown), ("-iname", name.lower())):
-        if option in tests:
-            wanted = tests[option].lower() if option == "-iname" else tests[option]
-            if not words.matches(words.pattern([(wanted, False)]), text):
-                return False
-    return True
+    if test == "-maxdepth":
+        return depth <= number(value, 999)
+    if test == "-mindepth":
+        return depth >= number(value)
+    if test == "-type":
+        return value[:1] == entry.kind
+    if test == "-empty":
+        return not (call.files.listing(path) if entry.kind == DIRECTORY else entry.content)
+    if test == "-perm":
+        return entry.mode == _mode(value, entry.mode)
+    if test == "-newer":
+        other = call.files.stat(call.path(value))
+        return other is not None and entry.changed > other.changed
+    if test in ("-mmin", "-mtime"):
+        return _amount((call.now - entry.changed) // (60_000_000 if test == "-mmin" else 86_400_000_000), value)
+    if test == "-size":
+        unit = {"c": 1, "k": 1024, "M": 1 << 20, "G": 1 << 30}.get(value[-1:], 512)
+        return _amount(-(-len(entry.content) // unit), value.rstrip("ckMGbw"))
+    text = {"-path": shown, "-iname": name.lower()}.get(test, name)
+    return words.matches(words.pattern([(value.lower() if test == "-iname" else value, False)]), text)
+
+
+def _amount(figure: int, wanted: str) -> bool:
+    """`+5`: more, `-5`: less, `5`: just so."""
+    limit = number(wanted.lstrip("+-"))
+    return figure > limit if wanted[:1] == "+" else figure < limit if wanted[:1] == "-" else figure == limit
+
+
+def mktemp(call: Call) -> int:
+    options, names = call.options("dqut", "p")
+    template = names[0] if names else "tmp.XXXXXX"
+    if not template.endswith("XXXXXX"):
+        return call.failed(f"Invalid argument: {template}")
+    where = options.get("p") or (call.env.get("TMPDIR", "/tmp") if not names or "t" in options else "")
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    for attempt in range(100):
+        drawn = noise.mix(call.kernel.container.process.seed, call.now, call.proc["pid"], attempt)
+        suffix = "".join(letters[drawn >> 6 * n & 63 if drawn >> 6 * n & 63 < 62 else n] for n in range(6))
+        name = join(where, template[:-6] + suffix) if where else template[:-6] + suffix
+        if call.files.stat(call.path(name)) is None:
+            break
+    if "u" not in options:
+        if "d" in options:
+            call.files.mkdir(call.path(name))
+        else:
+            call.files.write(call.path(name), "")
+    call.out(f"{name}\n")
+    return 0
+
+
+def truncate(call: Call) -> int:
+    options, names = call.options("c", "s")
+    match = re.fullmatch(r"([-+]?)(\d{1,12})([kKmMgG]?)", options.get("s", ""))
+    if match is None or not names:
+        raise UsageError("you must specify -s SIZE and FILE")
+    size = int(match[2]) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[match[3].lower()]
+    for name in names:
+        entry = call.files.stat(call.path(name))
+        before = entry.content if entry is not None else ""
+        length = {"+": len(before) + size, "-": max(len(before) - size, 0)}.get(match[1], size)
+        if length > MAX_BYTES:
+            return call.failed(f"{name}: File too large")
+        call.files.write(call.path(name), before[:length].ljust(length, "\0"))
+    return 0
+
+
+def install(call: Call) -> int:
+    """install -d directories; install [-m mode] file target."""
+    options, names = call.options("dDpcs", "mog")
+    if "d" in options:
+        for name in names:
+            call.files.mkdir(call.path(name), parents=True)
+        return 0
+    if len(names) < 2:
+        raise UsageError("missing operand")
+    for name in names[:-1]:
+        target = _target(call, name, names[-1])
+        _copy(call, call.path(name), target)
+        call.files.chmod(target, _mode(options.get("m", "755"), 0o644) or 0o755)
+    return call.code
 
 
 def du(call: Call) -> int:
@@ -407,7 +524,6 @@ def test(call: Call) -> int:
     return int(not _holds(call, args[:100]))
 
 
-COMPARISONS = {"-eq": "==", "-ne": "!=", "-lt": "<", "-le": "<=", "-gt": ">", "-ge": ">="}
 
 
 def _holds(call: Call, args: list[str]) -> bool:
@@ -429,13 +545,13 @@ def _holds(call: Call, args: list[str]) -> bool:
         if operator in ("-nt", "-ot"):
             ages = [entry.changed if (entry := call.files.stat(call.path(name))) else -1 for name in (left, right)]
             return ages[0] > ages[1] if operator == "-nt" else ages[0] < ages[1]
-        sign = COMPARISONS.get(operator)
-        if sign is None or any(not word.lstrip("-+").isdigit() for word in (left, right)):
+        compare = arithmetic.COMPARISONS.get(operator)
+        if compare is None or any(not word.lstrip("-+").isdigit() for word in (left, right)):
             call.failed(
-                f"{operator if sign is None else right}: {'unknown operand' if sign is None else 'bad number'}", 2
+                f"{operator if compare is None else right}: {'unknown operand' if compare is None else 'bad number'}", 2
             )
             return False
-        return bool(arithmetic.evaluate(f"({number(left)}) {sign} ({number(right)})", {}))
+        return compare(number(left), number(right))
     return len(args) == 1 and bool(args[0])
 
 
@@ -464,5 +580,5 @@ def _is(call: Call, operator: str, text: str) -> bool:
 DISK = {
     "ls": ls, "touch": touch, "mkdir": mkdir, "rm": rm, "rmdir": rmdir, "cp": cp, "mv": mv, "ln": ln, "chmod": chmod,
     "find": find, "du": du, "stat": stat, "readlink": readlink, "realpath": readlink, "basename": basename,
-    "dirname": basename, "test": test, "[": test,
+    "dirname": basename, "test": test, "[": test, "mktemp": mktemp, "truncate": truncate, "install": install,
 }  # fmt: skip

@@ -5,12 +5,12 @@ Left out: whatever the kernel of a real node would add: threads, devices, other 
 """
 
 import re
+from datetime import UTC, datetime, timedelta
 
-from cluster.runtime.live.commands.call import Call, UsageError, number
+from cluster.runtime.live.commands.call import Call, UsageError, become, duration, number
 from cluster.runtime.live.files import DIRECTORY, MAX_BYTES, FileError
-from cluster.runtime.live.kernel import Blocked, find_program, signal_number
+from cluster.runtime.live.kernel import SIGNALS, Blocked, find_program, signal_number
 
-UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 FOREVER = 1 << 62
 KERNEL = "6.12.41-orrery"
 
@@ -23,22 +23,25 @@ def sleep(call: Call) -> int:
         if text in ("infinity", "inf"):
             total = FOREVER
             continue
-        match = re.fullmatch(r"(\d{1,9}(?:\.\d{0,6})?|\.\d{1,6})([smhd]?)", text)
-        if match is None:
-            return call.failed(f"invalid number '{text}'")
-        total += int(float(match[1]) * UNITS[match[2]] * 1_000_000)
+        total += duration(text)
     call.sleep(min(total, FOREVER))
     return 0
 
 
 def date(call: Call) -> int:
-    options, words = call.options("uR", "dI", ("utc", "iso-8601", "date"))
+    options, words = call.options("uRI", "dDr", ("utc", "iso-8601", "date", "rfc-3339"))
+    moment = call.date
+    given = options.get("date", options.get("d"))
+    if given is not None:
+        found = _moment(given, moment)
+        if found is None:
+            return call.failed(f"invalid date '{given}'")
+        moment = found
     pattern = next((word[1:] for word in words if word[:1] == "+"), "%a %b %e %H:%M:%S UTC %Y")
     if "R" in options:
         pattern = "%a, %d %b %Y %H:%M:%S +0000"
     if "I" in options or "iso-8601" in options:
-        pattern = "%Y-%m-%d"
-    moment = call.date
+        pattern = "%Y-%m-%dT%H:%M:%S+00:00" if options.get("iso-8601") == "seconds" else "%Y-%m-%d"
     values = {
         "s": str(int(moment.timestamp())), "e": f"{moment.day:2d}", "N": f"{moment.microsecond:06d}000", "Z": "UTC",
         "z": "+0000", "T": f"{moment:%H:%M:%S}", "F": f"{moment:%Y-%m-%d}", "R": f"{moment:%H:%M}", "n": "\n",
@@ -53,6 +56,34 @@ def date(call: Call) -> int:
     return 0
 
 
+SPANS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "day": 86400, "week": 7 * 86400}
+DAYS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S")
+HOURS = ("%H:%M:%S", "%H:%M")
+
+
+def _moment(text: str, now: datetime) -> datetime | None:
+    """What `date -d` takes: `@seconds`, a calendar time, `yesterday`, `1 hour ago`, `+2 days`; None: nonsense."""
+    text = text.strip().removesuffix(" UTC")
+    try:
+        if re.fullmatch(r"@-?\d{1,11}", text):
+            return datetime.fromtimestamp(int(text[1:]), UTC)
+        if text in ("", "now", "today", "yesterday", "tomorrow"):
+            return now + timedelta(days={"yesterday": -1, "tomorrow": 1}.get(text, 0))
+        span = re.fullmatch(r"(?:now )?([-+]? ?\d{1,9}) (second|sec|minute|min|hour|day|week)s?( ago)?", text)
+        if span:
+            sign = -1 if span[3] else 1
+            return now + timedelta(seconds=sign * int(span[1].replace(" ", "")) * SPANS[span[2]])
+        for form in (*DAYS, *HOURS):
+            try:
+                found = datetime.strptime(text, form).replace(tzinfo=UTC)
+            except ValueError:
+                continue
+            return found if form in DAYS else datetime.combine(now.date(), found.timetz())
+    except (OverflowError, ValueError, OSError):
+        return None
+    return None
+
+
 def env(call: Call) -> int:
     """env, printenv. `env a=1 command` runs the command."""
     if call.name == "printenv" and call.args:
@@ -65,32 +96,9 @@ def env(call: Call) -> int:
         name, _, value = words.pop(0).partition("=")
         variables[name] = value
     if words:
-        return _become(call, words, variables)
+        return become(call, words, variables)
     call.out("".join(f"{name}={value}\n" for name, value in variables.items()))
     return 0
-
-
-def _become(call: Call, words: list[str], variables: dict[str, str]) -> int:
-    """This process goes on as another program."""
-    found = find_program(call.kernel, words[0], call.proc["cwd"])
-    if isinstance(found, int):
-        return call.failed(f"can't execute '{words[0]}': No such file or directory", found)
-    program, start = found
-    call.proc["argv"], call.proc["program"], call.proc["env"] = [*start, *words[1:]], program, variables
-    call.local.clear()
-    raise Blocked()
-
-
-def wrapped(call: Call) -> int:
-    """nohup, nice, exec in a container's words: just the command. time, timeout: with their first words taken off."""
-    words = list(call.args)
-    if call.name == "timeout":
-        words = [word for word in words if word[:1] != "-"][1:]
-    if call.name == "nice" and words[:1] == ["-n"]:
-        words = words[2:]
-    if not words:
-        raise UsageError("missing operand")
-    return _become(call, words, dict(call.env))
 
 
 def chroot(call: Call) -> int:
@@ -103,24 +111,7 @@ def chroot(call: Call) -> int:
         why = "No such file or directory" if entry is None else "Not a directory"
         return call.failed(f"can't change root directory to '{call.args[0]}': {why}")
     call.kernel.change_root(call.proc, call.files.resolve(path))
-    return _become(call, words, dict(call.env))
-
-
-def xargs(call: Call) -> int:
-    """Runs the command once, with all words of the input."""
-    options, words = {}, list(call.args)
-    while words and words[0][:1] == "-":
-        option = words.pop(0)
-        if option[:2] in ("-n", "-I", "-P", "-L") and len(option) == 2 and words:
-            options[option] = words.pop(0)
-    given = call.read_all().split()
-    command = words or ["echo"]
-    if "-I" in options:
-        given = given[:1]
-        return _become(
-            call, [word.replace(options["-I"], given[0] if given else "") for word in command], dict(call.env)
-        )
-    return _become(call, [*command, *given[:2_000]], dict(call.env))
+    return become(call, words, dict(call.env))
 
 
 def processes(call: Call) -> list[tuple[int, list[str], int]]:
@@ -155,12 +146,24 @@ def pidof(call: Call) -> int:
     return int(not found)
 
 
+def _signals(call: Call, words: list[str]) -> int:
+    """`kill -l`: all names; a number's name, a name's number."""
+    if not words:
+        call.out("".join(f"{value:2d}) {name}\n" for name, value in SIGNALS.items() if value))
+    names = {value: name for name, value in SIGNALS.items()}
+    for word in words:
+        found = names.get(int(word[:4]) & 127) if word.isdigit() else signal_number(word)
+        if found is None:
+            return call.failed(f"unknown signal '{word}'")
+        call.out(f"{found}\n")
+    return 0
+
+
 def kill(call: Call) -> int:
     """kill, and killall or pkill by name."""
     signal, words = 15, list(call.args)
     if words[:1] == ["-l"]:
-        call.out("HUP INT QUIT KILL TERM USR1 USR2\n")
-        return 0
+        return _signals(call, words[1:])
     while words and words[0][:1] == "-" and len(words[0]) > 1:
         option = words.pop(0)[1:]
         if option in ("s", "n") and words:
@@ -368,8 +371,8 @@ def mount(call: Call) -> int:
 
 
 SYSTEM = {
-    "sleep": sleep, "date": date, "env": env, "printenv": env, "nohup": wrapped, "nice": wrapped, "time": wrapped,
-    "timeout": wrapped, "xargs": xargs, "ps": ps, "pidof": pidof, "pgrep": pidof, "kill": kill, "killall": kill,
+    "sleep": sleep, "date": date, "env": env, "printenv": env,  "ps": ps,
+    "pidof": pidof, "pgrep": pidof, "kill": kill, "killall": kill,
     "pkill": kill, "hostname": hostname, "id": identity, "whoami": identity, "uname": uname, "pwd": pwd,
     "which": which, "df": df, "free": free, "top": top, "uptime": uptime, "nproc": nproc, "clear": clear,
     "tty": terminal, "stty": terminal, "true": succeed, ":": succeed, "sync": succeed, "false": fail, "dd": dd,

@@ -1,7 +1,7 @@
-"""Commands about text: cat, echo, printf, grep, sed, head, tail, wc, sort, uniq, cut, tr, tee, seq, awk's print, …
+"""Commands about text: cat, echo, printf, grep, sed, head, tail, wc, sort, uniq, cut, tr, tee, seq, …
 
 Mirrors:  busybox 1.37: coreutils/, findutils/grep.c, editors/sed.c
-Left out: sed's hold space, labels and file editing but -i; awk beyond `pattern {print …}`; locales.
+Left out: sed's hold space, labels and file editing but -i; locales.
 """
 
 import base64
@@ -67,7 +67,7 @@ def printf(call: Call) -> int:
     size = 0
     while again:
         before = len(values)
-        text, cut = _formatted(pattern, values)
+        text, cut = formatted_once(pattern, values)
         size += len(text)
         if size > LONGEST_LINE_OUT:
             raise FileError("out of memory")
@@ -76,7 +76,7 @@ def printf(call: Call) -> int:
     return 0
 
 
-def _formatted(pattern: str, values: list[str]) -> tuple[str, bool]:
+def formatted_once(pattern: str, values: list[str]) -> tuple[str, bool]:
     """The pattern once, with values taken off the front."""
     parts, at = [], 0
     for match in re.finditer(r"%([-+ 0#]*)(\d{0,3}|\*)(?:\.(\d{0,3}))?([diouxXeEfgGcsbq%])", pattern):
@@ -174,8 +174,8 @@ def whole_lines(text: str) -> list[str]:
 
 
 def head(call: Call) -> int:
-    args = [f"-n{word[1:]}" if re.fullmatch(r"-\d+", word) else word for word in call.args]
-    call.args = args
+    if re.fullmatch(r"-\d+", call.args[0] if call.args else ""):
+        call.args = [f"-n{call.args[0][1:]}", *call.args[1:]]
     options, names = call.options("qv", "nc")
     count = number(options.get("n", "10"), 10)
     if "c" in options:
@@ -186,6 +186,9 @@ def head(call: Call) -> int:
             call.out(data[: call.local["left"]])
             call.local["left"] -= len(data)
         return call.code
+    if count < 0 and not names:
+        call.out("".join(whole_lines(call.read_all())[:count]))
+        return 0
     if not names:
         while call.local.setdefault("left", count) > 0:
             line = call.read_line()
@@ -207,8 +210,9 @@ def _title(call: Call, names: list[str], place: int, name: str) -> None:
 
 
 def tail(call: Call) -> int:
-    call.args = [f"-n{word[1:]}" if re.fullmatch(r"[-+]\d+", word) else word for word in call.args]
-    options, names = call.options("fFqvs", "nc")
+    if re.fullmatch(r"[-+]\d+", call.args[0] if call.args else ""):
+        call.args = [f"-n{call.args[0].removeprefix('-')}", *call.args[1:]]
+    options, names = call.options("fFqv", "ncs")
     text = options.get("n", "10")
     count, from_start = abs(number(text, 10)), text.startswith("+")
     if "seen" not in call.local:
@@ -264,7 +268,8 @@ def _grep(call: Call, pattern: regex.Pattern, options: dict[str, str], words: li
             if "s" not in options:
                 call.failed(f"{name}: {error}", 2)
             continue
-        title = f"{name}:" if (len(names) > 1 or "r" in options or "H" in options) and "h" not in options else ""
+        several = len(names) > 1 or "H" in options or names[:1] != words[:1]
+        title = f"{name}:" if several and "h" not in options else ""
         found = _grep_text(call, content, pattern, options, name, title) or found
     return call.code or int(not found)
 
@@ -275,6 +280,10 @@ def _grep_names(call: Call, words: list[str], recursive: bool) -> list[str]:
     found = []
     for word in words or ["."]:
         base = call.path(word)
+        entry = call.files.stat(base)
+        if entry is not None and entry.kind == "f":
+            found.append(word)
+            continue
         for path in call.files.walk(base):
             entry = call.files.stat(path, follow=False)
             if entry is not None and entry.kind == "f":
@@ -485,14 +494,22 @@ def tee(call: Call) -> int:
 
 
 def seq(call: Call) -> int:
-    options, words = call.options("w", "s")
-    figures = [number(word, 1) for word in words[:3]]
-    if not figures:
+    at = next((n for n, word in enumerate(call.args) if re.fullmatch(r"-?\.?\d.*", word)), len(call.args))
+    words, call.args = call.args[at : at + 3], call.args[:at]
+    options, _ = call.options("w", "s")
+    if not words:
         raise UsageError("missing operand")
-    first, step, last = (1, 1, figures[0]) if len(figures) == 1 else (figures[0], 1, figures[1])
-    if len(figures) == 3:
-        first, step, last = figures
-    values = [str(n) for n in range(first, last + (1 if step > 0 else -1), step or 1)[:100_000]]
+    wrong = next((word for word in words if re.fullmatch(r"-?(\d{1,9}\.?\d{0,6}|\.\d{1,6})", word) is None), None)
+    if wrong is not None:
+        raise UsageError(f"invalid number '{wrong}'")
+    places = max(len(word.partition(".")[2]) for word in words[:2] or words)
+    first, step, last = {1: ("1", "1", *words), 2: (words[0], "1", words[-1])}.get(len(words), tuple(words))
+    low, stride, high = (round(float(word) * 10**places) for word in (first, step, last))
+    found = range(low, high + (1 if stride > 0 else -1), stride or 1)[:100_000]
+    values = [f"{n / 10**places:.{places}f}" for n in found]
+    if "w" in options:
+        broad = max(map(len, values), default=0)
+        values = [value.zfill(broad) for value in values]
     separator = options.get("s", "\n")
     call.out(separator.join(values) + ("\n" if values else ""))
     return 0
@@ -536,7 +553,7 @@ def digest(call: Call) -> int:
     return call.code
 
 
-# --- sed and awk ------------------------------------------------------------------------------------------------
+# --- sed --------------------------------------------------------------------------------------------------------
 
 SED = re.compile(
     r"\s*(?P<from>\d+|\$|/(?:[^/\\]|\\.)*/)?(?:,(?P<to>\d+|\$|/(?:[^/\\]|\\.)*/))?\s*(?P<not>!)?\s*(?P<command>[spdqaic=y])"
@@ -639,8 +656,11 @@ def _filled(text: str, whole: str, groups: tuple[str, ...]) -> str:
 
 
 def sed(call: Call) -> int:
-    options, words = call.options("nErsi", "e")
-    script = options["e"] if "e" in options else words.pop(0) if words else None
+    scripts, call.args = _scripts(call.args)
+    options, words = call.options("nErsi", "f")
+    if "f" in options:
+        scripts.append(call.files.read(call.path(options["f"])))
+    script = "\n".join(scripts) if scripts else words.pop(0) if words else None
     if script is None:
         raise UsageError("no script specified")
     try:
@@ -654,6 +674,20 @@ def sed(call: Call) -> int:
     except regex.BadPattern as error:
         return call.failed(f"bad regex '{script}': {error}")
     return call.code
+
+
+def _scripts(args: list[str]) -> tuple[list[str], list[str]]:
+    """The texts behind each `-e`, and the other words."""
+    found, rest, words = [], [], list(args)
+    while words:
+        word = words.pop(0)
+        option = re.fullmatch(r"(-[nErsi]*)e(.*)", word, re.DOTALL)
+        if option is None:
+            rest.append(word)
+            continue
+        found.append(option[2] or (words.pop(0) if words else ""))
+        rest += [option[1]] if len(option[1]) > 1 else []
+    return found, rest
 
 
 def _rules(script: str, extended: bool) -> list[_Rule]:
@@ -709,60 +743,8 @@ def _edited(content: str, rules: list[_Rule], silent: bool) -> str:
     return text if content.endswith("\n") or not text else text.removesuffix("\n")
 
 
-AWK = re.compile(
-    r"\s*(?P<test>NR\s*(?:==|>|<|>=|<=|!=)\s*\d{1,9}|/(?:[^/\\]|\\.)*/)?\s*(?:\{\s*print\s*(?P<what>[^{}]*)\})?\s*"
-)
-COMPARE = {"==": int.__eq__, "!=": int.__ne__, ">": int.__gt__, "<": int.__lt__, ">=": int.__ge__, "<=": int.__le__}
-
-
-def awk(call: Call) -> int:
-    """`[NR==2 or /pattern/] {print $1, $NF, "text"}`: what shells mostly use it for."""
-    options, words = call.options("", "Fv")
-    match = AWK.fullmatch(words[0]) if words and len(words[0]) <= 1_000 else None
-    if match is None or not match[0].strip():
-        return call.failed("orrery: only '[NR==n | /pattern/] {print …}' is understood here", 2)
-    divider = unescaped(options["F"])[0] if "F" in options else None
-    test = match["test"] or ""
-    try:
-        pattern = regex.compile(test[1:-1], True) if test[:1] == "/" else None
-        for _, text in call.texts(words[1:]):
-            for place, line in enumerate(lines_of(text), 1):
-                if pattern.search(line) is not None if pattern else _awk_applies(test, place):
-                    call.out(_awk_print(match["what"] or "", line, divider, place) + "\n")
-    except regex.BadPattern as error:
-        return call.failed(str(error), 2)
-    return call.code
-
-
-def _awk_applies(test: str, place: int) -> bool:
-    """`NR == 2` and the like; nothing is always true."""
-    if not test:
-        return True
-    match = re.fullmatch(r"NR\s*(\W+?)\s*(\d+)", test)
-    return match is not None and bool(COMPARE[match[1]](place, int(match[2])))
-
-
-def _awk_print(what: str, line: str, divider: str | None, place: int) -> str:
-    fields = line.split(divider) if divider and divider != " " else line.split()
-
-    def value(token: str) -> str:
-        if token[0] == '"':
-            return unescaped(token[1:-1])[0]
-        if token == "NR":
-            return str(place)
-        if token == "NF":
-            return str(len(fields))
-        wanted = len(fields) if token == "$NF" else number(token[1:])
-        return line if wanted == 0 and token != "$NF" else fields[wanted - 1] if 0 < wanted <= len(fields) else ""
-
-    texts = []
-    for item in re.findall(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+', what):
-        texts.append("".join(value(token) for token in re.findall(r'"(?:[^"\\]|\\.)*"|\$NF|\$\d+|NR|NF', item)))
-    return " ".join(texts) if what.strip() else line
-
-
 TEXT = {
     "echo": echo, "printf": printf, "cat": cat, "tac": tac, "head": head, "tail": tail, "grep": grep, "egrep": grep,
     "fgrep": grep, "wc": wc, "sort": sort, "uniq": uniq, "cut": cut, "tr": tr, "tee": tee, "seq": seq, "rev": rev,
-    "yes": yes, "base64": base64_, "md5sum": digest, "sha1sum": digest, "sha256sum": digest, "sed": sed, "awk": awk,
+    "yes": yes, "base64": base64_, "md5sum": digest, "sha1sum": digest, "sha256sum": digest, "sed": sed,
 }  # fmt: skip

@@ -22,7 +22,7 @@ the record and the cluster's epoch can compute logs and usage, long after the co
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cluster.runtime.images import CLIENTS, Image
+from cluster.runtime.images import CALLED, Image
 from cluster.runtime.live.roots import root_of
 from cluster.runtime.programs import PROGRAMS
 from cluster.runtime.programs.applets import APPLETS
@@ -33,7 +33,6 @@ from cluster.runtime.programs.terminal import Terminal
 
 Record = dict[str, Any]
 ENTRYPOINTS = ("docker-entrypoint.sh", "entrypoint.sh", "tini")
-NO_SHELL = ("pause",)
 NOT_IN_PATH = "executable file not found in $PATH"
 RUNC = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
@@ -70,12 +69,10 @@ def program_for(image: Image, argv: Sequence[str]) -> str:
     if not argv or (image.program == "generic" and not _is_shell(argv[0])):
         return image.program
     first = _base(argv[0])
-    if (image.command and first == _base(image.command[0])) or first in ENTRYPOINTS:
+    if (image.command and first == _base(image.command[0])) or first in (*ENTRYPOINTS, *CALLED.get(image.program, ())):
         return image.program
-    if (_is_shell(argv[0]) and image.program not in NO_SHELL) or first in CLIENTS.get(image.program, ()):
-        return "busybox"
     if f"/bin/{first}" in root_of(image):
-        return "terminal"  # A command that only lives: ls, ps, id …
+        return "busybox"
     missing = f"stat {argv[0]}: no such file or directory" if "/" in argv[0] else NOT_IN_PATH
     raise StartError(f'{RUNC}exec: "{argv[0]}": {missing}')
 

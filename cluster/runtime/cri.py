@@ -22,8 +22,11 @@ from cluster.engine.clock import Clock
 from cluster.engine.dice import Dice
 from cluster.runtime import images, machines, noise, runtimes
 from cluster.runtime.containers import Record, StartError, argv_of, key_of, program_for, program_of
+from cluster.runtime.live.commands import COMMANDS
 from cluster.runtime.network import HostLocal, Network
+from cluster.runtime.programs.applets import APPLETS
 from cluster.runtime.programs.program import MILLISECOND, Exit
+from cluster.runtime.programs.python import needs_files
 
 SANDBOX_TIME = (100 * MILLISECOND, 300 * MILLISECOND)
 CREATE_TIME = (20 * MILLISECOND, 60 * MILLISECOND)
@@ -31,12 +34,21 @@ START_TIME = (30 * MILLISECOND, 90 * MILLISECOND)
 CLEAN_UP_TIME = (30 * MILLISECOND, 90 * MILLISECOND)
 REGISTRY_TIME = (250 * MILLISECOND, 600 * MILLISECOND)  # Resolving a tag, whether or not anything is fetched.
 BANDWIDTH = (15, 40)  # Bytes per microsecond, that is megabytes a second, fetched and unpacked.
-NETWORKING = re.compile(  # Not a function of time.
-    r"\b(wget|curl|nslookup|dig|nc|ping|redis-cli|getent|telnet|mysql|mysqladmin|psql|pg_isready)\b"
+NETWORKING = frozenset(("wget", "curl", "nslookup", "nc", "ping"))  # Not a function of time …
+WRITING = frozenset(("touch", "tee", "mkdir"))  # … files that others may look at …
+LIVE = NETWORKING | WRITING | (COMMANDS.keys() - APPLETS.keys())  # … and what only the kernel of live/ has.
+INTO_FILES = re.compile(r">\s*+(?![>&\s]|/dev/)")
+COMMAND = re.compile(  # A word where a shell looks for a command.
+    r"(?:^|[;&|(`{\n]|\b(?:do|then|else|elif|if|while|until|exec|eval|command|sudo|-c)\s)\s*(?:\w+=\S*\s+)*['\"]?([\w./-]+)"
 )
-WRITING = re.compile(r">\s*+(?![>&\s]|/dev/)|\b(touch|tee|mkdir|cp|mv|ln)\b")  # Files that others may look at.
 KILLED = 137  # 128 + SIGKILL
 CANNOT_START = 128
+
+
+def _needs_kernel(text: str) -> bool:
+    """Does a script do what no function of time can?"""
+    called = {word.rpartition("/")[2] for word in COMMAND.findall(text)}
+    return INTO_FILES.search(text) is not None or not LIVE.isdisjoint(called)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,9 +278,9 @@ class Runtime:
             }
             self.containers[key] = {**record, **failed}
             raise
-        text = " ".join(record["argv"])
-        lives = record.get("stdin") or record.get("live") or NETWORKING.search(text) or WRITING.search(text)
-        if program == "busybox" and lives and not record["script"]:
+        asked = record.get("stdin") or record.get("live") or _needs_kernel(" ".join(record["argv"]))
+        lives = asked if program == "busybox" else program == "python" and needs_files(record["argv"])
+        if lives and not record["script"]:
             program = "terminal"
         self.containers[key] = record = {**record, "program": program, "started": self.clock.now}
         self.on_program(program, True)

@@ -46,6 +46,11 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/library/postgres": Known("postgres", 152 * MB, ("postgres",)),
     "docker.io/library/mysql": Known("mysql", 240 * MB, ("mysqld",)),
     "docker.io/library/memcached": Known("generic", 34 * MB, ("memcached",)),
+    "docker.io/library/python": Known("python", 385 * MB, ("python3",)),
+    "docker.io/library/node": Known("node", 404 * MB, ("node",)),
+    "docker.io/library/perl": Known("perl", 349 * MB, ("perl",)),
+    "docker.io/library/hello-world": Known("hello-world", 3_500, ("/hello",)),
+    "docker.io/orrery/chatty": Known("chatty", 4 * MB, ("chatty",)),
     "docker.io/orrery/crasher": Known("crasher", 4 * MB, ("crasher",)),
     "docker.io/orrery/leaker": Known("leaker", 4 * MB, ("leaker",)),
     "docker.io/orrery/slow-starter": Known("slow-starter", 4 * MB, ("slow-starter",)),
@@ -54,6 +59,11 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/polinux/stress": Known("stress", 4 * MB, ("stress",)),
     "docker.io/progrium/stress": Known("stress", 58 * MB, ("stress",), True),
     "docker.io/vish/stress": Known("stress", 2 * MB, ("/stress",), True),
+    "docker.io/alexeiled/stress-ng": Known("stress", 7 * MB, ("/stress-ng",), True),
+    "docker.io/colinianking/stress-ng": Known("stress", 9 * MB, ("stress-ng",), True),
+    "docker.io/alpine/curl": Known("busybox", 9 * MB, ("curl", "--help"), True),
+    "docker.io/library/php": Known("php", 178 * MB, ("apache2-foreground",)),
+    "gcr.io/google-samples/node-hello": Known("node-hello", 282 * MB, ("node", "server.js")),
     "docker.io/hashicorp/http-echo": Known("http-echo", 3 * MB, ("/http-echo",), True),
     "docker.io/traefik/whoami": Known("whoami", 3 * MB, ("/whoami",), True),
     "docker.io/containous/whoami": Known("whoami", 3 * MB, ("/whoami",), True),
@@ -87,6 +97,7 @@ CATALOGUE: dict[str, Known] = {
     "registry.k8s.io/e2e-test-images/agnhost": Known("agnhost", 54 * MB, ("/agnhost", "pause"), True),
 }
 
+CALLED = {"python": ("python", "python3"), "stress": ("stress", "stress-ng")}  # By what other names.
 CLIENTS = {"redis": ("redis-cli",), "mysql": ("mysql", "mysqladmin"), "postgres": ("psql", "pg_isready")}  # In them.
 
 MIRRORS = ("mirror.gcr.io/library/", "public.ecr.aws/docker/library/", "quay.io/quay/", "gcr.io/google-containers/")

@@ -451,6 +451,8 @@ class Sessions:
             now=process.date(self.clock.now),
             read=files.read,
             is_directory=files.is_directory,
+            listing=files.listing,
+            root=program.root(),
             declared=declared,
             ports=program.ports(),
             respond=partial(program.respond, self.clock.now),
@@ -482,7 +484,7 @@ class Sessions:
     def _ask_locally(self, record: Record, port: int, data: str, files: Files) -> str | None:
         """curl inside the container. The files are those of the running session, with what it has just written."""
         server = self.server(record, [], [])
-        server.read, server.is_directory = files.read, files.is_directory
+        server.read, server.is_directory, server.listing = files.read, files.is_directory, files.listing
         if not answers.is_listening(server, port):
             return None
         return self.ask(record, server, port, data).data

@@ -5,6 +5,7 @@ answer with their program's own words; a port that a pod declares and nobody kno
 
     nginx    files of /usr/share/nginx/html on port 80, 403 and 404 pages, HEAD and keep-alive
     redis    PING, ECHO, SET, GET, DEL, INCR, KEYS, EXISTS, INFO, QUIT on 6379; its keys live as long as the container
+    python -m http.server    files and lists of directories
     web servers of tutorials, add-ons    what their programs say (`respond` in programs/)
     mysql, postgres    in packets of their own that SQL is not modelled; `select 1` is (programs/databases.py)
     others   a page of the generic server on every declared port
@@ -13,6 +14,7 @@ Mirrors:  nginx 1.29 as the official image configures it; redis-server 8
 Left out: configuration files, virtual hosts, TLS, POST, ranges, authentication.
 """
 
+import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +33,7 @@ TYPES = {
 REASONS = {
     200: "OK", 301: "Moved Permanently", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
     404: "Not Found", 405: "Not Allowed", 413: "Request Entity Too Large", 500: "Internal Server Error",
+    501: "Not Implemented",
 }  # fmt: skip
 
 
@@ -53,6 +56,8 @@ class Server:
     listens: bool = True
     speaks: Callable[[int], str] = lambda port: "http"  # What a port of it understands …
     health: Callable[[str], str] = lambda service: "SERVING"  # … and gRPC's health check of a service.
+    listing: Callable[[str], list[str]] = lambda path: []  # Names in a directory.
+    root: str = "/"  # Of a server of files.
 
 
 class Answer(NamedTuple):
@@ -118,7 +123,8 @@ def _http(server: Server, port: int, given: str, client: str) -> Answer | None:
     if len(words) != 3 or not words[2].startswith("HTTP/1"):
         return _page(server, client, lines[0], agent, 400, close=True)._replace(taken=taken)
     close = headers.get("connection", "").lower() == "close" or words[2] == "HTTP/1.0"
-    made = _nginx(server, words[0], words[1], lines[0], agent, client, close) if server.program == "nginx" else None
+    own = OWN.get(server.program)
+    made = own(server, words[0], words[1], lines[0], agent, client, close) if own else None
     page = None if made else server.respond(words[0], words[1])
     if page is not None:
         # A location is on a line of its own: what it came from may not add lines.
@@ -146,6 +152,34 @@ def _nginx(server: Server, method: str, target: str, line: str, agent: str, clie
     extra = {"Last-Modified": http_date(server.started), "ETag": f'"{len(content):x}"', "Accept-Ranges": "bytes"}
     text = _message(200, kind, content, {"Server": f"nginx/{server.version}"}, extra, server.now, close, method)
     return Answer(text, 0, close, (_access(server, client, line, agent, 200, 0 if method == "HEAD" else len(content)),))
+
+
+def _python(server: Server, method: str, target: str, line: str, agent: str, client: str, close: bool) -> Answer:
+    """python -m http.server: a file, a directory's index.html, or the list of what is in a directory."""
+    asked = normal("/" + _decoded(target.partition("?")[0]))
+    path = normal(f"{server.root}/{asked}")
+    kept, status, kind = {"Server": "SimpleHTTP/0.6 Python/3.13.7"}, 200, "text/html; charset=utf-8"
+    if method not in ("GET", "HEAD"):
+        status, body = 501, f"Unsupported method ({method!r})\n"
+    elif server.is_directory(path) and not target.partition("?")[0].endswith("/"):
+        status, body, kept["Location"] = 301, "", f"{asked}/"
+    elif server.is_directory(path) and "index.html" not in server.listing(path):
+        title, names = f"Directory listing for {asked.rstrip('/')}/", server.listing(path)
+        shown = [f"{name}/" if server.is_directory(normal(f"{path}/{name}")) else name for name in names]
+        rows = "".join(f'<li><a href="{html.escape(name)}">{html.escape(name)}</a></li>\n' for name in shown)
+        body = f"<!DOCTYPE HTML>\n<html>\n<title>{html.escape(title)}</title>\n<h1>{html.escape(title)}</h1>\n<hr>\n"
+        body += f"<ul>\n{rows}</ul>\n<hr>\n</html>\n"
+    else:
+        try:
+            body = server.read(normal(f"{path}/index.html") if server.is_directory(path) else path)
+            kind = "text/html" if server.is_directory(path) else TYPES.get(path.rpartition(".")[2], "text/plain")
+        except FileError:
+            status, body = 404, "<h1>Error response</h1>\n<p>Error code: 404</p>\n<p>Message: File not found.</p>\n"
+    log = f'{client} - - [{server.now:%d/%b/%Y %H:%M:%S}] "{_printable(line)}" {status} -'
+    return Answer(_message(status, kind, body, kept, {}, server.now, close, method), 0, close, (log,))
+
+
+OWN = {"nginx": _nginx, "python": _python}  # Servers of files.
 
 
 def _page(

@@ -9,7 +9,7 @@ Left out: everything nobody looks at.
 from collections.abc import Mapping
 from functools import lru_cache
 
-from cluster.runtime.images import CLIENTS, Image, resolve
+from cluster.runtime.images import CALLED, CLIENTS, Image, resolve
 from cluster.runtime.live.commands import COMMANDS
 from cluster.runtime.live.files import DIRECTORY, FILE, LINK, Entry
 from cluster.runtime.live.kernel import SHELLS
@@ -31,9 +31,10 @@ DIRECTORIES = (
 )
 DEBIAN_DIRECTORIES = ("boot", "media", "mnt", "opt", "run", "sbin", "srv", "usr/local", "usr/local/bin", "usr/share")
 SMALL = ("/busybox", "/alpine", "/library/bash")
+NO_FILES = ("pause", "hello-world")  # Nothing but their own program is in them.
 NOT_SMALL = ("bash", "dash", "curl", "dig", "host", "ncat")  # What images made of busybox don't have.
 ONLY_IN = {"nginx": "nginx"} | dict.fromkeys(("iptables-save", "ipvsadm", "nft"), "kube-proxy")
-ONLY_IN |= {name: program for program, names in CLIENTS.items() for name in names}
+ONLY_IN |= {name: program for table in (CALLED, CLIENTS) for program, names in table.items() for name in names}
 WELCOME = """<!DOCTYPE html>
 <html>
 <head>
@@ -140,7 +141,7 @@ def root_of(image: Image) -> Mapping[str, Entry]:
         found["/var/log/nginx/access.log"] = Entry(LINK, 0o777, 0, "/dev/stdout")
         found["/var/log/nginx/error.log"] = Entry(LINK, 0o777, 0, "/dev/stderr")
     found |= {path: Entry(FILE, 0o644, 0, content) for path, content in files.items()}
-    if image.program != "pause":
+    if image.program not in NO_FILES:
         for name in (*SHELLS, *COMMANDS):
             if name in ONLY_IN and image.program != ONLY_IN[name]:
                 continue

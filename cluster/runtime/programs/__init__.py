@@ -12,12 +12,14 @@ from cluster.runtime.programs.leaker import Leaker
 from cluster.runtime.programs.logging import FluentBit, Loki
 from cluster.runtime.programs.metrics_server import MetricsServer
 from cluster.runtime.programs.nginx import Nginx
+from cluster.runtime.programs.node import Node, Perl
 from cluster.runtime.programs.pause import Pause
 from cluster.runtime.programs.program import Program
 from cluster.runtime.programs.prometheus import KubeStateMetrics, Prometheus
+from cluster.runtime.programs.python import Python
 from cluster.runtime.programs.redis import Redis
 from cluster.runtime.programs.stress import Stress
-from cluster.runtime.programs.teaching import Burner, Flaky, SlowStarter
+from cluster.runtime.programs.teaching import Burner, Chatty, Flaky, HelloWorld, SlowStarter
 from cluster.runtime.programs.web import SERVERS, named
 
 PROGRAMS: dict[str, type[Program]] = {
@@ -43,5 +45,10 @@ PROGRAMS: dict[str, type[Program]] = {
     "cpu-burner": Burner,
     "stress": Stress,
     **{name: named(name) for name in SERVERS},
+    "python": Python,
+    "node": Node,
+    "perl": Perl,
+    "chatty": Chatty,
+    "hello-world": HelloWorld,
     "generic": Generic,
 }

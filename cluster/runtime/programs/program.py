@@ -119,6 +119,10 @@ class Program:
         """To bytes (as latin-1) of its own protocol: (what goes back, does it hang up then?); None: it has none."""
         return None
 
+    def root(self) -> str:
+        """The directory of which it serves the files, if it is such a server."""
+        return "/"
+
     def speaks(self, port: int) -> str:
         """What a port understands: http, https, grpc, redis, mysql, postgres; any: whatever it is asked."""
         return "http"

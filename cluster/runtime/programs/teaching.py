@@ -1,7 +1,9 @@
-"""Programs made for lessons: one that is slow to start, one that is ill now and then, one that burns CPU.
+"""Programs made for lessons: they start slowly, are ill now and then, burn CPU, talk a lot.
 
     orrery/slow-starter   listens after START_SECONDS (20)                              on PORT (8080)
     orrery/flaky          500 for the last FAIL_SECONDS (15) of every PERIOD_SECONDS (60)   on PORT (8080)
+    orrery/chatty         a line of an imaginary shop's log every 1 / LINES_PER_SECOND (1) seconds
+    hello-world           greets and ends
     orrery/cpu-burner     takes CPU_MILLICORES (500), or as much as its limit lets it
 
 Read next: web.py.
@@ -9,8 +11,19 @@ Read next: web.py.
 
 from collections.abc import Iterator
 
+from cluster.runtime import noise
 from cluster.runtime.programs.crasher import number
-from cluster.runtime.programs.program import MIB, MILLISECOND, SECOND, Line, Program, Response, Usage
+from cluster.runtime.programs.program import (
+    MIB,
+    MILLISECOND,
+    SECOND,
+    Exit,
+    Line,
+    Program,
+    Response,
+    Usage,
+    ended,
+)
 
 PORT = 8080
 STEPS = 10  # Lines of progress until the slow one has started.
@@ -86,3 +99,38 @@ class Burner(Program):
 
     def usage(self, at: int, requests_per_second: float = 0.0) -> Usage:
         return Usage(self._wish(), super().usage(at).memory_bytes)
+
+
+ORDERS = ("order received", "payment accepted", "parcel packed", "parcel shipped", "stock counted", "cart emptied")
+FASTEST = 1_000  # Lines a second.
+
+
+class Chatty(Program):
+    cpu, memory = 3, 12 * MIB
+
+    def _every(self) -> int:
+        """Microseconds between two lines."""
+        return SECOND // min(max(number(self.process.env, "LINES_PER_SECOND", 1), 1), FASTEST)
+
+    def lines(self, start: int, end: int) -> Iterator[Line]:
+        every, began = self._every(), self.process.started
+        for turn in range(max(-(-(start - began) // every), 1), max(-(-(end - began) // every), 1)):
+            at = began + turn * every
+            yield Line(at, "stdout", self._said(at, turn))
+
+    def _said(self, at: int, turn: int) -> str:
+        drawn = noise.mix(self.process.seed, turn)
+        what, level = ORDERS[drawn % len(ORDERS)], "WARN" if drawn >> 8 & 63 == 0 else "INFO"
+        moment = f"{self.process.date(at):%Y-%m-%dT%H:%M:%S.%f}"[:-3]
+        return f"{moment}Z {level} {what} order={turn} customer={drawn >> 16 & 1023} ms={5 + (drawn >> 32) % 90}"
+
+
+class HelloWorld(Program):
+    cpu, memory = 0, 1 * MIB
+
+    def at_start(self) -> list[Line]:
+        said = "\nHello from Docker!\nThis message shows that your installation appears to be working correctly.\n"
+        return [self.printed(MILLISECOND, text) for text in said.split("\n")]
+
+    def exit(self) -> Exit | None:
+        return super().exit() or ended(self.process.started + 2 * MILLISECOND, 0)

@@ -3,6 +3,8 @@
     kubernetes-bootcamp:v1   Hello Kubernetes bootcamp! | Running on: web-1 | v=1          8080
     hello-app:1.0            Hello, world!  Version: 1.0.0  Hostname: web-1                8080
     httpd                    It works!                                                     80
+    php:apache               403: there is nothing to serve                                80
+    node-hello:1.0           Hello Kubernetes!                                             8080
     http-echo -text=hi       hi                                                            5678, or -listen=:PORT
     whoami                   Hostname, and the request                                     80
     echo-server, echoserver  Request served by web-1, and the request                      8080, or PORT
@@ -79,6 +81,13 @@ def _works(process: Process, at: int, target: str) -> Response:
     if urlsplit(target).path in ("/", "/index.html"):
         return Response(200, "<html><body><h1>It works!</h1></body></html>\n", "text/html")
     return Response(404, "<html><body><h1>Not Found</h1></body></html>\n", "text/html")
+
+
+def _forbidden(process: Process, at: int, target: str) -> Response:
+    """An image of PHP with nothing to serve."""
+    status = 403 if urlsplit(target).path == "/" else 404
+    reason = "Forbidden" if status == 403 else "Not Found"
+    return Response(status, f"<html><body><h1>{reason}</h1></body></html>\n", "text/html")
 
 
 def _text(process: Process, at: int, target: str) -> Response:
@@ -168,6 +177,8 @@ SERVERS: Mapping[str, Server] = {
     "http-echo": Server(
         lambda p: _port(_flag(p.argv, "listen", ":5678"), 5678), _text, "{date} [INFO] server is listening"
     ),
+    "node-hello": Server(_on(8080), lambda process, at, target: Response(200, "Hello Kubernetes!")),
+    "php": Server(_on(80), _forbidden, "[{date}] [core:notice] Apache configured -- resuming normal operations"),
     "whoami": Server(_on(80), _whoami, "{date} Starting up on port 80"),
     "echo": Server(lambda p: (number(p.env, "PORT", 8080),), _echo, "Echo server listening."),
     "hpa-example": Server(_on(80), _ok, "{date} AH00094: Command line: 'apache2 -D FOREGROUND'", cpu_per_request=200.0),

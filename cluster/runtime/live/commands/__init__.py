@@ -12,11 +12,12 @@ from cluster.runtime.live.commands.compare import COMPARE
 from cluster.runtime.live.commands.disk import DISK
 from cluster.runtime.live.commands.jobs import JOBS
 from cluster.runtime.live.commands.network import NETWORK
+from cluster.runtime.live.commands.python import PYTHON
 from cluster.runtime.live.commands.reckon import RECKON
 from cluster.runtime.live.commands.shapes import SHAPES
 from cluster.runtime.live.commands.system import SYSTEM
 from cluster.runtime.live.commands.text import TEXT
 
 COMMANDS: dict[str, Callable[[Call], int]] = {
-    **TEXT, **DISK, **SYSTEM, **ARCHIVE, **NETWORK, **JOBS, **COMPARE, **SHAPES, **RECKON, "awk": awk,
+    **TEXT, **DISK, **SYSTEM, **ARCHIVE, **NETWORK, **JOBS, **COMPARE, **SHAPES, **RECKON, **PYTHON, "awk": awk,
 }  # fmt: skip

@@ -61,6 +61,24 @@ def test_nginx_answers_as_its_image_does(request_line: str, status: str, body: s
     assert len(answer.log) == 1
 
 
+def test_python_lists_directories_and_serves_files():
+    server = a_server("python")
+    server.is_directory = lambda path: path in ("/", "/usr", "/usr/share/nginx/html")
+    server.listing = {"/": ["a&b", "usr"], "/usr/share/nginx/html": ["index.html"]}.get
+
+    def get(target: str) -> tuple[str, str]:
+        data = answers.answer(server, 8000, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n", {}).data
+        return data.split("\r\n")[0], data.partition("\r\n\r\n")[2]
+
+    status, page = get("/")
+    assert status == "HTTP/1.1 200 OK"
+    assert '<li><a href="a&amp;b">a&amp;b</a></li>\n<li><a href="usr/">usr/</a></li>' in page
+    assert get("/usr/share/nginx/html/") == ("HTTP/1.1 200 OK", "<h1>hi</h1>")
+    assert get("/usr/share/nginx/html/a.css") == ("HTTP/1.1 200 OK", "x{}")
+    assert get("/usr")[0] == "HTTP/1.1 301 Moved Permanently"
+    assert get("/../../etc/shadow")[0] == "HTTP/1.1 404 Not Found"
+
+
 def test_a_request_may_come_in_pieces_and_two_at_once():
     request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -38,6 +38,7 @@ NETWORKING = frozenset(("wget", "curl", "nslookup", "nc", "ping"))  # Not a func
 WRITING = frozenset(("touch", "tee", "mkdir"))  # … files that others may look at …
 LIVE = NETWORKING | WRITING | (COMMANDS.keys() - APPLETS.keys())  # … and what only the kernel of live/ has.
 INTO_FILES = re.compile(r">\s*+(?![>&\s]|/dev/)")
+ARRAYS = re.compile(r"\w\+?=\(|\$\{#?\w+\[")
 COMMAND = re.compile(  # A word where a shell looks for a command.
     r"(?:^|[;&|(`{\n]|\b(?:do|then|else|elif|if|while|until|exec|eval|command|sudo|-c)\s)\s*(?:\w+=\S*\s+)*['\"]?([\w./-]+)"
 )
@@ -48,7 +49,7 @@ CANNOT_START = 128
 def _needs_kernel(text: str) -> bool:
     """Does a script do what no function of time can?"""
     called = {word.rpartition("/")[2] for word in COMMAND.findall(text)}
-    return INTO_FILES.search(text) is not None or not LIVE.isdisjoint(called)
+    return bool(INTO_FILES.search(text) or ARRAYS.search(text)) or not LIVE.isdisjoint(called)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from cluster.runtime.live.commands import COMMANDS
 from cluster.runtime.live.commands.call import Call, UsageError
 from cluster.runtime.live.files import FileError, join, normal
 from cluster.runtime.live.kernel import SIGNALS, Blocked, signal_number
-from cluster.runtime.live.words import sum_of
-from cluster.runtime.programs.syntax import parse
+from cluster.runtime.live.words import elements, sum_of
+from cluster.runtime.programs.syntax import ARRAY, parse
 
 if TYPE_CHECKING:
     from cluster.runtime.live.shell import Shell
@@ -91,9 +91,23 @@ def local(shell: "Shell", argv: list[str]) -> int:
     return 0
 
 
+def array(shell: "Shell", argv: list[str]) -> int:
+    """`a=(b c)`, `a+=(d)`: elements are the variables a[0], a[1] …; a is the first."""
+    name, grows = argv[1].removesuffix("+"), argv[1].endswith("+")
+    before = elements(name, shell) if grows else []
+    unset(shell, ["unset", name])
+    for place, value in enumerate([*before, *argv[2:]]):
+        shell.set(f"{name}[{place}]", value)
+        if place == 0:
+            shell.set(name, value)
+    return 0
+
+
 def unset(shell: "Shell", argv: list[str]) -> int:
     for name in argv[1:]:
-        shell.local["variables"].pop(name, None)
+        variables = shell.local["variables"]
+        for key in [key for key in variables if key == name or key.startswith(f"{name}[")]:
+            del variables[key]
         shell.functions.pop(name, None)
         shell.local["exported"] = [one for one in shell.local["exported"] if one != name]
     return 0
@@ -103,7 +117,7 @@ def options(shell: "Shell", argv: list[str]) -> int:
     """set."""
     words = argv[1:]
     if not words:
-        for name in sorted(shell.local["variables"]):
+        for name in sorted(name for name in shell.local["variables"] if "[" not in name):
             shell.out(f"{name}='{shell.local['variables'][name]}'\n")
         return 0
     while words and words[0][:1] in ("-", "+") and len(words[0]) > 1:
@@ -354,6 +368,7 @@ BUILTINS: dict[str, Builtin] = {
     "type": kind_of,
     "command": command,
     "let": let,
+    ARRAY: array,
     "getopts": getopts,
     "ulimit": ulimit,
     **dict.fromkeys(("umask", "alias", "unalias", "hash", "jobs", "bg", "fg"), nothing),

@@ -34,6 +34,9 @@ SMALL = ("/busybox", "/alpine", "/library/bash")
 NO_FILES = ("pause", "hello-world")  # Nothing but their own program is in them.
 NOT_SMALL = ("bash", "dash", "curl", "dig", "host", "ncat")  # What images made of busybox don't have.
 ONLY_IN = {"nginx": "nginx"} | dict.fromkeys(("iptables-save", "ipvsadm", "nft"), "kube-proxy")
+DISTRIBUTION = {"apk": "alpine", "apt": "debian", "apt-get": "debian"}  # Who has what package manager.
+DISTRIBUTION |= dict.fromkeys(("yum", "dnf", "microdnf"), "none") | dict.fromkeys(("pip", "pip3"), "python")
+DISTRIBUTION |= {"npm": "node"}
 ONLY_IN |= {name: program for table in (CALLED, CLIENTS) for program, names in table.items() for name in names}
 WELCOME = """<!DOCTYPE html>
 <html>
@@ -142,7 +145,10 @@ def root_of(image: Image) -> Mapping[str, Entry]:
         found["/var/log/nginx/error.log"] = Entry(LINK, 0o777, 0, "/dev/stderr")
     found |= {path: Entry(FILE, 0o644, 0, content) for path, content in files.items()}
     if image.program not in NO_FILES:
+        kinds = (image.program, "alpine" if image.repository.endswith("alpine") else "" if small else "debian")
         for name in (*SHELLS, *COMMANDS):
+            if name in DISTRIBUTION and DISTRIBUTION[name] not in kinds:
+                continue
             if name in ONLY_IN and image.program != ONLY_IN[name]:
                 continue
             if name != ":" and not (small and name in NOT_SMALL and not image.repository.endswith(f"/{name}")):

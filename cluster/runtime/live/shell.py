@@ -374,7 +374,7 @@ class Shell:
         assigned, argv, fds = ready
         if not argv:
             for name, value in assigned:
-                self.set(name, value)
+                self.assign(name, value)
             self.local["status"] = self.local["status"] if frame[2] else 0
             self._strict()
             return
@@ -636,6 +636,16 @@ class Shell:
         if found is None and "u" in local["options"]:
             raise words.BadValue(f"{name}: parameter not set")
         return found
+
+    def assign(self, target: str, value: str) -> None:
+        """`a=`, `a+=`, `a[1]=`."""
+        name, bracket, index = target.removesuffix("+").partition("[")
+        place = words.index_of(index.removesuffix("]"), name, self) if bracket else 0
+        key = f"{name}[{place}]" if bracket else name
+        before = self.local["variables"].get(key, "") if target.endswith("+") else ""
+        self.set(key, before + value)
+        if bracket and place == 0:
+            self.set(name, before + value)
 
     def set(self, name: str, value: str) -> None:
         if name in self.local["readonly"]:

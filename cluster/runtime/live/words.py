@@ -66,6 +66,13 @@ def fields(word: Word, scope: Scope) -> list[str]:
                     current = None
                 current = [*(current or []), (text, part.quoted)]
             continue
+        if part.kind == "variable" and part.operator == "at" and _is_whole(part):
+            for place, text in enumerate(elements(part.text, scope)):
+                if place:
+                    found.append(current or [])
+                    current = None
+                current = [*(current or []), (text, part.quoted)]
+            continue
         if part.kind == "text":
             text = _home(part, number, scope)
             current = [*(current or []), (text, part.quoted)]
@@ -175,6 +182,10 @@ def _sum_text(text: str, scope: Scope) -> str:
 
 def _parameter(part: Part, scope: Scope) -> str:
     name, operator = part.text, part.operator
+    if operator == "count":
+        return str(len(elements(name, scope)))
+    if operator == "at":
+        return " ".join(elements(name, scope)) if _is_whole(part) else _element(part, scope)
     value = " ".join(scope.arguments()) if name in ("@", "*") else scope.get(name)
     if operator == "length":
         return str(len(value or ""))
@@ -196,6 +207,37 @@ def _parameter(part: Part, scope: Scope) -> str:
         return _replaced(value or "", part.operand, scope, every=operator == "//")
     cut = pattern_of(part.operand, scope)
     return _trimmed(value or "", cut, operator)
+
+
+def _is_whole(part: Part) -> bool:
+    """`${a[@]}`"""
+    return len(part.operand) == 1 and part.operand[0].text in ("@", "*")
+
+
+def elements(name: str, scope: Scope) -> list[str]:
+    """Of an array, in their order; a plain variable is an array of one."""
+    variables = scope.variables()
+    found = {key: value for key, value in variables.items() if key.startswith(f"{name}[")}
+    if not found:
+        return [variables[name]] if name in variables else []
+    return [found[key] for key in sorted(found, key=lambda key: int(key[len(name) + 1 : -1]))]
+
+
+def index_of(text: str, name: str, scope: Scope) -> int:
+    """The place that an index means; a negative one counts from the end. Errors: BadValue."""
+    place = sum_of(text, scope)
+    if place < 0:
+        place += len(elements(name, scope))
+    if not 0 <= place < MAX_FIELDS:
+        raise BadValue(f"{name}[{text}]: bad array subscript")
+    return place
+
+
+def _element(part: Part, scope: Scope) -> str:
+    place = index_of(text_of(part.operand, scope), part.text, scope)
+    variables = scope.variables()
+    found = variables.get(f"{part.text}[{place}]")
+    return found if found is not None else variables.get(part.text, "") if place == 0 else ""
 
 
 def _trimmed(value: str, cut: list[object], operator: str) -> str:

@@ -3,18 +3,20 @@
     list      a; b && c || ! d        loops     while/until/for … do … done
     choice    if … elif … else … fi   case … in … esac    groups    { …; }   ( … )
     words     'single' "double" \\x    values    $a ${a} ${a:-b} ${a#b} $? $# $$ $(cmd) `cmd` $((1 + a))
+    tests     [[ -f a && $b == c* || $d =~ ^e ]]: become case, [ and grep
+    arrays    a=(b c)  a+=(d)  ${a[1]} ${a[@]} ${#a[@]}, in the shell that lives
     streams   > >> 2> 2>&1 >&2 &> < <<   pipes     a | b     jobs   a &     functions   f() { …; }
 
 Two shells run this tree: shell.py computes what a script prints at any time, live/shell.py lives from input to input.
 
 Mirrors:  busybox/shell/ash.c (the parser)
-Left out: globs and ~ (live/words.py finds them in unquoted text), aliases, arrays, [[ ]].
+Left out: globs and ~ (live/words.py finds them in unquoted text), aliases, `${a[@]:1}`, arrays by other keys.
 Limits:   64 KiB a script, 50 levels of nesting, about as many && and || in a row: a tree must fit into JSON.
 Read next: shell.py, which runs the tree.
 """
 
 import re
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 
 MAX_SCRIPT = 64 * 1024
@@ -143,7 +145,9 @@ KEYWORDS = (
 PARAMETER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[?#$@*!])(:?[-=+?]|##?|%%?|//?)?")
 REDIRECT = re.compile(r"([0-9]?)(<<|>&|<&|&>|>>|>|<)")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*(?:\[[^]=]*\])?\+?)=")
+ELEMENT = re.compile(r"(#?)([A-Za-z_][A-Za-z0-9_]*)\[([^]]+)\]")
+ARRAY = "(array)"  # The command that `a=(b c)` becomes: (array) a b c.
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +345,9 @@ def _parameter(script: str, at: int, quoted: bool) -> tuple[Part, int]:
     inside = script[at + 2 : end]
     if len(inside) > 1 and inside[0] == "#" and NAME.fullmatch(inside[1:]):
         return Part("variable", inside[1:], quoted, operator="length"), end + 1
+    if element := ELEMENT.fullmatch(inside):
+        operator = "count" if element[1] else "at"
+        return Part("variable", element[2], quoted, operator=operator, operand=_operand(element[3])), end + 1
     match = PARAMETER.match(inside)
     if match is None or (match[2] is None and match.end() < len(inside)):
         raise ShellSyntaxError(f"syntax error: bad substitution: ${{{inside}}}")
@@ -386,6 +393,28 @@ def _closing(script: str, at: int, opening: str = "(", closing: str = ")") -> in
                 return end
         end += 1
     raise Incomplete(f'syntax error: unexpected end of file (expecting "{closing}")')
+
+
+def _plain(text: str) -> Word:
+    return (Part("text", text, True),)
+
+
+def _is_assignment(part: Part, match: "re.Match[str]") -> bool:
+    return part.kind == "text" and not part.quoted and part.text.startswith(match[0])
+
+
+def _tested(words: list[Word]) -> Node:
+    """`[[ … ]]` around these words, as other commands: nothing in it is split, and patterns stand on the right."""
+    succeed, fail = (Command((), (_plain(name),)) for name in ("true", "false"))
+    sign = "".join(part.text for part in words[1]) if len(words) == 3 else ""
+    if sign in ("=", "==", "!="):
+        found, other = (succeed, fail) if sign != "!=" else (fail, succeed)
+        return Case(words[0], (((words[2],), found), (((Part("text", "*", False),),), other)))
+    whole = [tuple(replace(part, quoted=True) for part in word) for word in words]
+    if sign == "=~":
+        printed = Command((), (_plain("printf"), _plain("%s\\n"), whole[0]))
+        return Pipe((printed, Command((), (_plain("grep"), _plain("-qE"), _plain("--"), whole[2]))))
+    return Command((), (_plain("["), *whole, _plain("]")))
 
 
 # --- commands -----------------------------------------------------------------------------------------------
@@ -477,7 +506,7 @@ class _Parser:
         node = self._compound()
         self.depth -= 1
         if node is None:
-            return self.simple()
+            return self._condition() if self.keyword("[[") else self.simple()
         redirects = self.redirects()
         return Redirected(node, redirects) if redirects else node
 
@@ -502,6 +531,48 @@ class _Parser:
             return self._function()
         condition = self.sequence(("do",))
         return Loop(condition, self._body(), keyword == "until")
+
+    def _condition(self) -> Node:
+        """What stands between [[ and ]]."""
+        node = self._either()
+        if not self.keyword("]]"):
+            raise self.error("]]")
+        return node
+
+    def _either(self) -> Node:
+        node = self._both()
+        while self.operator("||"):
+            node = AndOr(node, "||", self._both())
+        return node
+
+    def _both(self) -> Node:
+        node = self._single()
+        while self.operator("&&"):
+            node = AndOr(node, "&&", self._single())
+        return node
+
+    def _single(self) -> Node:
+        """A condition without && and ||."""
+        if self.keyword("!"):
+            return Not(self._single())
+        if self.operator("("):
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise ShellSyntaxError(f"nested deeper than {MAX_DEPTH} levels")
+            node = self._either()
+            self.depth -= 1
+            if not self.operator(")"):
+                raise self.error(")")
+            return node
+        words: list[Word] = []
+        while (token := self.peek()) is not None and token.bare != "]]":
+            if token.word is None and token.text not in ("<", ">"):
+                break
+            words.append(token.word if token.word is not None else _plain(token.text))
+            self.position += 1
+        if not words:
+            raise self.error()
+        return _tested(words)
 
     def _begins_function(self) -> bool:
         three = self.tokens[self.position : self.position + 3]
@@ -619,6 +690,15 @@ class _Parser:
         self.expect("done")
         return body
 
+    def _elements(self) -> list[Word]:
+        """The words of an array up to its `)`."""
+        words: list[Word] = []
+        while True:
+            self.skip_lines()
+            if self.operator(")"):
+                return words
+            words.append(self._pattern())
+
     def simple(self) -> Node:
         assignments: list[tuple[str, Word]] = []
         words: list[Word] = []
@@ -631,7 +711,9 @@ class _Parser:
                 break
             match = ASSIGNMENT.match(token.text)
             self.position += 1
-            if match and not words and token.word and token.word[0].kind == "text" and not token.word[0].quoted:
+            if match and not words and match.end() == len(token.text) and self.operator("("):
+                words = [_plain(ARRAY), _plain(match[1]), *self._elements()]
+            elif match and not words and token.word and _is_assignment(token.word[0], match):
                 rest = Part("text", token.word[0].text[match.end() :], False)
                 parts = (rest, *token.word[1:])
                 assignments.append((match[1], tuple(p for p in parts if p.text or p.kind != "text")))

@@ -12,6 +12,7 @@ from cluster.runtime.live.commands.compare import COMPARE
 from cluster.runtime.live.commands.disk import DISK
 from cluster.runtime.live.commands.jobs import JOBS
 from cluster.runtime.live.commands.network import NETWORK
+from cluster.runtime.live.commands.packages import PACKAGING
 from cluster.runtime.live.commands.python import PYTHON
 from cluster.runtime.live.commands.reckon import RECKON
 from cluster.runtime.live.commands.shapes import SHAPES
@@ -19,5 +20,16 @@ from cluster.runtime.live.commands.system import SYSTEM
 from cluster.runtime.live.commands.text import TEXT
 
 COMMANDS: dict[str, Callable[[Call], int]] = {
-    **TEXT, **DISK, **SYSTEM, **ARCHIVE, **NETWORK, **JOBS, **COMPARE, **SHAPES, **RECKON, **PYTHON, "awk": awk,
-}  # fmt: skip
+    **TEXT,
+    **DISK,
+    **SYSTEM,
+    **ARCHIVE,
+    **NETWORK,
+    **JOBS,
+    **COMPARE,
+    **SHAPES,
+    **RECKON,
+    **PYTHON,
+    **PACKAGING,
+    "awk": awk,
+}

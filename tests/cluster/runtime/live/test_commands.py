@@ -170,3 +170,18 @@ def test_no_argument_breaks_a_command(name: str, arguments: list[str], text: str
     house.type(text.encode().decode("latin-1")).end_of_input().pass_time(3)
 
     assert house.code is None or 0 <= house.code <= 255
+
+
+def test_a_package_is_there_after_it_was_installed():
+    lines = "dig -v 2>/dev/null; echo $?; apk add --no-cache bind-tools; dig +short localhost; echo $?"
+    alpine = script(lines, "alpine:3.22")
+    assert alpine.output.startswith("127\n(1/1) Installing bind-tools\nOK: 13 MiB in 17 packages\n")
+    assert not alpine.output.endswith("127\n")
+
+    lines = "apt-get install -y jq; echo $?; apt-get update -q >/dev/null && apt-get install -y jq; echo $?"
+    debian = script(lines, "debian")
+    assert debian.errors == "E: Unable to locate package jq\n"
+    assert "Setting up jq ...\n0\n" in debian.output
+
+    assert script("apk add nosuch", "alpine").errors.startswith("ERROR: unable to select packages:\n  nosuch")
+    assert script("apt-get update", "busybox").code == 127

@@ -1,4 +1,4 @@
-"""Lines that people type, and what dash and mawk of Debian 12 printed for them: transcripts/*.txt."""
+"""Lines that people type, and what dash, bash and mawk of Debian 12 printed for them: transcripts/*.txt."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +19,11 @@ def recorded(name: str) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("text", "printed"), list(recorded("awk.txt")))
 def test_awk_prints_what_awk_prints(text: str, printed: str) -> None:
+    assert script(text).output == printed
+
+
+@pytest.mark.parametrize(("text", "printed"), list(recorded("bash.txt")))
+def test_arrays_and_conditions_are_those_of_bash(text: str, printed: str) -> None:
     assert script(text).output == printed
 
 

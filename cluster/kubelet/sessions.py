@@ -401,7 +401,20 @@ def extra_of(pod: Manifest, container: Manifest) -> dict[str, Any]:
         found["live"] = True  # It looks at another one's processes.
     if container.get("workingDir"):
         found["cwd"] = container["workingDir"]
+    if (user := _user_of(pod, container)) is not None:
+        found["user"] = user
     return found
+
+
+def _user_of(pod: Manifest, container: Manifest) -> list[int] | None:
+    """[uid, gid, all groups in order], if a securityContext names a user; else the image's, which is root."""
+    mine: Manifest = pod["spec"].get("securityContext") or {}
+    chosen = {**mine, **(container.get("securityContext") or {})}
+    if not chosen.get("runAsUser"):
+        return None
+    group = int(chosen.get("runAsGroup") or 0)
+    more = [*(mine.get("supplementalGroups") or ()), *([mine["fsGroup"]] if mine.get("fsGroup") is not None else [])]
+    return [int(chosen["runAsUser"]), group, *sorted({group, *map(int, more)})]
 
 
 def _size(value: Any) -> int:

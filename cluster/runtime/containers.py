@@ -94,6 +94,7 @@ def process_of(record: Mapping[str, Any], epoch: int) -> Process:
         memory_limit=record["memory"],
         hostname=hostname_of(record),
         epoch=epoch,
+        user=tuple(record.get("user", (0, 0))),
     )
 
 

@@ -70,6 +70,7 @@ class Process:
     memory_limit: int | None = None  # Bytes.
     hostname: str = "localhost"
     epoch: int = 0
+    user: tuple[int, ...] = (0, 0)  # uid, gid and further groups.
 
     def date(self, at: int) -> datetime:
         """Simulated calendar time of `at`, UTC; the last day of the year 9999 for all that is later."""

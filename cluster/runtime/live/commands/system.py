@@ -126,11 +126,12 @@ def ps(call: Call) -> int:
     if full and call.files.stat("/etc/debian_version") is not None:
         call.out("UID          PID    PPID  C STIME TTY          TIME CMD\n")
         for pid, argv, began in processes(call):
-            call.out(f"root     {pid:7d}       0  0 {call.date_of(began):%H:%M} ?        00:00:00 {' '.join(argv)}\n")
+            when = f"{call.date_of(began):%H:%M}"
+            call.out(f"{_owner(call):8s} {pid:7d}       0  0 {when} ?        00:00:00 {' '.join(argv)}\n")
         return 0
     call.out("PID   USER     TIME  COMMAND\n")
     for pid, argv, _ in processes(call):
-        call.out(f"{pid:5d} root      0:00 {' '.join(argv)}\n")
+        call.out(f"{pid:5d} {_owner(call):8s}  0:00 {' '.join(argv)}\n")
     return 0
 
 
@@ -197,6 +198,9 @@ def hostname(call: Call) -> int:
 
 def identity(call: Call) -> int:
     """id, whoami."""
+    user, group, *groups = call.kernel.container.process.user
+    if user:
+        return _somebody(call, user, group, groups)
     if call.name == "whoami" or ("-un" in call.args or {"-u", "-n"} <= set(call.args)):
         call.out("root\n")
     elif "-u" in call.args or "-g" in call.args:
@@ -205,6 +209,24 @@ def identity(call: Call) -> int:
         extra = " groups=0(root)" if call.files.stat("/etc/debian_version") else " groups=0(root),10(wheel)"
         call.out(f"uid=0(root) gid=0(root){extra}\n")
     return 0
+
+
+def _somebody(call: Call, user: int, group: int, groups: list[int]) -> int:
+    """Of a user that no file names."""
+    letters = set("".join(word.removeprefix("-") for word in call.args))
+    if call.name == "whoami" or ({"u", "n"} <= letters):
+        return call.failed(f"unknown uid {user}" if call.name == "whoami" else f"unknown ID {user}")
+    if letters & set("ugG"):
+        call.out(f"{user if 'u' in letters else group if 'g' in letters else ' '.join(map(str, groups))}\n")
+    else:
+        shown = ",".join("0(root)" if one == 0 else str(one) for one in groups)
+        call.out(f"uid={user} gid={group}{'(root)' if group == 0 else ''} groups={shown}\n")
+    return 0
+
+
+def _owner(call: Call) -> str:
+    """Who runs the container's processes, as ps shows it."""
+    return str(call.kernel.container.process.user[0] or "root")
 
 
 def uname(call: Call) -> int:

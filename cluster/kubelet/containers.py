@@ -53,6 +53,7 @@ class Plan:
     deadline: int = 0
     expires: int | None = None  # When the pod has been active for as long as it may.
     expelled: list[str] = field(default_factory=list)  # [reason, message, perhaps a DisruptionTarget's reason].
+    grace: int | None = None  # What an expelled pod gets, if that is not for it to say.
     gone_at: int | None = None
     retry_at: int | None = None
     failed: bool = False  # An init container failed for good.
@@ -84,6 +85,7 @@ class Plan:
             "deadline": self.deadline,
             "expires": self.expires,
             "expelled": self.expelled,
+            "grace": self.grace,
             "gone_at": self.gone_at,
             "retry_at": self.retry_at,
             "failed": self.failed,
@@ -96,7 +98,7 @@ class Plan:
         self.steps, self.waiting, self.ready, self.ends, self.probes = {}, {}, {}, {}, {}
         self.restarts, self.pulls = {}, {}
         self.deadline, self.gone_at, self.retry_at, self.failed = 0, None, None, False
-        self.expires, self.expelled = None, []
+        self.expires, self.expelled, self.grace = None, [], None
 
     def next_due(self, now: int) -> int | None:
         """When to look again; None: only when something changes."""

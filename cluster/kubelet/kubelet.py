@@ -5,7 +5,8 @@
     node       the node's status: when something changed, else every 5 minutes
     <ns>/<name>/<uid>   a pod of this node: see pod_worker.py
     wake|<ns>/<name>/<uid>   a file was written in it: its probes may find something else
-    memory     is the machine short of it? Only while that can be: see eviction.py
+    pressure   is the machine short of anything? Only while that can be: see eviction.py
+    images     is its disk so full that unused ones have to go? Likewise: see image_gc.py
     disk|<ns>/<name>/<uid>   it has written something: more than it may? See local_storage.py
     term|<container>    its preStop hook is over: SIGTERM, to a process 1 that lives
     exec|<session>      a process that somebody started by kubectl exec wants to go on: see sessions.py
@@ -19,14 +20,16 @@ Left out: resyncs every minute; while its runtime is stopped, a kubelet also res
 Read next: pod_worker.py, node_status.py.
 """
 
+from functools import partial
 from typing import Any
 
 from cluster.engine.cells import Cells
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import eviction, local_storage, node_status, probes, volumes
+from cluster.kubelet import configuration, eviction, image_gc, local_storage, node_status, probes, volumes
 from cluster.kubelet.containers import Plan
+from cluster.kubelet.measures import Meter
 from cluster.kubelet.pod_worker import PodWorker
 from cluster.kubelet.sessions import TERM, TIMER, WAKE, StreamingServer
 from cluster.objects import Manifest, conditions, meta, pods
@@ -67,12 +70,23 @@ class Kubelet(Component):
         self.disks = sessions.disks
         self.pods.containers.on_started = self.streams.started
         self.pods.containers.on_stopping = self.streams.terminate
-        self.pods.containers.on_hungrier = self.watch_memory
-        self.pods.is_pressed = self.is_pressed
-        self.meter = eviction.Meter(node, machine_cells[node], runtime, self.clock)
+        self.pods.containers.on_hungrier = self.watch_pressure
+        self._set_up_pressure(configuration.read(machine_cells[node].get("kubelet")), sessions)
         self.lab = lab
         self.pods.containers.probe_with(self.streams)
         self.phase = self.dice.roll("phase", node) % (REPORT_EVERY // SECOND) * SECOND
+
+    def _set_up_pressure(self, setup: configuration.Configuration, sessions: Sessions) -> None:
+        self.meter = Meter(self.node, self.runtime, sessions, self.clock, setup)
+        sessions.room = partial(self.meter.room, self._here)
+        sessions.space = lambda: (self.meter.disk, self.meter.disk_left(self._here))
+        self.images = image_gc.ImageCollector(self.runtime, self.clock, self.memory, setup)
+        self.images.say, self.images.on_deleted = self._warn, self.report_images
+        self.eviction = eviction.EvictionManager(self.memory, self.clock, self.meter, setup, self.images)
+        self.eviction.on_attempt = lambda what: self._warn("EvictionThresholdMet", f"Attempting to reclaim {what}")
+        self.eviction.remove_dead, self.eviction.evict = self._remove_dead, self._evict
+        self.eviction.has_ended = lambda uid: self.runtime.sandbox(uid) is None
+        self.pods.pressures = self.eviction.conditions
 
     # --- starting, listening
     # ------------------------------------------------------------------------------------
@@ -93,7 +107,7 @@ class Kubelet(Component):
         self.machines[self.node] = {**machine, "boot": machine.get("boot", 0) + 1}
         self.queue.add("register")
         self._look_at_all()
-        self.watch_memory()
+        self.watch_pressure()
 
     def _look_at_all(self) -> None:
         known = {meta.uid(pod): pod for pod in self._here()}
@@ -153,8 +167,10 @@ class Kubelet(Component):
             self.report_node()
         elif key.startswith(DISK):
             self.look_at_storage(key.removeprefix(DISK))
-        elif key == "memory":
-            self.look_at_memory()
+        elif key == "pressure":
+            self.look_for_pressure()
+        elif key == "images":
+            self.look_at_images()
         elif key == "register":
             self.register()
         elif key.startswith(WAKE):
@@ -257,6 +273,11 @@ class Kubelet(Component):
         self.queue.add_after("node", min(marks, default=self._until(REPORT_EVERY)))
 
     def image_pulled(self) -> None:
+        """One more is on the disk."""
+        self.report_images()
+        self.watch_pressure()
+
+    def report_images(self) -> None:
         """The list of images is part of the node's status."""
         self.queue.add_after("node", self._until(UPDATE_EVERY))
 
@@ -264,72 +285,71 @@ class Kubelet(Component):
         machine, seed = self.machines[self.node], self.dice.roll("machine", self.node)
         version = f"{self.runtime.name}://{self.runtime.version}"
         images = self.runtime.list_images()
-        now, pressed = self.clock.stamp(), self.is_pressed()
-        return node_status.status_of(old, machine, images, now, seed, version, trouble, pressed)
+        now, pressures = self.clock.stamp(), self.eviction.conditions()
+        return node_status.status_of(old, machine, images, now, seed, version, trouble, pressures)
 
-    # --- its memory -----------------------------------------------------------------------------------------
+    # --- what it is short of --------------------------------------------------------------------------------
 
-    def is_pressed(self) -> bool:
-        """Has memory been short within the transition period?"""
-        met = self.memory.get("short")
-        return met is not None and self.clock.now - met < eviction.TRANSITION
-
-    def watch_memory(self, newcomer: Record | None = None) -> None:
-        """Look at the machine's memory from now on, if it can run short: because of a `newcomer`, or at all."""
+    def watch_pressure(self, newcomer: Record | None = None) -> None:
+        """Look at what is left from now on, if it can run short: because of a `newcomer`, or at all."""
         if not self.lab and self.meter.could_run_short(self._here, newcomer):
-            self.queue.beat("memory", self._until(eviction.LOOK_EVERY))
+            self.queue.beat("pressure", self._until(eviction.LOOK_EVERY))
+            if self.meter.could_fill_the_disk():
+                self.queue.beat("images", self._until(image_gc.EVERY))
 
-    def look_at_memory(self) -> None:
-        """Evict a pod if memory is short, and see when to look again."""
+    def look_for_pressure(self) -> None:
+        """Evict a pod if something is short, and see when to look again."""
         if self.runtime.is_down:  # It has no figures to give.
-            self.queue.beat("memory", self._until(eviction.LOOK_EVERY))
+            self.queue.beat("pressure", self._until(eviction.LOOK_EVERY))
             return
-        if self._is_evicting():
-            self.queue.beat("memory", eviction.CLEAN_UP_LOOK)
+        if self.eviction.is_evicting():
+            self.queue.beat("pressure", eviction.CLEAN_UP_LOOK)
             return
-        found, known = self.meter.read(self._here()), self.memory.get("short")
-        if found.is_short:
-            self.memory["short"] = self.clock.now
-            self._evict_one(found)
-        elif known is not None and not self.is_pressed():
-            self.memory.pop("short")
-        if (known is None) != (self.memory.get("short") is None):
+        before = self._reported_pressures()
+        self.eviction.look(self._here, lambda: filter(self._is_evictable, self._here()))
+        if self.eviction.conditions() != before:
             self.queue.add_after("node", self._until(UPDATE_EVERY))
-        self._look_again()
-
-    def _look_again(self) -> None:
-        met = self.memory.get("short")
-        self.watch_memory()
+        self.watch_pressure()
+        after = self.eviction.has_to_look_after()
         if self.memory.get("evicting"):
-            self.queue.beat("memory", eviction.CLEAN_UP_LOOK)
-        elif met is not None:
-            over = met + eviction.TRANSITION - self.clock.now
-            self.queue.beat("memory", over + (self._until(eviction.LOOK_EVERY) - over) % eviction.LOOK_EVERY)
+            self.queue.beat("pressure", eviction.CLEAN_UP_LOOK)
+        elif after is not None:
+            self.queue.beat("pressure", after + (self._until(eviction.LOOK_EVERY) - after) % eviction.LOOK_EVERY)
 
-    def _is_evicting(self) -> bool:
-        """Is the pod that was evicted last still there? After 30 s nobody waits for it any longer."""
-        uid, since = self.memory.get("evicting") or ("", 0)
-        if uid and self.runtime.sandbox(uid) is not None and self.clock.now - since < eviction.CLEAN_UP_PATIENCE:
-            return True
-        self.memory.pop("evicting")
-        return False
+    def _reported_pressures(self) -> list[str]:
+        """As the node's status has them."""
+        node = self.informers.get("Node", "", self.node) or {}
+        found = (node.get("status") or {}).get("conditions") or ()
+        return sorted(each["type"] for each in found if each["type"] in node_status.SHORT and each["status"] == "True")
 
-    def _evict_one(self, found: eviction.Memory) -> None:
-        """The first in the ranking, if there is anybody who may be evicted."""
-        told = self.informers.get("Node", "", self.node)
-        if told is not None:
-            message = f"Attempting to reclaim {eviction.RESOURCE}"
-            self.recorder.event(_nameless(told), "Warning", "EvictionThresholdMet", message)
-        for pod in eviction.ranked(filter(self._is_evictable, self._here()), found)[:1]:
-            message, annotations = eviction.verdict(pod, found)
-            self.recorder.event(pod, "Warning", eviction.EVICTED, message, annotations=annotations)
-            self.memory["evicting"] = [meta.uid(pod), self.clock.now]
-            self._expel(pod, [eviction.EVICTED, message, eviction.DISRUPTED])
+    def look_at_images(self) -> None:
+        """Every five minutes, while the disk could get full."""
+        if not self.runtime.is_down:
+            self.images.collect(self._here(), self.meter.disk, self.meter.disk_left(self._here))
+        if self.meter.could_fill_the_disk():
+            self.queue.beat("images", self._until(image_gc.EVERY))
 
-    def _expel(self, pod: Manifest, why: list[str]) -> None:
+    def _remove_dead(self) -> None:
+        """Containers of pods that are over, with what they wrote and printed."""
+        for pod in self._here():
+            if pods.is_terminal(pod) and self.runtime.sandbox(meta.uid(pod)) is None:
+                for record in list(self.runtime.list_containers(meta.uid(pod))):
+                    self.runtime.remove_container(record)
+
+    def _evict(self, pod: Manifest, message: str, annotations: dict[str, str], grace: int) -> None:
+        self.recorder.event(pod, "Warning", eviction.EVICTED, message, annotations=annotations or None)
+        self._expel(pod, [eviction.EVICTED, message, eviction.DISRUPTED], grace)
+
+    def _warn(self, reason: str, message: str) -> None:
+        """Say it of the node."""
+        node = self.informers.get("Node", "", self.node)
+        if node is not None:
+            self.recorder.event(_nameless(node), "Warning", reason, message)
+
+    def _expel(self, pod: Manifest, why: list[str], grace: int = eviction.GRACE) -> None:
         """End a pod that nobody deletes. `why`: see Plan.expelled."""
         plan = Plan.load(self.memory.get(meta.uid(pod)))
-        plan.expelled = why
+        plan.expelled, plan.grace = why, grace
         self.memory[meta.uid(pod)] = plan.save()
         self.sync_pod(_key(pod))
 
@@ -341,7 +361,9 @@ class Kubelet(Component):
     # --- its disk -------------------------------------------------------------------------------------------
 
     def watch_storage(self, record: Record) -> None:
-        """A container has written something: look soon whether its pod has written too much."""
+        """A container has written something: is that too much for its pod, or for the machine's disk?"""
+        if self.streams.sessions.allocated:
+            self.watch_pressure()
         pod = self.informers.get("Pod", record["namespace"], record["pod"])
         if pod is not None and local_storage.is_limited(pod):
             self.queue.beat(DISK + _key(pod), self._until(eviction.LOOK_EVERY))

@@ -19,9 +19,8 @@ from cluster.engine.cells import Cells
 from cluster.objects import Manifest, amounts, meta, pods, quantity
 from cluster.objects.amounts import Amount
 from cluster.runtime.containers import Record, key_of
-from cluster.runtime.live.files import DIRECTORY, FILE, Disk
+from cluster.runtime.live.files import BLOCK, Disk, blocks_of
 
-BLOCK = 4096
 RESOURCE = "ephemeral-storage"
 
 
@@ -77,7 +76,5 @@ def _exceeds(size: int, limit: Amount) -> bool:
 
 
 def _size(disk: Disk | None) -> int:
-    """Bytes that the files of a disk take, its own root directory included; 0: nothing was ever written."""
-    entries = [entry for entry in (disk or {}).values() if entry is not None]
-    blocks = [-(-len(content) // BLOCK) if kind == FILE else int(kind == DIRECTORY) for kind, _, _, content in entries]
-    return (sum(blocks) + 1) * BLOCK if blocks else 0
+    """Bytes that the files of a disk take."""
+    return blocks_of(disk)[0] * BLOCK

@@ -1,10 +1,10 @@
 """What a kubelet says of its machine: the Node object it registers and the status it keeps up to date.
 
 Mirrors:  kubernetes/pkg/kubelet/kubelet_node_status.go (initialNode), pkg/kubelet/nodestatus/setters.go
-Left out: reserved resources (allocatable = capacity), hugepages, features, runtime handlers; disk and PID
-          pressure: those conditions are always good.
+Left out: hugepages, features, runtime handlers.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from cluster.engine.clock import MINUTE, SECOND
@@ -24,11 +24,17 @@ FINE = (
     ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
     ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
 )
-SHORT = ("MemoryPressure", "True", "KubeletHasInsufficientMemory", "kubelet has insufficient memory available")
+SHORT = {
+    "MemoryPressure": ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+    "DiskPressure": ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+    "PIDPressure": ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+}
 TOLD = {  # Of a condition that has changed: the event's reason.
     ("MemoryPressure", "True"): "NodeHasInsufficientMemory",
     ("MemoryPressure", "False"): "NodeHasSufficientMemory",
+    ("DiskPressure", "True"): "NodeHasDiskPressure",
     ("DiskPressure", "False"): "NodeHasNoDiskPressure",
+    ("PIDPressure", "True"): "NodeHasInsufficientPID",
     ("PIDPressure", "False"): "NodeHasSufficientPID",
 }
 NO_NETWORK = (
@@ -90,11 +96,11 @@ def status_of(
     seed: int,
     runtime: str,
     trouble: str,
-    pressed: bool = False,
+    pressures: Collection[str] = (),
 ) -> Manifest:
     """The status now. `trouble`: why no pod can be started here; the node is ready if it is the empty string.
 
-    `pressed`: it is short of memory.
+    `pressures`: the conditions of what it is short of.
     """
     resources = {
         "cpu": str(machine["cpu"]),
@@ -103,9 +109,10 @@ def status_of(
         "pods": str(machine["pods"]),
     }
     known = {condition["type"]: condition for condition in old.get("conditions") or ()}
-    wanted = [(type_, "False", reason, message) for type_, reason, message in FINE]
-    if pressed:
-        wanted[0] = SHORT
+    wanted = [
+        (type_, "True", *SHORT[type_]) if type_ in pressures else (type_, "False", reason, message)
+        for type_, reason, message in FINE
+    ]
     if trouble:
         wanted.append(("Ready", "False", "KubeletNotReady", trouble))
     else:

@@ -16,13 +16,13 @@ Mirrors:  kubernetes/pkg/kubelet/kubelet.go (SyncPod, SyncTerminatingPod, SyncTe
 Read next: containers.py, what happens to one container; pod_status.py, what is reported.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cluster.engine.client import Client
 from cluster.engine.clock import SECOND, Clock
 from cluster.engine.informer import Informers
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import admission, environment, eviction, pod_status, probes, scripts
+from cluster.kubelet import admission, environment, pod_status, probes, scripts
 from cluster.kubelet.containers import Containers, Plan, grace_of
 from cluster.kubelet.node_status import NO_NETWORK
 from cluster.objects import Manifest, conditions, meta, times
@@ -52,7 +52,7 @@ class PodWorker:
         self.client, self.clock, self.informers, self.recorder = client, clock, informers, recorder
         self.runtime, self.host, self.lab = runtime, host, lab
         self.containers = Containers(clock, informers, recorder, runtime, host, lab)
-        self.is_pressed: Callable[[], bool] = lambda: False  # Is the machine short of memory?
+        self.pressures: Callable[[], Sequence[str]] = tuple  # Conditions of what the machine is short of.
 
     # --- the three ways -------------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class PodWorker:
             return True
         try:
             here = self.informers.by_index("Pod", "node", meta.name(node))
-            admission.check(pod, node, here, self.is_pressed())
+            admission.check(pod, node, here, self.pressures())
         except admission.Refused as refusal:
             self.recorder.event(pod, "Warning", refusal.reason, refusal.said)
             failed = {"phase": "Failed", "reason": refusal.reason, "message": refusal.message}
@@ -166,7 +166,7 @@ class PodWorker:
         """End a pod that nobody deletes; it has failed when its last container has ended."""
         uid, now = meta.uid(pod), self.clock.now
         if plan.gone_at is None:
-            grace = eviction.GRACE if plan.expelled[0] == eviction.EVICTED else grace_of(pod)
+            grace = grace_of(pod) if plan.grace is None else plan.grace
             plan.expires = None
             self.containers.stop_all(pod, plan, grace)
             plan.gone_at = self._end_of(plan)

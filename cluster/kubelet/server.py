@@ -28,6 +28,10 @@ WAITING = {
 }
 
 
+class Forgotten(Exception):
+    """The container ended and was removed to free the disk, with its log; `str()` is what stands there instead."""
+
+
 @dataclass(frozen=True)
 class LogOptions:
     """The query of GET …/log. Times: seconds, or microseconds since 1970. `stream`: All, Stdout or Stderr."""
@@ -66,11 +70,12 @@ def container_name(pod: Manifest, asked: str) -> str:
 def choose(pod: Manifest, records: Iterable[Record], container: str = "", previous: bool = False) -> Record | None:
     """The record whose log is meant; None: the pod has no node yet, and an empty log.
 
-    `records`: those of this pod's uid. Errors: BadRequest in the real words.
+    `records`: those of this pod's uid. Errors: BadRequest in the real words, Forgotten.
     """
     name, pod_name = container_name(pod, container), meta.name(pod)
     if not pod["spec"].get("nodeName"):
         return None
+    _check_kept(pod, name, records := list(records), "lastState" if previous else "state")
     mine = sorted((r for r in records if r.get("name") == name), key=lambda record: record["attempt"])
     if previous:
         if len(mine) < 2 and not (mine and _is_waiting(pod, name)):
@@ -162,6 +167,14 @@ def _status(pod: Manifest, name: str) -> Manifest:
     status = pod.get("status") or {}
     everyone = (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
     return next((found for found in everyone if found["name"] == name), {})
+
+
+def _check_kept(pod: Manifest, name: str, records: list[Record], field: str) -> None:
+    """Errors: Forgotten, if the status still tells of a container that nobody has any more."""
+    identity = ((_status(pod, name).get(field) or {}).get("terminated") or {}).get("containerID") or ""
+    number = identity.partition("://")[2]
+    if number and all(record["id"] != number for record in records):
+        raise Forgotten(f"unable to retrieve container logs for {identity}")
 
 
 def _is_waiting(pod: Manifest, name: str) -> bool:

@@ -8,7 +8,7 @@ records. A call takes effect at once and says how long it takes in simulated mic
 a timer. Durations are seeded: the same pod in the same cluster always takes as long.
 
 Mirrors:  k8s.io/cri-api/pkg/apis/runtime/v1/api.proto; containerd 2.1
-Left out: image garbage collection, layers, snapshots. Exec, attach and port-forward are in sessions.py.
+Left out: layers, snapshots. Exec, attach and port-forward are in sessions.py.
 Read next: containers.py for the records.
 """
 
@@ -34,7 +34,10 @@ BANDWIDTH = (15, 40)  # Bytes per microsecond, that is megabytes a second, fetch
 NETWORKING = re.compile(  # Not a function of time.
     r"\b(wget|curl|nslookup|dig|nc|ping|redis-cli|getent|telnet|mysql|mysqladmin|psql|pg_isready)\b"
 )
-WRITING = re.compile(r">\s*+(?![>&\s]|/dev/)|\b(touch|tee|mkdir|cp|mv|ln)\b")  # Files that others may look at.
+WRITING = re.compile(  # Files that others may look at.
+    r">\s*+(?![>&\s]|/dev/)|\b(touch|tee|mkdir|cp|mv|ln|dd|fallocate)\b"
+)
+FORKING = re.compile(r"(?<![>&<|])&(?![>&\d])")  # Processes that others may count.
 KILLED = 137  # 128 + SIGKILL
 CANNOT_START = 128
 
@@ -122,11 +125,12 @@ class Runtime:
         return record if record is not None and record["ended"] is None else None
 
     def stop_pod_sandbox(self, uid: str) -> None:
-        """The network namespace is gone and its address free; records and logs stay."""
+        """The network namespace is gone and its address free, emptyDirs are, too; records and logs stay."""
         record = self.containers.get(uid)
         if record is None or (record["ended"] is not None and not record["held"]):
             return
         self._free_address(record)
+        self.on_removed(f"{uid}/")
         ended = self.clock.now if record["ended"] is None else record["ended"]
         self.containers[uid] = {**record, "ended": ended, "held": False}
 
@@ -136,6 +140,7 @@ class Runtime:
         if record is None:
             return
         self._free_address(record)
+        self._last_used([self.containers[key] for key in record["containers"]])
         for key in record["containers"]:
             self.containers.pop(key)
         self.on_removed(uid)
@@ -189,6 +194,21 @@ class Runtime:
             on_disk = {**on_disk, image.name: {"size": image.size, "since": until, "pinned": image.pinned}}
         self.machines[self.node] = {**machine, "pulling": until, "images": on_disk}
         return Pull(waiting + duration, waiting, image.size)
+
+    def remove_images(self, names: Sequence[str]) -> None:
+        """They are no longer on the disk."""
+        machine = self.machines[self.node]
+        kept = {name: image for name, image in machine["images"].items() if name not in names}
+        self.machines[self.node] = {**machine, "images": kept}
+
+    def _last_used(self, records: Sequence[Record]) -> None:
+        """These containers are forgotten now."""
+        machine, now = self.machines[self.node], self.clock.now
+        names = {images.resolve(record["image"]).name for record in records}
+        stale = [name for name in sorted(names) if name in machine["images"]]
+        if stale:
+            used = {name: {**machine["images"][name], "used": now} for name in stale}
+            self.machines[self.node] = {**machine, "images": {**machine["images"], **used}}
 
     def interrupt_pulls(self) -> None:
         """The machine went down: what was still being fetched is lost."""
@@ -267,7 +287,12 @@ class Runtime:
             self.containers[key] = {**record, **failed}
             raise
         text = " ".join(record["argv"])
-        lives = record.get("stdin") or record.get("live") or NETWORKING.search(text) or WRITING.search(text)
+        lives = (
+            record.get("stdin")
+            or record.get("live")
+            or NETWORKING.search(text)
+            or any(each.search(text) for each in (WRITING, FORKING))
+        )
         if program == "busybox" and lives and not record["script"]:
             program = "terminal"
         self.containers[key] = record = {**record, "program": program, "started": self.clock.now}
@@ -307,6 +332,7 @@ class Runtime:
     def remove_container(self, record: Record) -> None:
         """Forget a dead container and its logs."""
         key = key_of(record["uid"], record["name"], record["attempt"])
+        self._last_used([record])
         self.containers.pop(key)
         self.on_removed(key)
         sandbox = self.containers.get(record["uid"])

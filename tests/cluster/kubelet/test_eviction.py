@@ -53,7 +53,7 @@ def running(cluster: TestCluster, *names: str) -> list[str]:
 
 def looks(cluster: TestCluster, node: str = "worker-1") -> bool:
     """Is a look at its memory planned?"""
-    return any(key.startswith(f"kubelet/{node}|") and key.endswith("|memory") for key in cluster.world.agenda.cells)
+    return any(key.startswith(f"kubelet/{node}|") and key.endswith("|pressure") for key in cluster.world.agenda.cells)
 
 
 def test_a_pod_that_leaks_past_the_machine_s_memory_is_evicted():

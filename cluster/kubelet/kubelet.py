@@ -6,6 +6,7 @@
     <ns>/<name>/<uid>   a pod of this node: see pod_worker.py
     wake|<ns>/<name>/<uid>   a file was written in it: its probes may find something else
     pressure   is the machine short of anything? Only while that can be: see eviction.py
+    oom        its memory is used up: the kernel kills, see oom.py
     images     is its disk so full that unused ones have to go? Likewise: see image_gc.py
     disk|<ns>/<name>/<uid>   it has written something: more than it may? See local_storage.py
     term|<container>    its preStop hook is over: SIGTERM, to a process 1 that lives
@@ -27,7 +28,7 @@ from cluster.engine.cells import Cells
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import configuration, eviction, image_gc, local_storage, node_status, probes, volumes
+from cluster.kubelet import configuration, eviction, image_gc, local_storage, node_status, oom, probes, volumes
 from cluster.kubelet.containers import Plan
 from cluster.kubelet.measures import Meter
 from cluster.kubelet.pod_worker import PodWorker
@@ -169,6 +170,8 @@ class Kubelet(Component):
             self.look_at_storage(key.removeprefix(DISK))
         elif key == "pressure":
             self.look_for_pressure()
+        elif key == "oom":
+            self.kernel_kills()
         elif key == "images":
             self.look_at_images()
         elif key == "register":
@@ -296,6 +299,21 @@ class Kubelet(Component):
             self.queue.beat("pressure", self._until(eviction.LOOK_EVERY))
             if self.meter.could_fill_the_disk():
                 self.queue.beat("images", self._until(image_gc.EVERY))
+            self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Will memory be used up before the next look? Then somebody dies at that moment."""
+        at = oom.runs_over_at(self.meter, self._here, self.clock.now + self._until(eviction.LOOK_EVERY))
+        if at is not None:
+            self.queue.beat("oom", at - self.clock.now)
+
+    def kernel_kills(self) -> None:
+        """As many containers die as have to. Their kubelet notices, and reads the kernel's log."""
+        for pod, record, _ in oom.victims(self.meter, self._here):
+            self.runtime.kill(record, oom.KILLED, oom.REASON)
+            self.queue.add(_key(pod))
+            self._warn("SystemOOM", oom.said(record))
+        self._look_ahead()
 
     def look_for_pressure(self) -> None:
         """Evict a pod if something is short, and see when to look again."""

@@ -138,6 +138,27 @@ class Meter:
         for pod in here:
             yield from (key for key, _ in disks.prefixed(meta.uid(pod) + "/"))
 
+    # --- memory at another moment ---------------------------------------------------------------------------
+
+    def running(self, here: Iterable[Manifest]) -> list[Record]:
+        """Containers that take memory, and nobody has killed."""
+        alive = (r for r in self._records(here) if r["started"] is not None and r["ended"] is None)
+        return [record for record in alive if not record.get("exit")]
+
+    def most(self, records: list[Record]) -> int:
+        """Bytes that these and the system will never exceed together."""
+        own = sum(usage.most_memory(record, self.clock.epoch) for record in records)
+        return own + usage.most_memory_of_system() + TRAFFIC
+
+    def total(self, records: list[Record], moment: int) -> int:
+        """Bytes that these and the system take together at `moment`."""
+        own = sum(_pages(usage.at(record, moment, self.clock.epoch).memory_bytes) for record in records)
+        return own + _pages(usage.of_system(self.node, moment).memory_bytes)
+
+    def total_of(self, record: Record) -> int:
+        """Bytes that one takes now."""
+        return _pages(usage.at(record, self.clock.now, self.clock.epoch).memory_bytes)
+
     # --- looking --------------------------------------------------------------------------------------------
 
     def read(self, here: Iterable[Manifest]) -> Look:

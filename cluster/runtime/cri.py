@@ -320,6 +320,11 @@ class Runtime:
         obeyed = program.after_sigterm(record["stopped"]) if grace > hook else None
         return min((end for end in (killed, program.exit(), obeyed) if end), key=lambda end: end.at)
 
+    def kill(self, record: Record, code: int, reason: str) -> None:
+        """SIGKILL from the kernel to process 1; whoever looks next finds that it has ended."""
+        key = key_of(record["uid"], record["name"], record["attempt"])
+        self.containers[key] = {**self.containers[key], "exit": [self.clock.now, code, reason, ""]}
+
     def finish_container(self, record: Record, end: Exit) -> Record:
         """What the kernel does: the process is gone. Returns the final record."""
         final = {"ended": end.at, "code": end.code, "reason": end.reason, "message": end.message}

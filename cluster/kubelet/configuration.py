@@ -83,8 +83,18 @@ class Configuration:
     gc_age: int = 2 * MINUTE
     reserved: Amounts = field(default_factory=dict)  # For the kubelet and for the system.
 
-    def hard(self, signal: str) -> Threshold | None:
-        return next((each for each in self.thresholds if each.signal == signal and not each.grace), None)
+    def withheld(self, memory: int, disk: int) -> Amounts:
+        """What pods on a machine of so many bytes may not ask for: what is reserved, and what hard thresholds keep."""
+        found = self.reserved
+        for signal, resource, capacity in (
+            ("memory.available", "memory", memory),
+            ("nodefs.available", "ephemeral-storage", disk),
+        ):
+            hard = next((each for each in self.thresholds if each.signal == signal and not each.grace), None)
+            if hard is not None:
+                kept = Amount(hard.level.of(capacity) * quantity.NANO, "binary")
+                found = amounts.plus(found, {resource: kept})
+        return found
 
 
 FIELDS = (

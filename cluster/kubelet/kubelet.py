@@ -289,7 +289,8 @@ class Kubelet(Component):
         version = f"{self.runtime.name}://{self.runtime.version}"
         images = self.runtime.list_images()
         now, pressures = self.clock.stamp(), self.eviction.conditions()
-        return node_status.status_of(old, machine, images, now, seed, version, trouble, pressures)
+        reserved = None if self.lab else self.meter.setup.withheld(self.meter.memory, self.meter.disk)
+        return node_status.status_of(old, machine, images, now, seed, version, trouble, pressures, reserved)
 
     # --- what it is short of --------------------------------------------------------------------------------
 

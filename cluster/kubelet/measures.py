@@ -89,6 +89,7 @@ class Meter:
         self._reserve = max([*reserve, self.disk * (100 - setup.gc_high) // 100])
         levels = [each.level.of(self.memory) for each in setup.thresholds if each.signal == "memory.available"]
         self._threshold = max(levels, default=0)
+        self._reserved = -(-setup.reserved.get("memory", amounts.NONE).nano // quantity.NANO)
         self._counts_pids = any(each.signal == "pid.available" for each in setup.thresholds)
         self._counts_files = "inodes" in machine
 
@@ -116,7 +117,7 @@ class Meter:
 
     def _spare_beside(self, here: list[Manifest]) -> tuple[int, int]:
         """Bytes of memory and disk above the thresholds that are left when every container takes what it ever will."""
-        memory = self.memory - self._threshold - usage.most_memory_of_system() - TRAFFIC
+        memory = self.memory - self._threshold - max(usage.most_memory_of_system(), self._reserved) - TRAFFIC
         disk = self.disk - self._reserve - self._fixed()[0]
         for record in self._records(here):
             most = self._most_of(record)
@@ -171,7 +172,7 @@ class Meter:
         used = {meta.uid(pod): self._use_of(pod, files) for pod in sandboxed}
         memory = sum(use.of("memory") for use in used.values())
         system = _pages(usage.of_system(self.node, self.clock.now).memory_bytes)
-        most = self.memory - -(-self.setup.reserved.get("memory", amounts.NONE).nano // quantity.NANO)
+        most = self.memory - self._reserved
         observed = {
             "memory.available": (max(self.memory - memory - system, 0), self.memory),
             "allocatableMemory.available": (max(most - memory, 0), most),

@@ -9,7 +9,8 @@ from typing import Any
 
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.kubelet.restarts import go_duration
-from cluster.objects import Manifest, nodes
+from cluster.objects import Manifest, nodes, quantity
+from cluster.objects.amounts import Amount, Amounts
 from cluster.runtime import machines, noise
 from cluster.runtime.machines import Machine
 
@@ -97,10 +98,11 @@ def status_of(
     runtime: str,
     trouble: str,
     pressures: Collection[str] = (),
+    reserved: Amounts | None = None,
 ) -> Manifest:
     """The status now. `trouble`: why no pod can be started here; the node is ready if it is the empty string.
 
-    `pressures`: the conditions of what it is short of.
+    `pressures`: the conditions of what it is short of; `reserved`: what pods may not ask for.
     """
     resources = {
         "cpu": str(machine["cpu"]),
@@ -122,13 +124,21 @@ def status_of(
     return {
         **{key: value for key, value in old.items() if key not in ("conditions", "images")},
         "capacity": resources,
-        "allocatable": resources,
+        "allocatable": {name: _without(text, (reserved or {}).get(name)) for name, text in resources.items()},
         "conditions": conditions + [_condition(known.get(w[0]), *w, now) for w in wanted],
         "addresses": _addresses(old, machine),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": PORT}},
         "nodeInfo": _info(machine, seed, runtime),
         **({"images": _images(images)} if images else {}),
     }
+
+
+def _without(text: str, reserved: Amount | None) -> str:
+    """What is left of a quantity; nothing less than nothing."""
+    if reserved is None:
+        return text
+    whole = Amount(*quantity.parse(text))
+    return str(whole._replace(nano=max(whole.nano - reserved.nano, 0)))
 
 
 def news(old: Manifest, new: Manifest) -> list[str]:

@@ -35,17 +35,39 @@ def check(pod: Manifest, node: Manifest, here: Iterable[Manifest], pressures: Se
     limit = allocatable.get("pods", Amount(0)).nano // amounts.ONE.nano
     if len(others) + 1 > limit:
         raise Refused("OutOfpods", _short("pods", 1, len(others), limit))
+    check_resources(pod, node, others)
+    if not _is_wanted(pod, node):
+        said = "node(s) didn't match Pod's node affinity/selector"
+        raise Refused("NodeAffinity", f"Predicate NodeAffinity failed: {said}")
+
+
+def check_resources(pod: Manifest, node: Manifest, others: Iterable[Manifest]) -> None:
+    """Is there room for what the pod requests, beside `others`? Errors: Refused."""
+    allocatable = amounts.parse((node.get("status") or {}).get("allocatable"))
     used: amounts.Amounts = {}
     for other in others:
         used = amounts.plus(used, amounts.requests_of(other))
     for name, wanted in amounts.requests_of(pod).items():
         has, taken = (where.get(name, Amount(0)).nano for where in (allocatable, used))
         if wanted.nano and wanted.nano > has - taken:
-            unit = amounts.ONE.nano // 1000 if name == "cpu" else amounts.ONE.nano
+            unit = _unit(name)
             raise Refused(f"OutOf{name}", _short(name, wanted.nano // unit, taken // unit, has // unit))
-    if not _is_wanted(pod, node):
-        said = "node(s) didn't match Pod's node affinity/selector"
-        raise Refused("NodeAffinity", f"Predicate NodeAffinity failed: {said}")
+
+
+def beyond(pod: Manifest, node: Manifest) -> str:
+    """What is said of a pod that requests more than the node has at all of memory or CPU; the empty string: nothing."""
+    allocatable = amounts.parse((node.get("status") or {}).get("allocatable"))
+    requested = amounts.requests_of(pod)
+    for name in ("memory", "cpu"):
+        wanted, has = (where.get(name, Amount(0)).nano // _unit(name) for where in (requested, allocatable))
+        if wanted > has:
+            return f"Node didn't have enough capacity: {name}, requested: {wanted}, capacity: {has}"
+    return ""
+
+
+def _unit(name: str) -> int:
+    """Of figures in messages: thousandths of a CPU, one of everything else."""
+    return amounts.ONE.nano // 1000 if name == "cpu" else amounts.ONE.nano
 
 
 def _is_borne(pod: Manifest, pressures: Sequence[str]) -> bool:

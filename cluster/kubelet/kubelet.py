@@ -7,6 +7,8 @@
     wake|<ns>/<name>/<uid>   a file was written in it: its probes may find something else
     pressure   is the machine short of anything? Only while that can be: see eviction.py
     oom        its memory is used up: the kernel kills, see oom.py
+    resizes    has anybody room by now who was resized? See resize.py
+    resize|<ns>/<name>/<uid>   has it the limits that it was granted?
     images     is its disk so full that unused ones have to go? Likewise: see image_gc.py
     disk|<ns>/<name>/<uid>   it has written something: more than it may? See local_storage.py
     term|<container>    its preStop hook is over: SIGTERM, to a process 1 that lives
@@ -24,14 +26,15 @@ Read next: pod_worker.py, node_status.py.
 from functools import partial
 from typing import Any
 
-from cluster.engine.cells import Cells
+from cluster.engine.cells import Cells, Section
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import configuration, eviction, image_gc, local_storage, node_status, oom, probes, volumes
+from cluster.kubelet import configuration, eviction, image_gc, local_storage, node_status, oom, probes, resize, volumes
 from cluster.kubelet.containers import Plan
 from cluster.kubelet.measures import Meter
 from cluster.kubelet.pod_worker import PodWorker
+from cluster.kubelet.resize import Resizer
 from cluster.kubelet.sessions import TERM, TIMER, WAKE, StreamingServer
 from cluster.objects import Manifest, conditions, meta, pods
 from cluster.objects.errors import ApiError, NotFound
@@ -45,7 +48,7 @@ LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 RENEW_EVERY = LEASE_SECONDS * SECOND // 4
 REPORT_EVERY = 5 * MINUTE
-DISK = "disk|"
+DISK, RESIZE = "disk|", "resize|"
 UPDATE_EVERY = 10 * SECOND  # A new image is reported with the next regular look at the node.
 
 
@@ -73,6 +76,7 @@ class Kubelet(Component):
         self.pods.containers.on_stopping = self.streams.terminate
         self.pods.containers.on_hungrier = self.watch_pressure
         self._set_up_pressure(configuration.read(machine_cells[node].get("kubelet")), sessions)
+        self._set_up_resizing()
         self.lab = lab
         self.pods.containers.probe_with(self.streams)
         self.phase = self.dice.roll("phase", node) % (REPORT_EVERY // SECOND) * SECOND
@@ -88,6 +92,12 @@ class Kubelet(Component):
         self.eviction.remove_dead, self.eviction.evict = self._remove_dead, self._evict
         self.eviction.has_ended = lambda uid: self.runtime.sandbox(uid) is None
         self.pods.pressures = self.eviction.conditions
+
+    def _set_up_resizing(self) -> None:
+        self.resizes = Resizer(Section(self.agenda.cells, f"{self.name}|m|resized/"), self.clock, self.recorder)
+        self.resizes.node = lambda: self.informers.get("Node", "", self.node)
+        self.resizes.here, self.resizes.sync = self._here, self._tell_of_resize
+        self.pods.granted, self.pods.resizing = self.resizes.granted, self.resizes.conditions
 
     # --- starting, listening
     # ------------------------------------------------------------------------------------
@@ -135,6 +145,8 @@ class Kubelet(Component):
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         """A pod came, is to go, or is gone. Our own status reports are no news to us."""
+        if (new is None or pods.is_terminal(new) or _differs(old or new, new)) and self.resizes.is_waiting():
+            self.queue.add("resizes")  # Somebody may have made room.
         if old is None or new is None or _differs(old, new):
             self.queue.add(_key(new or old or {}))
         elif _labelled(old) != _labelled(new) and _files_of(new):  # Its downward API's files are other ones now.
@@ -170,6 +182,10 @@ class Kubelet(Component):
             self.look_at_storage(key.removeprefix(DISK))
         elif key == "pressure":
             self.look_for_pressure()
+        elif key == "resizes":
+            self.retry_resizes()
+        elif key.startswith(RESIZE):
+            self.settle_resize(key.removeprefix(RESIZE))
         elif key == "oom":
             self.kernel_kills()
         elif key == "images":
@@ -192,6 +208,9 @@ class Kubelet(Component):
             return  # `runtime_started` looks at every pod.
         namespace, name, uid = key.split("/")
         pod = self.informers.get("Pod", namespace, name) if name else None
+        if pod is not None and not self.lab and meta.uid(pod) == uid and not meta.is_deleting(pod):
+            self.resizes.notice(pod)
+            pod = self.resizes.granted(pod)
         saved = self.memory.get(uid)
         plan = Plan.load(saved)
         if woken and pod is not None and plan.probes:
@@ -199,11 +218,13 @@ class Kubelet(Component):
             probes.wake(plan.probes, pod, self.pods.containers.latest(uid), since)
         try:
             if pod is None or meta.uid(pod) != uid or pods.by_node(pod) != [self.node]:
+                self.resizes.forget(uid)
                 self.pods.vanish(uid, plan)
             elif meta.is_deleting(pod):
                 self.pods.terminate(pod, plan)
             else:
                 self.pods.run(pod, plan, self.pod_range(), self.has_plugin)
+                self._follow_resize(pod, key, plan.stuck)
         finally:  # What was done to containers stays done, also if the report of it is refused.
             self._keep(key, uid, plan, saved is not None)
 
@@ -234,6 +255,47 @@ class Kubelet(Component):
         """The node's podCIDR, once the node IPAM controller has given it one."""
         node = self.informers.get("Node", "", self.node)
         return node["spec"].get("podCIDR") if node is not None else None
+
+    # --- other resources than before ------------------------------------------------------------------------
+
+    def _tell_of_resize(self, pod: Manifest) -> None:
+        """Something was decided about it: that has to be reported, and done."""
+        plan = Plan.load(self.memory.get(meta.uid(pod)))
+        plan.unsaid = True
+        self.memory[meta.uid(pod)] = plan.save()
+        self.queue.add(_key(pod))
+        if self.resizes.is_waiting():
+            self.queue.beat("resizes", resize.RETRY_EVERY)
+            if self.resizes.is_in_progress(meta.uid(pod)):  # It may take less from now on.
+                self.queue.add("resizes")
+
+    def retry_resizes(self) -> None:
+        self.resizes.retry()
+        if self.resizes.is_waiting():
+            self.queue.beat("resizes", resize.RETRY_EVERY)
+
+    def _follow_resize(self, pod: Manifest, key: str, problem: str) -> None:
+        """See soon whether it has come about."""
+        if self.resizes.is_in_progress(meta.uid(pod)):
+            self.queue.beat(RESIZE + key, 0 if problem else resize.SEEN_AFTER)
+
+    def settle_resize(self, key: str) -> None:
+        """Say that it has come about, or why it can't; if neither is so, look again."""
+        namespace, name, uid = key.split("/")
+        pod = self.informers.get("Pod", namespace, name)
+        if pod is None or meta.uid(pod) != uid or pods.is_terminal(pod) or not self.resizes.is_in_progress(uid):
+            return
+        pod, saved = self.resizes.granted(pod), self.memory.get(uid)
+        plan = Plan.load(saved)
+        problem = self.pods.containers.resize(pod, plan)
+        settled = problem or self.pods.containers.is_as_granted(pod)
+        try:
+            if settled and self.resizes.settle(pod, problem):
+                self.pods.report(pod, plan)
+        finally:
+            self._keep(key, uid, plan, saved is not None)
+        if self.resizes.is_in_progress(uid):
+            self.queue.beat(RESIZE + key, resize.TRY_AGAIN if problem else resize.SEEN_AFTER)
 
     # --- the node -------------------------------------------------------------------------------------------
 

@@ -52,6 +52,8 @@ class PodWorker:
         self.client, self.clock, self.informers, self.recorder = client, clock, informers, recorder
         self.runtime, self.host, self.lab = runtime, host, lab
         self.containers = Containers(clock, informers, recorder, runtime, host, lab)
+        self.granted: Callable[[Manifest], Manifest] = lambda pod: pod  # With the resources that it was granted.
+        self.resizing: Callable[[str], list[tuple[str, str, str, int]]] = lambda uid: []
         self.pressures: Callable[[], Sequence[str]] = tuple  # Conditions of what the machine is short of.
 
     # --- the three ways -------------------------------------------------------------------------------------
@@ -142,7 +144,7 @@ class PodWorker:
         if node is None:
             return True
         try:
-            here = self.informers.by_index("Pod", "node", meta.name(node))
+            here = [self.granted(each) for each in self.informers.by_index("Pod", "node", meta.name(node))]
             admission.check(pod, node, here, self.pressures())
         except admission.Refused as refusal:
             self.recorder.event(pod, "Warning", refusal.reason, refusal.said)
@@ -265,6 +267,7 @@ class PodWorker:
             runtime=self.runtime.name,
             ending=ending,
             failed=plan.expelled,
+            resizing=self.resizing(uid),
         )
         status = pod_status.build(pod, view)
         if self.lab and conditions.get(pod, "PodScheduled") is None:  # KWOK left that condition to the scheduler.

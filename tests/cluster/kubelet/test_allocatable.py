@@ -58,7 +58,9 @@ def test_a_pod_that_asks_for_what_is_kept_does_not_start():
 def test_pods_that_together_take_more_than_they_may_are_evicted_although_the_machine_has_more():
     reserved = {"systemReserved": {"memory": "4Gi"}}
     cluster = a_machine_room(nodes=[{"name": "worker-1", "memory": "8Gi", "kubelet": reserved}])
-    cluster.create(a_bound_pod("greedy", "polinux/stress", command=["stress"], args=["--vm", "1", "--vm-bytes", "4050M"]))
+    cluster.create(
+        a_bound_pod("greedy", "polinux/stress", command=["stress"], args=["--vm", "1", "--vm-bytes", "4050M"])
+    )
 
     cluster.run_for(40)
 

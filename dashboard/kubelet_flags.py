@@ -29,6 +29,8 @@ FLAGS = {
     "--image-gc-high-threshold": Flag("imageGCHighThresholdPercent", number=True),
     "--image-gc-low-threshold": Flag("imageGCLowThresholdPercent", number=True),
     "--minimum-image-ttl-duration": Flag("imageMinimumGCAge"),
+    "--container-log-max-size": Flag("containerLogMaxSize"),
+    "--container-log-max-files": Flag("containerLogMaxFiles", number=True),
     "--kube-reserved": Flag("kubeReserved", "="),
     "--system-reserved": Flag("systemReserved", "="),
 }

@@ -4,6 +4,7 @@
     evictionSoftGracePeriod                                 {signal: "1m30s"}
     evictionMaxPodGracePeriod (s)  evictionPressureTransitionPeriod  mergeDefaultEvictionSettings
     imageGCHighThresholdPercent  imageGCLowThresholdPercent  imageMinimumGCAge
+    containerLogMaxSize "10Mi"  containerLogMaxFiles 5
     kubeReserved systemReserved                             {cpu, memory, ephemeral-storage, pid: quantity}
 
 As in the real one, naming one hard threshold switches off the defaults of all others, unless they are to be merged.
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.objects import amounts, quantity
 from cluster.objects.amounts import Amount, Amounts
+from cluster.runtime import rotation
 
 SIGNALS = (  # Memory first: of several, that is what is reclaimed first.
     "memory.available", "allocatableMemory.available", "nodefs.available", "imagefs.available", "nodefs.inodesFree",
@@ -35,6 +37,7 @@ HARD = {
     "nodefs.inodesFree": "5%",
     "imagefs.inodesFree": "5%",
 }
+SMALLEST_LOG = 1024  # Bytes; a real kubelet takes less, and rotates never if it is negative.
 RESERVABLE = ("cpu", "memory", "ephemeral-storage", "pid")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
 
@@ -81,6 +84,8 @@ class Configuration:
     gc_high: int = 85
     gc_low: int = 80
     gc_age: int = 2 * MINUTE
+    log_size: int = rotation.MAX_SIZE
+    log_files: int = rotation.MAX_FILES
     reserved: Amounts = field(default_factory=dict)  # For the kubelet and for the system.
 
     def withheld(self, memory: int, disk: int) -> Amounts:
@@ -100,7 +105,8 @@ class Configuration:
 FIELDS = (
     "evictionHard", "evictionSoft", "evictionMinimumReclaim", "evictionSoftGracePeriod", "evictionMaxPodGracePeriod",
     "evictionPressureTransitionPeriod", "mergeDefaultEvictionSettings", "imageGCHighThresholdPercent",
-    "imageGCLowThresholdPercent", "imageMinimumGCAge", "kubeReserved", "systemReserved",
+    "imageGCLowThresholdPercent", "imageMinimumGCAge", "kubeReserved", "systemReserved", "containerLogMaxSize",
+    "containerLogMaxFiles",
 )  # fmt: skip
 
 
@@ -126,6 +132,8 @@ def read(given: Any) -> Configuration:
         gc_high=high,
         gc_low=low,
         gc_age=_duration(given.get("imageMinimumGCAge", "2m"), "imageMinimumGCAge"),
+        log_size=_log_size(given.get("containerLogMaxSize", "10Mi")),
+        log_files=_whole(given, "containerLogMaxFiles", rotation.MAX_FILES),
         reserved=reserved,
     )
 
@@ -236,7 +244,17 @@ def _whole(given: Mapping[str, Any], name: str, usual: int) -> int:
         raise Bad(f"{name} is {value!r}; it must be a whole number")
     if name == "evictionMaxPodGracePeriod" and value < 0:
         raise Bad(f"invalid configuration: evictionMaxPodGracePeriod {value} must not be a negative number")
+    if name == "containerLogMaxFiles" and value <= 1:
+        raise Bad(f"invalid configuration: containerLogMaxFiles {value} must be greater than 1")
     return value
+
+
+def _log_size(text: Any) -> int:
+    """Errors: Bad."""
+    amount = _quantity("containerLogMaxSize", str(text))
+    if amount.nano < SMALLEST_LOG * quantity.NANO:
+        raise Bad(f"containerLogMaxSize is {text}; it must be at least {SMALLEST_LOG} bytes")
+    return -(-amount.nano // quantity.NANO)
 
 
 def _map(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -122,6 +122,7 @@ class Containers:
         self.clock, self.informers, self.recorder, self.runtime = clock, informers, recorder, runtime
         self.host, self.lab = host, lab
         self.prober: Prober | None = None  # Set before the first pod comes.
+        self.logs: dict[str, Any] = {}  # How they are rotated, if not as usual: see the record's `rotate`.
         self.on_pulled: Callable[[], None] = lambda: None  # The list of images on the node has grown.
         self.on_started: Callable[[Record], None] = lambda record: None
         self.on_hungrier: Callable[[Record], None] = lambda record: None  # It may take more memory than before.
@@ -342,7 +343,7 @@ class Containers:
         limit = environment.memory_limit(container)
         self._forget(uid, name, attempt - 2)
         record = self.runtime.create_container(
-            uid, name, attempt, reference, command, args, env, limit, script, extra_of(pod, container)
+            uid, name, attempt, reference, command, args, env, limit, script, {**extra_of(pod, container), **self.logs}
         )
         self._say(pod, container, "Normal", "Created", "Container created")
         plan.changed = True

@@ -39,7 +39,7 @@ from cluster.kubelet.sessions import TERM, TIMER, WAKE, StreamingServer
 from cluster.objects import Manifest, conditions, meta, pods
 from cluster.objects.errors import ApiError, NotFound
 from cluster.objects.storage import node_of
-from cluster.runtime import machines
+from cluster.runtime import machines, rotation
 from cluster.runtime.containers import Record
 from cluster.runtime.cri import Runtime
 from cluster.runtime.sessions import Sessions
@@ -92,6 +92,8 @@ class Kubelet(Component):
         self.eviction.remove_dead, self.eviction.evict = self._remove_dead, self._evict
         self.eviction.has_ended = lambda uid: self.runtime.sandbox(uid) is None
         self.pods.pressures = self.eviction.conditions
+        if (kept := (setup.log_size, setup.log_files)) != (rotation.MAX_SIZE, rotation.MAX_FILES):
+            self.pods.containers.logs = {"rotate": list(kept)}
 
     def _set_up_resizing(self) -> None:
         self.resizes = Resizer(Section(self.agenda.cells, f"{self.name}|m|resized/"), self.clock, self.recorder)

@@ -22,18 +22,18 @@ from typing import NamedTuple
 from cluster.engine.clock import Clock
 from cluster.kubelet.configuration import Configuration
 from cluster.objects import Manifest, amounts, meta, quantity
-from cluster.runtime import logs, machines, usage
+from cluster.runtime import machines, rotation, usage
 from cluster.runtime.containers import Record, key_of
 from cluster.runtime.cri import Runtime
 from cluster.runtime.live.files import BLOCK, MAX_FILES, blocks_of
 from cluster.runtime.programs.program import MIB
 from cluster.runtime.sessions import Sessions
 
+LATE = 14 * MIB  # What is printed into a log before somebody finds that it is full.
 TRAFFIC = 64 * MIB  # 16,000 requests a second on one node.
 PAGE = 4096
 LAYER_FILES, LOG_FILES = 4, 1  # Inodes of a container's directories, and of its log.
 IMAGE_FILE = 32 * 1024  # Bytes of an image for each of its files.
-MOST_LOGGED = 4_096
 MOST_FILES = 4 * MIB + MAX_FILES * BLOCK  # Bytes that a container's layer, or a volume, takes at most, zeros aside.
 
 Here = Callable[[], Iterable[Manifest]]
@@ -84,7 +84,6 @@ class Meter:
         self.memory = quantity.value(str(machine["memory"]))
         self.disk, self.inodes, self.pids = machines.disk(machine), machines.inodes(machine), machines.pids(machine)
         self._spare: tuple[int, int] | None = None  # No more than this is; not saved: only a sum made anew counts.
-        self._logged: dict[str, tuple[int, int]] = {}  # Container -> (until when, bytes): found again at any time.
         reserve = [each.level.of(self.disk) for each in setup.thresholds if _is_disk(each.signal)]
         self._reserve = max([*reserve, self.disk * (100 - setup.gc_high) // 100])
         levels = [each.level.of(self.memory) for each in setup.thresholds if each.signal == "memory.available"]
@@ -113,7 +112,9 @@ class Meter:
         return self._counts_files or self._spare is None or self._spare[1] < 0
 
     def _most_of(self, record: Record) -> tuple[int, int]:
-        return usage.most_memory(record, self.clock.epoch), MOST_FILES + logs.MOST
+        return usage.most_memory(
+            record, self.clock.epoch
+        ), MOST_FILES + self.setup.log_size * self.setup.log_files + LATE
 
     def _spare_beside(self, here: list[Manifest]) -> tuple[int, int]:
         """Bytes of memory and disk above the thresholds that are left when every container takes what it ever will."""
@@ -165,8 +166,6 @@ class Meter:
     def read(self, here: Iterable[Manifest]) -> Look:
         """What the pods `here` use now, and what is left of the machine."""
         known = list(here)
-        if len(self._logged) > MOST_LOGGED:
-            self._logged.clear()
         files = self.could_fill_the_disk()
         sandboxed = [pod for pod in known if self.runtime.sandbox(meta.uid(pod)) is not None]
         used = {meta.uid(pod): self._use_of(pod, files) for pod in sandboxed}
@@ -218,9 +217,7 @@ class Meter:
         return _size(blocks_of(self.sessions.disks.get(key_of(record["uid"], record["name"], record["attempt"]))))
 
     def _log_size(self, record: Record) -> int:
-        key, now = key_of(record["uid"], record["name"], record["attempt"]), self.clock.now
-        self._logged[key] = logs.size(record, now, self.clock.epoch, self._logged.get(key, (0, 0)))
-        return -(-self._logged[key][1] // BLOCK) * BLOCK
+        return _pages(rotation.on_disk(record, self.clock.now, self.clock.epoch))
 
     def _left_of_disk(self, here: list[Manifest]) -> tuple[int, int]:
         """(bytes, inodes) that are free."""

@@ -9,7 +9,7 @@ without the world: `choose` finds the container (or says in the real words why t
 
 Mirrors:  kubernetes/pkg/registry/core/pod/strategy.go (LogLocation), pkg/kubelet/kubelet_pods.go
           (GetKubeletContainerLogs, validateContainerLogStatus)
-Left out: stats/summary (later); rotation: logs are complete. For exec and its kin see sessions.py.
+Left out: stats/summary (later). For exec and its kin see sessions.py.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from cluster.kubelet.node_status import PORT
 from cluster.objects import Manifest, errors, meta, times
-from cluster.runtime import logs
+from cluster.runtime import logs, rotation
 from cluster.runtime.containers import Record
 from cluster.runtime.programs.program import Line
 
@@ -98,9 +98,13 @@ def unreachable(pod: Manifest, container: str, machine: Mapping[str, object] | N
 
 
 def read(record: Record, horizon: int, epoch: int, options: LogOptions | None = None, start: int = 0) -> list[str]:
-    """The lines from `start` (for a follower: where it stopped) to `horizon`, as text without line ends."""
+    """The lines from `start` (for a follower: where it stopped) to `horizon`, as text without line ends.
+
+    As in a real cluster, without `start` there are those of the newest file only (see runtime/rotation.py); a follower
+    misses none when another file is begun.
+    """
     options = options or LogOptions()
-    since = max(start, _since(horizon, epoch, options))
+    since = max(start or rotation.current_start(record, horizon, epoch), _since(horizon, epoch, options))
     if options.tail_lines is not None:
         found = _tail(record, options, since, horizon, epoch)
     else:

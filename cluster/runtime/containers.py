@@ -11,8 +11,8 @@
 
 Some have more: tty and stdin (as the pod asks, if it does); cpu, its limit in millicores; live, if others look at its
 files, or it at theirs; hits, requests by time (see traffic.py); traffic, lines of an access log as [at, line]; of a
-process that lives: printed, as [at, channel, text]; logged, the bytes of its log; exit, how it has ended, as [at, code,
-reason, message].
+process that lives: printed, as [at, channel, text]; exit, how it has ended, as [at, code, reason, message]; logged,
+rotated and full_at, of its log's files (see rotation.py); rotate, [bytes, files], if its node keeps logs differently.
 
 A sandbox record has id, uid, namespace, pod, node, ip, created, ended, containers (their keys, oldest first)
 and held (does it hold its address?). Keys: `<uid>/<name>/<attempt>`, and `<uid>` for the sandbox. Whoever has

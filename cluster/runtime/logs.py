@@ -11,8 +11,6 @@ from itertools import islice
 from cluster.runtime.containers import Record, program_of
 from cluster.runtime.programs.program import SECOND, Line
 
-PREFIX = len("2026-01-01T00:00:00.000000000Z stdout F ") + 1  # What a line takes in its file besides, its end too.
-MOST = 64 << 20  # Bytes that the files of a container take: five of 10 MiB, and what comes before anybody rotates.
 FIRST_WINDOW = 60 * SECOND
 WINDOW_GROWTH = 8
 
@@ -44,11 +42,3 @@ def tail(record: Record, count: int, end: int, epoch: int, start: int = 0) -> li
 def head(record: Record, count: int, start: int, end: int, epoch: int) -> list[Line]:
     """The first `count` lines of [start, end)."""
     return list(islice(lines(record, start, end, epoch), count))
-
-
-def size(record: Record, moment: int, epoch: int, known: tuple[int, int] = (0, 0)) -> tuple[int, int]:
-    """(`moment`, bytes that its log file has by then). `known`: an earlier answer, so that not all is read again."""
-    if record["program"] == "terminal":
-        return moment, int(record.get("logged", 0))
-    since, found = known
-    return moment, found + sum(PREFIX + len(line.text.encode()) for line in lines(record, since, moment, epoch))

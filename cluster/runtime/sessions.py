@@ -22,7 +22,7 @@ import orjson
 
 from cluster.engine.cells import Cells
 from cluster.objects import resolvconf
-from cluster.runtime import images, logs, traffic
+from cluster.runtime import images, rotation, traffic
 from cluster.runtime.containers import Record, key_of, process_of, program_of
 from cluster.runtime.cri import Runtime
 from cluster.runtime.live import answers, kernel, terminal
@@ -298,8 +298,8 @@ class Sessions:
         printed = [*record.get("printed", ()), *([self.clock.now, channel, text] for channel, text in parts)]
         while sum(len(text) for _, _, text in printed) > PRINTED and len(printed) > 1:
             printed = printed[1:]
-        grown = sum(len(text) + text.count("\n") * (logs.PREFIX - 1) for _, text in parts)
-        self.containers[base] = {**record, "printed": printed, "logged": int(record.get("logged", 0)) + grown}
+        grown = sum(len(text) + text.count("\n") * (rotation.PREFIX - 1) for _, text in parts)
+        self.containers[base] = rotation.noted({**record, "printed": printed}, self.clock.now, grown)
 
     # --- what a process sees --------------------------------------------------------------------------------
 

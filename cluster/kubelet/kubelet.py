@@ -74,7 +74,7 @@ class Kubelet(Component):
         self.disks = sessions.disks
         self.pods.containers.on_started = self.streams.started
         self.pods.containers.on_stopping = self.streams.terminate
-        self.pods.containers.on_hungrier = self.watch_pressure
+        self.pods.containers.on_hungrier = self._is_hungrier
         self._set_up_pressure(configuration.read(machine_cells[node].get("kubelet")), sessions)
         self._set_up_resizing()
         self.lab = lab
@@ -358,6 +358,13 @@ class Kubelet(Component):
 
     # --- what it is short of --------------------------------------------------------------------------------
 
+    def _is_hungrier(self, record: Record) -> None:
+        """A container has started, or may take more memory than before."""
+        self.watch_pressure(record)
+        pod = self.informers.get("Pod", record["namespace"], record["pod"])
+        if not self.lab and pod is not None and local_storage.is_tight(pod, self.meter.most_logs):
+            self.queue.beat(DISK + _key(pod), self._until(eviction.LOOK_EVERY))
+
     def watch_pressure(self, newcomer: Record | None = None) -> None:
         """Look at what is left from now on, if it can run short: because of a `newcomer`, or at all."""
         if not self.lab and self.meter.could_run_short(self._here, newcomer):
@@ -460,7 +467,10 @@ class Kubelet(Component):
             return
         if pod is None or meta.uid(pod) != uid or not self._is_evictable(pod) or eviction.is_critical(pod):
             return
-        message = local_storage.excess(pod, self.runtime.list_containers(uid), self.disks)
+        records = self.runtime.list_containers(uid)
+        message = local_storage.excess(pod, records, self.disks, self.meter.log_size)
+        if not message and local_storage.is_tight(pod, self.meter.most_logs):
+            self.queue.beat(DISK + key, self._until(eviction.LOOK_EVERY))
         if message:
             self.recorder.event(pod, "Warning", eviction.EVICTED, message)
             self._expel(pod, [eviction.EVICTED, message])

@@ -88,6 +88,7 @@ class Meter:
         self._reserve = max([*reserve, self.disk * (100 - setup.gc_high) // 100])
         levels = [each.level.of(self.memory) for each in setup.thresholds if each.signal == "memory.available"]
         self._threshold = max(levels, default=0)
+        self.most_logs = setup.log_size * setup.log_files + LATE
         self._reserved = -(-setup.reserved.get("memory", amounts.NONE).nano // quantity.NANO)
         self._counts_pids = any(each.signal == "pid.available" for each in setup.thresholds)
         self._counts_files = "inodes" in machine
@@ -112,9 +113,7 @@ class Meter:
         return self._counts_files or self._spare is None or self._spare[1] < 0
 
     def _most_of(self, record: Record) -> tuple[int, int]:
-        return usage.most_memory(
-            record, self.clock.epoch
-        ), MOST_FILES + self.setup.log_size * self.setup.log_files + LATE
+        return usage.most_memory(record, self.clock.epoch), MOST_FILES + self.most_logs
 
     def _spare_beside(self, here: list[Manifest]) -> tuple[int, int]:
         """Bytes of memory and disk above the thresholds that are left when every container takes what it ever will."""
@@ -211,19 +210,20 @@ class Meter:
         if not files:
             return Used(memory, pids=pids)
         layer, inodes = self._layer(record)
-        return Used(memory, layer, self._log_size(record), inodes + LAYER_FILES + LOG_FILES, pids)
+        return Used(memory, layer, self.log_size(record), inodes + LAYER_FILES + LOG_FILES, pids)
 
     def _layer(self, record: Record) -> tuple[int, int]:
         return _size(blocks_of(self.sessions.disks.get(key_of(record["uid"], record["name"], record["attempt"]))))
 
-    def _log_size(self, record: Record) -> int:
+    def log_size(self, record: Record) -> int:
+        """Bytes that its log takes of the disk."""
         return _pages(rotation.on_disk(record, self.clock.now, self.clock.epoch))
 
     def _left_of_disk(self, here: list[Manifest]) -> tuple[int, int]:
         """(bytes, inodes) that are free."""
         taken, inodes = self._fixed()
         for record in self._records(here):
-            taken += self._log_size(record)
+            taken += self.log_size(record)
             inodes += LAYER_FILES + LOG_FILES
         for key in self._disks(here):
             size, files = _size(blocks_of(self.sessions.disks.get(key)))

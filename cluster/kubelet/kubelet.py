@@ -68,7 +68,7 @@ class Kubelet(Component):
         lab = bool(self.options.get("lab"))
         host = machines.address(machine_cells[node])
         self.pods = PodWorker(self.client, self.clock, self.informers, self.recorder, runtime, host, lab)
-        self.pods.containers.on_pulled = self.image_pulled
+        self.pods.containers.on_pulled = self.report_images
         self.streams = StreamingServer(node, host, self.informers, self.clock, self.queue, sessions)
         self.streams.on_wrote = self.watch_storage
         self.disks = sessions.disks
@@ -83,6 +83,7 @@ class Kubelet(Component):
 
     def _set_up_pressure(self, setup: configuration.Configuration, sessions: Sessions) -> None:
         self.meter = Meter(self.node, self.runtime, sessions, self.clock, setup)
+        self.runtime.on_image = self.watch_pressure
         sessions.room = partial(self.meter.room, self._here)
         sessions.space = lambda: (self.meter.disk, self.meter.disk_left(self._here))
         self.images = image_gc.ImageCollector(self.runtime, self.clock, self.memory, setup)
@@ -338,11 +339,6 @@ class Kubelet(Component):
         down_for = self.runtime.down_for if self.runtime.is_down else node_status.PLEG_AFTER
         marks = [mark - down_for for mark in (node_status.DOWN_AFTER, node_status.PLEG_AFTER) if down_for < mark]
         self.queue.add_after("node", min(marks, default=self._until(REPORT_EVERY)))
-
-    def image_pulled(self) -> None:
-        """One more is on the disk."""
-        self.report_images()
-        self.watch_pressure()
 
     def report_images(self) -> None:
         """The list of images is part of the node's status."""

@@ -70,6 +70,7 @@ class Runtime:
         self.network: Network = HostLocal(node, machine_cells)
         self.preloaded = bool(options.get("lab"))
         self.on_program: Callable[[str, bool], None] = lambda program, runs: None  # A program has started or ended.
+        self.on_image: Callable[[], None] = lambda: None  # One more takes room on the disk, or is about to.
         self.on_end: Callable[[Record], None] = lambda record: None  # A container has ended …
         self.on_removed: Callable[[str], None] = lambda key: None  # … or was forgotten, or its pod was.
 
@@ -193,6 +194,8 @@ class Runtime:
             until = now + waiting + duration
             on_disk = {**on_disk, image.name: {"size": image.size, "since": until, "pinned": image.pinned}}
         self.machines[self.node] = {**machine, "pulling": until, "images": on_disk}
+        if image.name not in machine["images"]:
+            self.on_image()
         return Pull(waiting + duration, waiting, image.size)
 
     def remove_images(self, names: Sequence[str]) -> None:

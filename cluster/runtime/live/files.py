@@ -266,7 +266,9 @@ class Files:
         key, inside = self._disk_of(path)
         disk = dict(self.disks.get(key) or {})
         for known in [name for name in disk if name == inside or name.startswith(inside + "/")]:
-            self.allocated = self.allocated or _zeros(disk[known]) > 0
+            gone = Entry(*disk[known]) if disk[known] is not None else Entry(FILE, 0, 0)
+            self.allocated = self.allocated or gone.zeros > 0
+            self.grown -= gone.blocks if not key.startswith(CLAIM) else 0
             del disk[known]
         if key == self.own and (path in self.image or any(name.startswith(path + "/") for name in self.image)):
             disk[inside] = None
@@ -339,10 +341,6 @@ def _whole(entry: Entry, problem: str) -> str:
     if entry.zeros and entry.size > MAX_BYTES:
         raise FileError(problem)
     return entry.content + "\0" * entry.zeros
-
-
-def _zeros(stored: list[Any] | None) -> int:
-    return Entry(*stored).zeros if stored is not None else 0
 
 
 def blocks_of(disk: Disk | None) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from tests.cluster.kubelet.cases import (
     reasons,
     said,
     seconds_between,
+    uid,
 )  # fmt: skip
 
 GIB = 1 << 30
@@ -186,6 +187,20 @@ def test_nobody_can_write_more_than_the_disk_has():
 
     ended = cluster.get("Pod", "writer")["status"]["containerStatuses"][0]["lastState"]["terminated"]
     assert (ended["exitCode"], ended["message"]) == (3, "1")
+
+
+def test_df_shows_what_the_machine_s_disk_has_left():
+    cluster = a_small_disk()
+    script = "df /; fallocate -l 1G /fill; df /; rm /fill; df /; sleep 3600"
+    cluster.create(a_bound_pod("looker", **a_script(script)))
+    cluster.run_for(10)
+
+    text = "".join(part[2] for part in cluster.world.cells["containers"][f"{uid(cluster, 'looker')}/app/0"]["printed"])
+
+    left = [int(line.split()[3]) for line in text.splitlines() if line.startswith("overlay")]
+    assert left[0] == left[2]
+    assert left[0] - left[1] == 1 << 20  # Kibibytes.
+    assert "10485760" in text
 
 
 def test_a_node_with_room_never_looks_at_its_disk():

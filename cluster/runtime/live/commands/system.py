@@ -7,7 +7,7 @@ Left out: whatever the kernel of a real node would add: threads, devices, other 
 import re
 
 from cluster.runtime.live.commands.call import Call, UsageError, number
-from cluster.runtime.live.files import CLAIM, MAX_BYTES, USUAL, FileError
+from cluster.runtime.live.files import BLOCK, CLAIM, MAX_BYTES, USUAL, FileError
 from cluster.runtime.live.kernel import Blocked, find_program, signal_number
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -222,6 +222,7 @@ def which(call: Call) -> int:
 def df(call: Call) -> int:
     human = any("h" in word for word in call.args if word[:1] == "-")
     total, left = (size // 1024 for size in call.files.space())
+    left = max(left - call.files.grown * (BLOCK // 1024), 0)
     rows = [("overlay", total, total - left, "/"), ("tmpfs", 65536, 0, "/dev")]
     for mount in call.files.mounts:
         if mount.disk.startswith(CLAIM):

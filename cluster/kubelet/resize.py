@@ -32,6 +32,7 @@ from cluster.objects.amounts import NONE
 RETRY_EVERY = 3 * MINUTE
 SEEN_AFTER = SECOND  # So long after a change the kubelet finds that it has come about …
 TRY_AGAIN = 10 * SECOND  # … and so long after one that failed it tries again.
+WAITING = "waiting"  # In the memory: uids of those that are Deferred.
 PENDING, PROGRESS = "PodResizePending", "PodResizeInProgress"
 DEFERRED, INFEASIBLE, ERROR = "Deferred", "Infeasible", "Error"
 
@@ -41,7 +42,7 @@ State = dict[str, Any]
 
 class Resizer:
     """Of one kubelet. In `memory`, under a pod's uid: {allocated, desired, since, and, by condition: [reason, message,
-    generation]}.
+    generation]}; and who is WAITING.
     """
 
     def __init__(self, memory: Section, clock: Clock, recorder: Recorder) -> None:
@@ -65,10 +66,10 @@ class Resizer:
 
     def is_waiting(self) -> bool:
         """Is there anything that is tried again by itself?"""
-        return any((state.get(PENDING) or [""])[0] == DEFERRED for _, state in self.memory.items())
+        return bool(self.memory.get(WAITING))
 
     def forget(self, uid: str) -> None:
-        self.memory.pop(uid)
+        self._store(uid, {})
 
     # --- deciding -------------------------------------------------------------------------------------------
 
@@ -77,6 +78,9 @@ class Resizer:
         if int(pod["metadata"].get("generation") or 1) < 2 or not (pod.get("status") or {}).get("startTime"):
             return
         uid, desired = meta.uid(pod), _desired(pod)
+        if pods.is_terminal(pod):
+            self.forget(uid)
+            return
         state = self.memory.get(uid)
         allocated = state["allocated"] if state is not None else self._reported(pod)
         if state is not None and state.get("desired") == desired:
@@ -90,17 +94,14 @@ class Resizer:
 
     def retry(self) -> None:
         """Somebody may have made room."""
-        waiting = [pod for pod in self.here() if self._is_deferred(pod)]
+        uids = frozenset(self.memory.get(WAITING) or ())
+        waiting = [pod for pod in self.here() if meta.uid(pod) in uids and pods.is_alive(pod)]
         for pod in sorted(waiting, key=self._rank):
             state = self.memory.get(meta.uid(pod))
             if state["desired"] == _desired(pod):
                 self._decide(pod, state)
             else:  # It has changed its mind, and nobody has looked yet.
                 self.notice(pod)
-
-    def _is_deferred(self, pod: Manifest) -> bool:
-        state = self.memory.get(meta.uid(pod)) or {}
-        return (state.get(PENDING) or [""])[0] == DEFERRED and pods.is_alive(pod)
 
     def _rank(self, pod: Manifest) -> tuple[bool, int, bool, int, str]:
         state = self.memory.get(meta.uid(pod))
@@ -174,6 +175,13 @@ class Resizer:
             self.memory[uid] = state
         else:
             self.memory.pop(uid)
+        waiting = set(before := self.memory.get(WAITING) or ()) - {uid}
+        if (state.get(PENDING) or [""])[0] == DEFERRED:
+            waiting.add(uid)
+        if waiting != set(before):
+            self.memory[WAITING] = sorted(waiting)
+            if not waiting:
+                self.memory.pop(WAITING)
 
     def _reported(self, pod: Manifest) -> Resources:
         """What was granted, as the status says: of containers that run."""

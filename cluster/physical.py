@@ -14,7 +14,7 @@ from cluster import clouds, network, processes, quorum, streams
 from cluster.apiserver import scheme
 from cluster.engine.clock import SECOND, monotonic
 from cluster.engine.controller import Component
-from cluster.kubelet import static_pods
+from cluster.kubelet import configuration, static_pods
 from cluster.kubelet.kubelet import MANIFESTS, Kubelet
 from cluster.kubelet.shutdown import GROUPS
 from cluster.objects import errors, nodes, quantity, users
@@ -67,11 +67,11 @@ def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -
     if not isinstance(runtime, str) or runtime not in runtimes.KINDS:
         known = ", ".join(runtimes.KINDS)
         raise errors.BadRequest(f"runtime of node {name}: {runtime!r}; it must be one of: {known}")
-    for resource in ("cpu", "memory"):
-        try:
-            quantity.canonical(str(machine[resource]))
-        except ValueError as error:
-            raise errors.BadRequest(f"{resource} of node {name}: {error}") from error
+    _check_hardware(name, machine)
+    try:
+        configuration.read(machine.get("kubelet"))
+    except configuration.Bad as error:
+        raise errors.BadRequest(f"kubelet of node {name}: {error}") from None
     number = 1 + max((m["number"] for m in world.cells["machines"].data.values()), default=0)
     world.cells["machines"][name] = {
         **machine,
@@ -89,6 +89,23 @@ def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -
         raise
     cause = world.happened("node-add", name, causes, {"cpu": machine["cpu"], "memory": machine["memory"]})
     _boot(world, name, cause)
+
+
+SMALLEST = {"storage": 64 << 20, "inodes": 1_000, "pids": 200}  # Less has no room for a system.
+
+
+def _check_hardware(name: str, machine: dict[str, Any]) -> None:
+    """Errors: BadRequest."""
+    for resource in ("cpu", "memory", *SMALLEST):
+        given = machine.get(resource)
+        try:
+            value = SMALLEST.get(resource, 0) if given is None else quantity.value(str(given))
+        except ValueError as error:
+            raise errors.BadRequest(f"{resource} of node {name}: {error}") from error
+        if value < SMALLEST.get(resource, 0):
+            raise errors.BadRequest(f"{resource} of node {name} is {given}; it must be at least {SMALLEST[resource]}")
+        if resource in ("inodes", "pids") and given is not None:
+            machine[resource] = value
 
 
 def _check_zone(zone: str) -> None:

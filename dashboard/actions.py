@@ -4,6 +4,7 @@ Whatever the cluster answers is passed on in its own words. The `kubectl` line t
 along in a header, so that it is part of the recorded input: see said.py.
 """
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from cluster import inbox, outside
 from cluster.apiserver import registry
 from cluster.models import Cluster
 from cluster.objects import Manifest, meta
-from dashboard import opening, reads, stream
+from dashboard import kubelet_flags, opening, reads, stream
 from dashboard.panels.panel import View
 from dashboard.said import LINE, flag, object_path
 
@@ -209,9 +210,14 @@ def node_add(view: View, values: Values) -> Outcome:
         "name": values.get("name", "").strip(),
         "cpu": values.get("cpu", ""),
         "memory": values.get("memory", ""),
-        **{name: text for name in ("zone", "runtime") if (text := values.get(name, "").strip())},
+        **{name: text for name in ("storage", "zone", "runtime") if (text := values.get(name, "").strip())},
     }
-    ok, said = ask(view.cluster, {"type": "node-add", **spec, "pods": int(pods)})
+    try:
+        kubelet = kubelet_flags.given(shlex.split(values.get("kubelet", "")))
+    except ValueError as error:
+        return failed(str(error), form=True)
+    more = {"kubelet": kubelet} if kubelet else {}
+    ok, said = ask(view.cluster, {"type": "node-add", **spec, "pods": int(pods), **more})
     return done(_("%(name)s is booting.") % spec) if ok else failed(said, form=True)
 
 

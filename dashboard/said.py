@@ -9,9 +9,12 @@ import shlex
 from typing import Any
 from urllib.parse import quote
 
+from dashboard import kubelet_flags
+
 Words = dict[str, Any]
 LINE = "x-orrery-line"
 OF_CLUSTERS = ("cloud", "cloud-terminate", "exec", "attach", "port-forward")  # No --cluster: they name it otherwise.
+MACHINE = ("cpu", "memory", "pods", "storage", "inodes", "pids", "zone", "runtime")  # What `node add` may be told.
 METHODS = {"POST": "create", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -58,8 +61,10 @@ def _command(kind: str, request: dict[str, Any], cluster: str) -> tuple[str, str
             action, file = request.get("op", ""), request.get("file", "")
             return f"{manage} node static-pod-{action} {node} {file}", f"{action} {file}"
         case "node-add":
-            given = [name for name in ("cpu", "memory", "pods", "zone", "runtime") if request.get(name)]
+            given = [name for name in MACHINE if request.get(name)]
             flags = "".join(f" --{name} {request[name]}" for name in given)
+            kubelet = request.get("kubelet")
+            flags += kubelet_flags.written(kubelet) if isinstance(kubelet, dict) else ""
             return f"{manage} node add {node}{flags}", f"add {node}"
         case "node-remove":
             return f"{manage} node remove {node}", f"remove {node}"

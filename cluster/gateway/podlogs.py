@@ -42,7 +42,11 @@ async def serve(request: Request, resource: Resource, target: Target) -> None:
     """The log at once, or as it comes with follow=true. Errors: BadRequest, NotFound, Invalid, InternalError."""
     options = _options(request)
     container, previous = request.query("container"), request.flag("previous")
-    found = await pool.in_thread(_find, request.cluster, resource, target, container, previous)
+    try:
+        found = await pool.in_thread(_find, request.cluster, resource, target, container, previous)
+    except kubelet.Forgotten as error:
+        await request.reply(Reply(200, TEXT.split(";")[0], str(error).encode()))
+        return
     if found.record is None:
         await request.reply(Reply(204, "", b""))
         return

@@ -12,7 +12,7 @@ Read next: runtime/logs.py, runtime/usage.py.
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from cluster.runtime import logs, runtimes, usage
+from cluster.runtime import logs, rotation, runtimes, usage
 from cluster.runtime.containers import program_of
 from cluster.runtime.live import answers
 
@@ -49,6 +49,11 @@ def tail(records: Iterable[Record], count: int, horizon: int, epoch: int) -> lis
 def printed(record: Record, start: int, end: int, epoch: int) -> Iterable[logs.Line]:
     """What a container printed in [start, end), microseconds since t = 0."""
     return logs.lines(record, start, end, epoch) if record.get("program") else ()
+
+
+def kept_since(record: Record, horizon: int, epoch: int) -> int:
+    """From when on there are files with what a container printed: older ones were thrown away."""
+    return rotation.oldest_start(record, horizon, epoch) if record.get("program") else 0
 
 
 def used(records: Iterable[Record], moment: int, epoch: int) -> tuple[int, int]:

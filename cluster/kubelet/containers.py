@@ -22,11 +22,11 @@ from typing import Any
 from cluster.engine.clock import SECOND, Clock
 from cluster.engine.informer import Informers
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import environment, hooks, probes, restarts, scripts
+from cluster.kubelet import environment, hooks, probes, resize, restarts, scripts
 from cluster.kubelet.probes import Asked, Prober
 from cluster.kubelet.sessions import extra_of
 from cluster.objects import Manifest, meta, pods
-from cluster.runtime import images, noise
+from cluster.runtime import images, noise, usage
 from cluster.runtime.containers import Record, StartError
 from cluster.runtime.cri import KILLED, Runtime
 from cluster.runtime.programs.program import Exit
@@ -58,6 +58,7 @@ class Plan:
     retry_at: int | None = None
     failed: bool = False  # An init container failed for good.
     unsaid: bool = False  # The last report was refused: it is still to be made.
+    stuck: str = ""  # Not saved: why containers can't be given other limits.
     fresh: bool = True  # Not saved: there was no plan.
     changed: bool = False  # Not saved: something happened in this step.
 
@@ -121,6 +122,7 @@ class Containers:
         self.clock, self.informers, self.recorder, self.runtime = clock, informers, recorder, runtime
         self.host, self.lab = host, lab
         self.prober: Prober | None = None  # Set before the first pod comes.
+        self.logs: dict[str, Any] = {}  # How they are rotated, if not as usual: see the record's `rotate`.
         self.on_pulled: Callable[[], None] = lambda: None  # The list of images on the node has grown.
         self.on_started: Callable[[Record], None] = lambda record: None
         self.on_hungrier: Callable[[Record], None] = lambda record: None  # It may take more memory than before.
@@ -172,7 +174,7 @@ class Containers:
             if container["name"] not in known and container["name"] not in plan.steps:
                 self._prepare(pod, plan, container, 0, max(sandbox["created"], now))
         if not self.lab:
-            self._resize(pod, plan, self.latest(uid))
+            plan.stuck = self.resize(pod, plan)
 
     def _notice_exits(self, plan: Plan, uid: str) -> None:
         """Processes that ended, or will, because of what somebody typed."""
@@ -348,7 +350,7 @@ class Containers:
         limit = environment.memory_limit(container)
         self._forget(uid, name, attempt - 2)
         record = self.runtime.create_container(
-            uid, name, attempt, reference, command, args, env, limit, script, extra_of(pod, container)
+            uid, name, attempt, reference, command, args, env, limit, script, {**extra_of(pod, container), **self.logs}
         )
         self._say(pod, container, "Normal", "Created", "Container created")
         plan.changed = True
@@ -466,27 +468,57 @@ class Containers:
 
     # --- other resources than before ------------------------------------------------------------------------
 
-    def _resize(self, pod: Manifest, plan: Plan, records: dict[str, Record]) -> None:
-        """Limits of running containers follow the pod's, in place or by a restart, as resizePolicy says."""
-        for container in pods.everyone(pod):
-            record = records.get(container["name"])
-            if record is None or record["ended"] is not None or record["stopped"] is not None or not record["started"]:
-                continue
-            wanted = {"memory": environment.memory_limit(container), "cpu": environment.cpu_limit(container)}
-            changed = {name for name, limit in wanted.items() if record.get(name) != limit}
-            if not changed:
-                continue
-            plan.changed = True
-            rules = {rule["resourceName"]: rule["restartPolicy"] for rule in container.get("resizePolicy") or ()}
-            self.runtime.update_container_resources(record, wanted["memory"], wanted["cpu"])
-            self.on_hungrier(self.latest(meta.uid(pod))[container["name"]])
-            if any(rules.get(name) == "RestartContainer" for name in changed):
-                self._say(pod, container, "Normal", "Killing", f"Container {container['name']} resize requires restart")
-                latest = self.latest(meta.uid(pod))[container["name"]]
-                self._kill(pod, plan, container, latest, grace_of(pod), "end")
-                plan.probes.pop(container["name"], None)
-            elif "memory" in changed:
-                self._expect_end(plan, self.latest(meta.uid(pod))[container["name"]])
+    def resize(self, pod: Manifest, plan: Plan) -> str:
+        """Limits of running containers follow the pod's, in place or by a restart, as resizePolicy says.
+
+        Returns why they can't, if they can't; the pod has the resources that it was granted.
+        """
+        running = [(each, record) for each, record in self._running(pod) if _limits(record) != _wanted(each)]
+        problem = self._memory_in_use(pod, running)
+        for container, record in running if not problem else ():
+            self._resize_one(pod, plan, container, record)
+        return problem
+
+    def is_as_granted(self, pod: Manifest) -> bool:
+        """Has every container that runs, or is about to run again, the limits of the pod?"""
+        stopping = any(r["ended"] is None and r["stopped"] is not None for r in self.latest(meta.uid(pod)).values())
+        return not stopping and all(_limits(record) == _wanted(each) for each, record in self._running(pod))
+
+    def _running(self, pod: Manifest) -> list[tuple[Manifest, Record]]:
+        records = self.latest(meta.uid(pod))
+        found = [(each, records[each["name"]]) for each in pods.everyone(pod) if each["name"] in records]
+        return [(c, r) for c, r in found if r["ended"] is None and r["stopped"] is None and r["started"] is not None]
+
+    def _memory_in_use(self, pod: Manifest, changes: list[tuple[Manifest, Record]]) -> str:
+        """What is said if a limit on memory would fall below what is used."""
+        lower = []
+        for container, record in changes:
+            limit, before = _wanted(container)["memory"], record["memory"]
+            if limit is not None and (before is None or limit < before) and not _restarts(container, {"memory"}):
+                lower.append((container["name"], limit, self._memory_of(record)))
+        if not lower:
+            return ""
+        running = self._running(pod)
+        limits = [_wanted(container)["memory"] for container, _ in running]
+        whole = sum(limit or 0 for limit in limits), sum(self._memory_of(record) for _, record in running)
+        return resize.below_usage(lower, whole if all(limit is not None for limit in limits) else None)
+
+    def _memory_of(self, record: Record) -> int:
+        return usage.at(record, self.clock.now, self.clock.epoch).memory_bytes
+
+    def _resize_one(self, pod: Manifest, plan: Plan, container: Manifest, record: Record) -> None:
+        wanted, had = _wanted(container), _limits(record)
+        changed = {name for name in wanted if wanted[name] != had[name]}
+        plan.changed = True
+        self.runtime.update_container_resources(record, wanted["memory"], wanted["cpu"])
+        self.on_hungrier(self.latest(meta.uid(pod))[container["name"]])
+        if _restarts(container, changed):
+            self._say(pod, container, "Normal", "Killing", f"Container {container['name']} resize requires restart")
+            latest = self.latest(meta.uid(pod))[container["name"]]
+            self._kill(pod, plan, container, latest, grace_of(pod), "end")
+            plan.probes.pop(container["name"], None)
+        elif "memory" in changed:
+            self._expect_end(plan, self.latest(meta.uid(pod))[container["name"]])
 
     # --- ending ---------------------------------------------------------------------------------------------
 
@@ -576,6 +608,22 @@ class Containers:
 
     def _is_init(self, pod: Manifest, container: Manifest) -> bool:
         return any(container is other for other in pod["spec"].get("initContainers") or ())
+
+
+def _wanted(container: Manifest) -> dict[str, int | None]:
+    """Limits by the pod: bytes, millicores."""
+    return {"memory": environment.memory_limit(container), "cpu": environment.cpu_limit(container)}
+
+
+def _limits(record: Record) -> dict[str, int | None]:
+    """Limits by the container's cgroup."""
+    return {name: record.get(name) for name in ("memory", "cpu")}
+
+
+def _restarts(container: Manifest, changed: set[str]) -> bool:
+    """Does it want to be restarted when one of these changes?"""
+    rules = {rule["resourceName"]: rule["restartPolicy"] for rule in container.get("resizePolicy") or ()}
+    return any(rules.get(name) == "RestartContainer" for name in changed)
 
 
 def _is_ephemeral(pod: Manifest, container: Manifest) -> bool:

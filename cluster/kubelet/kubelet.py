@@ -5,7 +5,11 @@
     node       the node's status: when something changed, else every 5 minutes
     <ns>/<name>/<uid>   a pod of this node: see pod_worker.py
     wake|<ns>/<name>/<uid>   a file was written in it: its probes may find something else
-    memory     is the machine short of it? Only while that can be: see eviction.py
+    pressure   is the machine short of anything? Only while that can be: see eviction.py
+    oom        its memory is used up: the kernel kills, see oom.py
+    resizes    has anybody room by now who was resized? See resize.py
+    resize|<ns>/<name>/<uid>   has it the limits that it was granted?
+    images     is its disk so full that unused ones have to go? Likewise: see image_gc.py
     disk|<ns>/<name>/<uid>   it has written something: more than it may? See local_storage.py
     term|<container>    its preStop hook is over: SIGTERM, to a process 1 that lives
     exec|<session>      a process that somebody started by kubectl exec wants to go on: see sessions.py
@@ -23,21 +27,36 @@ Read next: pod_worker.py, node_status.py.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from cluster.engine.cells import Cells
+from cluster.engine.cells import Cells, Section
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
-from cluster.kubelet import eviction, local_storage, node_status, probes, shutdown, static_pods, volumes
+from cluster.kubelet import (
+    configuration,
+    eviction,
+    image_gc,
+    local_storage,
+    node_status,
+    oom,
+    probes,
+    resize,
+    shutdown,
+    static_pods,
+    volumes,
+)
 from cluster.kubelet.containers import Plan
+from cluster.kubelet.measures import Meter
 from cluster.kubelet.pod_worker import PodWorker
+from cluster.kubelet.resize import Resizer
 from cluster.kubelet.sessions import TERM, TIMER, WAKE, StreamingServer
 from cluster.kubelet.static_pods import Scheme, StaticPods
 from cluster.objects import Manifest, conditions, meta, pods
 from cluster.objects.errors import ApiError, NotFound
 from cluster.objects.storage import node_of
-from cluster.runtime import machines
+from cluster.runtime import machines, rotation
 from cluster.runtime.containers import Record
 from cluster.runtime.cri import Runtime
 from cluster.runtime.sessions import Sessions
@@ -46,7 +65,7 @@ LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 RENEW_EVERY = LEASE_SECONDS * SECOND // 4
 REPORT_EVERY = 5 * MINUTE
-DISK, MANIFESTS, MIRROR, SHUTDOWN = "disk|", "manifests", "mirror|", "shutdown"
+DISK, MANIFESTS, MIRROR, RESIZE, SHUTDOWN = "disk|", "manifests", "mirror|", "resize|", "shutdown"
 UPDATE_EVERY = 10 * SECOND  # A new image is reported with the next regular look at the node.
 
 
@@ -72,23 +91,45 @@ class Kubelet(Component):
         lab = bool(self.options.get("lab"))
         host = machines.address(machine_cells[node])
         self.pods = PodWorker(self.client, self.clock, self.informers, self.recorder, runtime, host, lab)
-        self.pods.containers.on_pulled = self.image_pulled
+        self.pods.containers.on_pulled = self.report_images
         self.streams = StreamingServer(node, host, self.informers, self.clock, self.queue, sessions)
         self.streams.on_wrote, self.streams.find = self.written, self.find
         self.disks = sessions.disks
         self.pods.containers.on_started = self.streams.started
         self.pods.containers.on_stopping = self.streams.terminate
-        self.pods.containers.on_hungrier = self.watch_memory
-        self.pods.is_pressed, self.pods.here = self.is_pressed, self._here
+        self.pods.containers.on_hungrier = self._is_hungrier
+        self.pods.here = self._here
         self.pods.publish, self.pods.forget = self._publish, self._forget
         doors = (scheme, self.memory, self.client, self.informers, self.clock)
         self.static = StaticPods(node, sessions.disks, *doors)
         self.pods.is_shutting_down = self.is_shutting_down
         self.on_shut_down: Callable[[], object] = lambda: None  # Every pod has ended: the power may go.
-        self.meter = eviction.Meter(node, machine_cells[node], runtime, self.clock)
+        self._set_up_pressure(configuration.read(machine_cells[node].get("kubelet")), sessions)
+        self._set_up_resizing()
         self.lab = lab
         self.pods.containers.probe_with(self.streams)
         self.phase = self.dice.roll("phase", node) % (REPORT_EVERY // SECOND) * SECOND
+
+    def _set_up_pressure(self, setup: configuration.Configuration, sessions: Sessions) -> None:
+        self.meter = Meter(self.node, self.runtime, sessions, self.clock, setup)
+        self.runtime.on_image = self.watch_pressure
+        sessions.room = partial(self.meter.room, self._here)
+        sessions.space = lambda: (self.meter.disk, self.meter.disk_left(self._here))
+        self.images = image_gc.ImageCollector(self.runtime, self.clock, self.memory, setup)
+        self.images.say, self.images.on_deleted = self._warn, self.report_images
+        self.eviction = eviction.EvictionManager(self.memory, self.clock, self.meter, setup, self.images)
+        self.eviction.on_attempt = lambda what: self._warn("EvictionThresholdMet", f"Attempting to reclaim {what}")
+        self.eviction.remove_dead, self.eviction.evict = self._remove_dead, self._evict
+        self.eviction.has_ended = lambda uid: self.runtime.sandbox(uid) is None
+        self.pods.pressures = self.eviction.conditions
+        if (kept := (setup.log_size, setup.log_files)) != (rotation.MAX_SIZE, rotation.MAX_FILES):
+            self.pods.containers.logs = {"rotate": list(kept)}
+
+    def _set_up_resizing(self) -> None:
+        self.resizes = Resizer(Section(self.agenda.cells, f"{self.name}|m|resized/"), self.clock, self.recorder)
+        self.resizes.node = lambda: self.informers.get("Node", "", self.node)
+        self.resizes.here, self.resizes.sync = self._here, self._tell_of_resize
+        self.pods.granted, self.pods.resizing = self.resizes.granted, self.resizes.conditions
 
     # --- starting, listening
     # ------------------------------------------------------------------------------------
@@ -110,7 +151,7 @@ class Kubelet(Component):
         self.queue.add("register")
         self.static.look()
         self._look_at_all()
-        self.watch_memory()
+        self.watch_pressure()
 
     def _look_at_all(self) -> None:
         known = {meta.uid(pod): pod for pod in self._here()}
@@ -139,6 +180,8 @@ class Kubelet(Component):
 
     def _pod_changed(self, old: Manifest | None, new: Manifest | None) -> None:
         """A pod came, is to go, or is gone. Our own status reports are no news to us."""
+        if (new is None or pods.is_terminal(new) or _differs(old or new, new)) and self.resizes.is_waiting():
+            self.queue.add("resizes")  # Somebody may have made room.
         pod = new or old or {}
         if old is None or new is None or _differs(old, new):
             self.queue.add(MIRROR + meta.key(pod) if pods.is_mirror(pod) else _key(pod))
@@ -173,8 +216,16 @@ class Kubelet(Component):
             self.report_node()
         elif key.startswith(DISK):
             self.look_at_storage(key.removeprefix(DISK))
-        elif key == "memory":
-            self.look_at_memory()
+        elif key == "pressure":
+            self.look_for_pressure()
+        elif key == "resizes":
+            self.retry_resizes()
+        elif key.startswith(RESIZE):
+            self.settle_resize(key.removeprefix(RESIZE))
+        elif key == "oom":
+            self.kernel_kills()
+        elif key == "images":
+            self.look_at_images()
         elif key == SHUTDOWN:
             self.go_on_shutting_down()
         elif key == MANIFESTS:
@@ -201,6 +252,9 @@ class Kubelet(Component):
         if self.static.waits(uid):
             return
         pod = self.find(namespace, name, uid) if name else None
+        if pod is not None and not self.lab and not meta.is_deleting(pod):
+            self.resizes.notice(pod)
+            pod = self.resizes.granted(pod)
         saved = self.memory.get(uid)
         plan = Plan.load(saved)
         if woken and pod is not None and plan.probes:
@@ -208,6 +262,7 @@ class Kubelet(Component):
             probes.wake(plan.probes, pod, self.pods.containers.latest(uid), since)
         try:
             if pod is None or pods.by_node(pod) != [self.node]:
+                self.resizes.forget(uid)
                 self.pods.vanish(uid, plan)
             elif meta.is_deleting(pod):
                 self.pods.terminate(pod, plan)
@@ -215,6 +270,7 @@ class Kubelet(Component):
                 if self.static.get(uid) is not None:
                     self.show(namespace, name)
                 self.pods.run(pod, plan, self.pod_range(), self.has_plugin)
+                self._follow_resize(pod, key, plan.stuck)
         finally:  # What was done to containers stays done, also if the report of it is refused.
             self._keep(key, uid, plan, saved is not None)
             if self.is_shutting_down():
@@ -297,6 +353,47 @@ class Kubelet(Component):
         node = self.informers.get("Node", "", self.node)
         return node["spec"].get("podCIDR") if node is not None else None
 
+    # --- other resources than before ------------------------------------------------------------------------
+
+    def _tell_of_resize(self, pod: Manifest) -> None:
+        """Something was decided about it: that has to be reported, and done."""
+        plan = Plan.load(self.memory.get(meta.uid(pod)))
+        plan.unsaid = True
+        self.memory[meta.uid(pod)] = plan.save()
+        self.queue.add(_key(pod))
+        if self.resizes.is_waiting():
+            self.queue.beat("resizes", resize.RETRY_EVERY)
+            if self.resizes.is_in_progress(meta.uid(pod)):  # It may take less from now on.
+                self.queue.add("resizes")
+
+    def retry_resizes(self) -> None:
+        self.resizes.retry()
+        if self.resizes.is_waiting():
+            self.queue.beat("resizes", resize.RETRY_EVERY)
+
+    def _follow_resize(self, pod: Manifest, key: str, problem: str) -> None:
+        """See soon whether it has come about."""
+        if self.resizes.is_in_progress(meta.uid(pod)):
+            self.queue.beat(RESIZE + key, 0 if problem else resize.SEEN_AFTER)
+
+    def settle_resize(self, key: str) -> None:
+        """Say that it has come about, or why it can't; if neither is so, look again."""
+        namespace, name, uid = key.split("/")
+        pod = self.informers.get("Pod", namespace, name)
+        if pod is None or meta.uid(pod) != uid or pods.is_terminal(pod) or not self.resizes.is_in_progress(uid):
+            return
+        pod, saved = self.resizes.granted(pod), self.memory.get(uid)
+        plan = Plan.load(saved)
+        problem = self.pods.containers.resize(pod, plan)
+        settled = problem or self.pods.containers.is_as_granted(pod)
+        try:
+            if settled and self.resizes.settle(pod, problem):
+                self.pods.report(pod, plan)
+        finally:
+            self._keep(key, uid, plan, saved is not None)
+        if self.resizes.is_in_progress(uid):
+            self.queue.beat(RESIZE + key, resize.TRY_AGAIN if problem else resize.SEEN_AFTER)
+
     # --- the node -------------------------------------------------------------------------------------------
 
     def register(self) -> None:
@@ -339,7 +436,7 @@ class Kubelet(Component):
         marks = [mark - down_for for mark in (node_status.DOWN_AFTER, node_status.PLEG_AFTER) if down_for < mark]
         self.queue.add_after("node", min(marks, default=self._until(REPORT_EVERY)))
 
-    def image_pulled(self) -> None:
+    def report_images(self) -> None:
         """The list of images is part of the node's status."""
         self.queue.add_after("node", self._until(UPDATE_EVERY))
 
@@ -347,8 +444,9 @@ class Kubelet(Component):
         machine, seed = self.machines[self.node], self.dice.roll("machine", self.node)
         version = f"{self.runtime.name}://{self.runtime.version}"
         images = self.runtime.list_images()
-        now, pressed = self.clock.stamp(), self.is_pressed()
-        return node_status.status_of(old, machine, images, now, seed, version, trouble, pressed)
+        now, pressures = self.clock.stamp(), self.eviction.conditions()
+        reserved = None if self.lab else self.meter.setup.withheld(self.meter.memory, self.meter.disk)
+        return node_status.status_of(old, machine, images, now, seed, version, trouble, pressures, reserved)
 
     # --- shutting down --------------------------------------------------------------------------------------
 
@@ -391,64 +489,85 @@ class Kubelet(Component):
                 self._expel(pod, shutdown.verdict(), shutdown.grace_of(pod, group))
         self.queue.add(SHUTDOWN)
 
-    # --- its memory -----------------------------------------------------------------------------------------
+    # --- what it is short of --------------------------------------------------------------------------------
 
-    def is_pressed(self) -> bool:
-        """Has memory been short within the transition period?"""
-        met = self.memory.get("short")
-        return met is not None and self.clock.now - met < eviction.TRANSITION
+    def _is_hungrier(self, record: Record) -> None:
+        """A container has started, or may take more memory than before."""
+        self.watch_pressure(record)
+        pod = self.informers.get("Pod", record["namespace"], record["pod"])
+        if not self.lab and pod is not None and local_storage.is_tight(pod, self.meter.most_logs):
+            self.queue.beat(DISK + _key(pod), self._until(eviction.LOOK_EVERY))
 
-    def watch_memory(self, newcomer: Record | None = None) -> None:
-        """Look at the machine's memory from now on, if it can run short: because of a `newcomer`, or at all."""
+    def watch_pressure(self, newcomer: Record | None = None) -> None:
+        """Look at what is left from now on, if it can run short: because of a `newcomer`, or at all."""
         if not self.lab and self.meter.could_run_short(self._here, newcomer):
-            self.queue.beat("memory", self._until(eviction.LOOK_EVERY))
+            self.queue.beat("pressure", self._until(eviction.LOOK_EVERY))
+            if self.meter.could_fill_the_disk():
+                self.queue.beat("images", self._until(image_gc.EVERY))
+            self._look_ahead()
 
-    def look_at_memory(self) -> None:
-        """Evict a pod if memory is short, and see when to look again."""
+    def _look_ahead(self) -> None:
+        """Will memory be used up before the next look? Then somebody dies at that moment."""
+        at = oom.runs_over_at(self.meter, self._here, self.clock.now + self._until(eviction.LOOK_EVERY))
+        if at is not None:
+            self.queue.beat("oom", at - self.clock.now)
+
+    def kernel_kills(self) -> None:
+        """As many containers die as have to. Their kubelet notices, and reads the kernel's log."""
+        for pod, record, _ in oom.victims(self.meter, self._here):
+            self.runtime.kill(record, oom.KILLED, oom.REASON)
+            self.queue.add(_key(pod))
+            self._warn("SystemOOM", oom.said(record))
+        self._look_ahead()
+
+    def look_for_pressure(self) -> None:
+        """Evict a pod if something is short, and see when to look again."""
         if self.runtime.is_down:  # It has no figures to give.
-            self.queue.beat("memory", self._until(eviction.LOOK_EVERY))
+            self.queue.beat("pressure", self._until(eviction.LOOK_EVERY))
             return
-        if self._is_evicting():
-            self.queue.beat("memory", eviction.CLEAN_UP_LOOK)
+        if self.eviction.is_evicting():
+            self.queue.beat("pressure", eviction.CLEAN_UP_LOOK)
             return
-        found, known = self.meter.read(self._here()), self.memory.get("short")
-        if found.is_short:
-            self.memory["short"] = self.clock.now
-            self._evict_one(found)
-        elif known is not None and not self.is_pressed():
-            self.memory.pop("short")
-        if (known is None) != (self.memory.get("short") is None):
+        before = self._reported_pressures()
+        self.eviction.look(self._here, lambda: filter(self._is_evictable, self._here()))
+        if self.eviction.conditions() != before:
             self.queue.add_after("node", self._until(UPDATE_EVERY))
-        self._look_again()
-
-    def _look_again(self) -> None:
-        met = self.memory.get("short")
-        self.watch_memory()
+        self.watch_pressure()
+        after = self.eviction.has_to_look_after()
         if self.memory.get("evicting"):
-            self.queue.beat("memory", eviction.CLEAN_UP_LOOK)
-        elif met is not None:
-            over = met + eviction.TRANSITION - self.clock.now
-            self.queue.beat("memory", over + (self._until(eviction.LOOK_EVERY) - over) % eviction.LOOK_EVERY)
+            self.queue.beat("pressure", eviction.CLEAN_UP_LOOK)
+        elif after is not None:
+            self.queue.beat("pressure", after + (self._until(eviction.LOOK_EVERY) - after) % eviction.LOOK_EVERY)
 
-    def _is_evicting(self) -> bool:
-        """Is the pod that was evicted last still there? After 30 s nobody waits for it any longer."""
-        uid, since = self.memory.get("evicting") or ("", 0)
-        if uid and self.runtime.sandbox(uid) is not None and self.clock.now - since < eviction.CLEAN_UP_PATIENCE:
-            return True
-        self.memory.pop("evicting")
-        return False
+    def _reported_pressures(self) -> list[str]:
+        """As the node's status has them."""
+        node = self.informers.get("Node", "", self.node) or {}
+        found = (node.get("status") or {}).get("conditions") or ()
+        return sorted(each["type"] for each in found if each["type"] in node_status.SHORT and each["status"] == "True")
 
-    def _evict_one(self, found: eviction.Memory) -> None:
-        """The first in the ranking, if there is anybody who may be evicted."""
-        told = self.informers.get("Node", "", self.node)
-        if told is not None:
-            message = f"Attempting to reclaim {eviction.RESOURCE}"
-            self.recorder.event(_nameless(told), "Warning", "EvictionThresholdMet", message)
-        for pod in eviction.ranked(filter(self._is_evictable, self._here()), found)[:1]:
-            message, annotations = eviction.verdict(pod, found)
-            self.recorder.event(pod, "Warning", eviction.EVICTED, message, annotations=annotations)
-            self.memory["evicting"] = [meta.uid(pod), self.clock.now]
-            self._expel(pod, [eviction.EVICTED, message, eviction.DISRUPTED])
+    def look_at_images(self) -> None:
+        """Every five minutes, while the disk could get full."""
+        if not self.runtime.is_down:
+            self.images.collect(self._here(), self.meter.disk, self.meter.disk_left(self._here))
+        if self.meter.could_fill_the_disk():
+            self.queue.beat("images", self._until(image_gc.EVERY))
+
+    def _remove_dead(self) -> None:
+        """Containers of pods that are over, with what they wrote and printed."""
+        for pod in self._here():
+            if pods.is_terminal(pod) and self.runtime.sandbox(meta.uid(pod)) is None:
+                for record in list(self.runtime.list_containers(meta.uid(pod))):
+                    self.runtime.remove_container(record)
+
+    def _evict(self, pod: Manifest, message: str, annotations: dict[str, str], grace: int) -> None:
+        self.recorder.event(pod, "Warning", eviction.EVICTED, message, annotations=annotations or None)
+        self._expel(pod, [eviction.EVICTED, message, eviction.DISRUPTED], grace)
+
+    def _warn(self, reason: str, message: str) -> None:
+        """Say it of the node."""
+        node = self.informers.get("Node", "", self.node)
+        if node is not None:
+            self.recorder.event(_nameless(node), "Warning", reason, message)
 
     def _expel(self, pod: Manifest, why: list[str], grace: int | None = None) -> None:
         """End a pod that nobody deletes. `why`: see Plan.expelled; `grace`: microseconds, if it is not its own."""
@@ -468,7 +587,9 @@ class Kubelet(Component):
     # --- its disk -------------------------------------------------------------------------------------------
 
     def watch_storage(self, record: Record) -> None:
-        """A container has written something: look soon whether its pod has written too much."""
+        """A container has written something: is that too much for its pod, or for the machine's disk?"""
+        if self.streams.sessions.allocated:
+            self.watch_pressure()
         pod = self.find(record["namespace"], record["pod"], record["uid"])
         if pod is not None and local_storage.is_limited(pod):
             self.queue.beat(DISK + _key(pod), self._until(eviction.LOOK_EVERY))
@@ -481,7 +602,10 @@ class Kubelet(Component):
             return
         if pod is None or not self._is_evictable(pod) or eviction.is_critical(pod):
             return
-        message = local_storage.excess(pod, self.runtime.list_containers(meta.uid(pod)), self.disks)
+        records = self.runtime.list_containers(meta.uid(pod))
+        message = local_storage.excess(pod, records, self.disks, self.meter.log_size)
+        if not message and local_storage.is_tight(pod, self.meter.most_logs):
+            self.queue.beat(DISK + key, self._until(eviction.LOOK_EVERY))
         if message:
             self.recorder.event(pod, "Warning", eviction.EVICTED, message)
             self._expel(pod, [eviction.EVICTED, message])

@@ -1,15 +1,16 @@
 """What a kubelet says of its machine: the Node object it registers and the status it keeps up to date.
 
 Mirrors:  kubernetes/pkg/kubelet/kubelet_node_status.go (initialNode), pkg/kubelet/nodestatus/setters.go
-Left out: reserved resources (allocatable = capacity), hugepages, features, runtime handlers; disk and PID
-          pressure: those conditions are always good.
+Left out: hugepages, features, runtime handlers.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from cluster.engine.clock import MINUTE, SECOND
 from cluster.kubelet.restarts import go_duration
-from cluster.objects import Manifest, nodes
+from cluster.objects import Manifest, nodes, quantity
+from cluster.objects.amounts import Amount, Amounts
 from cluster.runtime import machines, noise
 from cluster.runtime.machines import Machine
 
@@ -24,11 +25,17 @@ FINE = (
     ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
     ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
 )
-SHORT = ("MemoryPressure", "True", "KubeletHasInsufficientMemory", "kubelet has insufficient memory available")
+SHORT = {
+    "MemoryPressure": ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+    "DiskPressure": ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+    "PIDPressure": ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+}
 TOLD = {  # Of a condition that has changed: the event's reason.
     ("MemoryPressure", "True"): "NodeHasInsufficientMemory",
     ("MemoryPressure", "False"): "NodeHasSufficientMemory",
+    ("DiskPressure", "True"): "NodeHasDiskPressure",
     ("DiskPressure", "False"): "NodeHasNoDiskPressure",
+    ("PIDPressure", "True"): "NodeHasInsufficientPID",
     ("PIDPressure", "False"): "NodeHasSufficientPID",
 }
 NO_NETWORK = (
@@ -90,11 +97,12 @@ def status_of(
     seed: int,
     runtime: str,
     trouble: str,
-    pressed: bool = False,
+    pressures: Collection[str] = (),
+    reserved: Amounts | None = None,
 ) -> Manifest:
     """The status now. `trouble`: why no pod can be started here; the node is ready if it is the empty string.
 
-    `pressed`: it is short of memory.
+    `pressures`: the conditions of what it is short of; `reserved`: what pods may not ask for.
     """
     resources = {
         "cpu": str(machine["cpu"]),
@@ -103,9 +111,10 @@ def status_of(
         "pods": str(machine["pods"]),
     }
     known = {condition["type"]: condition for condition in old.get("conditions") or ()}
-    wanted = [(type_, "False", reason, message) for type_, reason, message in FINE]
-    if pressed:
-        wanted[0] = SHORT
+    wanted = [
+        (type_, "True", *SHORT[type_]) if type_ in pressures else (type_, "False", reason, message)
+        for type_, reason, message in FINE
+    ]
     if trouble:
         wanted.append(("Ready", "False", "KubeletNotReady", trouble))
     else:
@@ -115,13 +124,21 @@ def status_of(
     return {
         **{key: value for key, value in old.items() if key not in ("conditions", "images")},
         "capacity": resources,
-        "allocatable": resources,
+        "allocatable": {name: _without(text, (reserved or {}).get(name)) for name, text in resources.items()},
         "conditions": conditions + [_condition(known.get(w[0]), *w, now) for w in wanted],
         "addresses": _addresses(old, machine),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": PORT}},
         "nodeInfo": _info(machine, seed, runtime),
         **({"images": _images(images)} if images else {}),
     }
+
+
+def _without(text: str, reserved: Amount | None) -> str:
+    """What is left of a quantity; nothing less than nothing."""
+    if reserved is None:
+        return text
+    whole = Amount(*quantity.parse(text))
+    return str(whole._replace(nano=max(whole.nano - reserved.nano, 0)))
 
 
 def news(old: Manifest, new: Manifest) -> list[str]:

@@ -9,7 +9,7 @@ A condition's lastTransitionTime moves only when its status does.
 
 Mirrors:  kubernetes/pkg/kubelet/kubelet_pods.go (generateAPIPodStatus, convertStatusToAPIStatus, getPhase),
           pkg/kubelet/status/generate.go
-Left out: user, volumeMounts and allocatedResourcesStatus of containers; resize conditions.
+Left out: user, volumeMounts and allocatedResourcesStatus of containers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from cluster.objects import Manifest, times
+from cluster.objects import Manifest, quantity, times
 from cluster.runtime import images, runtimes
 from cluster.runtime.containers import Record
 
+RESIZES = ("PodResizePending", "PodResizeInProgress")
 NEVER = "1970-01-01T00:00:00Z"
 Reason = Sequence[str]  # [reason, message]
 
@@ -39,6 +40,7 @@ class View:
     unstarted: frozenset[str] = frozenset()  # … or not even up.
     runtime: str = "containerd"
     ending: bool = False  # The pod is over: it was deleted.
+    resizing: Sequence[tuple[str, str, str, int]] = ()  # (type, reason, message, generation) of its conditions.
     failed: Reason = ()  # [reason, message]: it failed as a whole; a third: the reason of its DisruptionTarget.
 
 
@@ -110,8 +112,17 @@ def _container(container: Manifest, view: View, has_inits: bool, is_init: bool) 
     if running and resources:
         if resources.get("requests"):
             status["allocatedResources"] = resources["requests"]
-        status["resources"] = resources
+        status["resources"] = _actual(resources, latest)
     return status
+
+
+def _actual(resources: Manifest, record: Record) -> Manifest:
+    """What a running container has: its limit on memory may still be an earlier one."""
+    limit = (resources.get("limits") or {}).get("memory")
+    if limit is None or record["memory"] is None or quantity.value(str(limit)) == record["memory"]:
+        return resources
+    limits = {**resources["limits"], "memory": quantity.written(record["memory"] * quantity.NANO, "binary")}
+    return {**resources, "limits": limits}
 
 
 def _ephemeral(container: Manifest, view: View) -> Manifest:
@@ -201,11 +212,14 @@ def _conditions(
         "ContainersReady": whole,
         "PodScheduled": ("True", "", ""),
     }
+    lasting_ones = {type_: condition for type_, condition in old.items() if type_ not in RESIZES}
     if len(view.failed) > 2:
         wanted["DisruptionTarget"] = ("True", view.failed[2], view.failed[1])
     generation = pod["metadata"].get("generation")
     conditions = [_condition(type_, wanted[type_], old.get(type_), generation, view.now) for type_ in wanted]
-    return conditions + [condition for type_, condition in old.items() if type_ not in wanted]
+    resizing = [] if phase in ("Succeeded", "Failed") else view.resizing
+    conditions += [_condition(t, ("True", why, text), old.get(t), seen, view.now) for t, why, text, seen in resizing]
+    return conditions + [condition for type_, condition in lasting_ones.items() if type_ not in wanted]
 
 
 def _closed(gate: str, condition: Manifest | None) -> str:

@@ -16,7 +16,7 @@ Mirrors:  kubernetes/pkg/kubelet/kubelet.go (SyncPod, SyncTerminatingPod, SyncTe
 Read next: containers.py, what happens to one container; pod_status.py, what is reported.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cluster.engine.client import Client
 from cluster.engine.clock import SECOND, Clock
@@ -52,11 +52,13 @@ class PodWorker:
         self.client, self.clock, self.informers, self.recorder = client, clock, informers, recorder
         self.runtime, self.host, self.lab = runtime, host, lab
         self.containers = Containers(clock, informers, recorder, runtime, host, lab)
-        self.is_pressed: Callable[[], bool] = lambda: False  # Is the machine short of memory?
         self.is_shutting_down: Callable[[], bool] = lambda: False
         self.here: Callable[[], list[Manifest]] = list  # The pods of this node.
         self.publish: Callable[[Manifest], Manifest] = client.update_status  # Whom a status is told …
         self.forget: Callable[[Manifest], object] = lambda pod: None  # … and that a pod has ended that was to go.
+        self.granted: Callable[[Manifest], Manifest] = lambda pod: pod  # With the resources that it was granted.
+        self.resizing: Callable[[str], list[tuple[str, str, str, int]]] = lambda uid: []
+        self.pressures: Callable[[], Sequence[str]] = tuple  # Conditions of what the machine is short of.
 
     # --- the three ways -------------------------------------------------------------------------------------
 
@@ -148,7 +150,8 @@ class PodWorker:
         try:
             if self.is_shutting_down():
                 raise admission.Refused(shutdown.REFUSED, shutdown.REFUSAL)
-            admission.check(pod, node, self.here(), self.is_pressed())
+            here = [self.granted(each) for each in self.here()]
+            admission.check(pod, node, here, self.pressures())
         except admission.Refused as refusal:
             self.recorder.event(pod, "Warning", refusal.reason, refusal.said)
             failed = {"phase": "Failed", "reason": refusal.reason, "message": refusal.message}
@@ -271,6 +274,7 @@ class PodWorker:
             runtime=self.runtime.name,
             ending=ending,
             failed=plan.expelled,
+            resizing=self.resizing(uid),
         )
         status = pod_status.build(pod, view)
         if self.lab and conditions.get(pod, "PodScheduled") is None:  # KWOK left that condition to the scheduler.

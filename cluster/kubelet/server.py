@@ -9,7 +9,7 @@ without the world: `choose` finds the container (or says in the real words why t
 
 Mirrors:  kubernetes/pkg/registry/core/pod/strategy.go (LogLocation), pkg/kubelet/kubelet_pods.go
           (GetKubeletContainerLogs, validateContainerLogStatus)
-Left out: stats/summary (later); rotation: logs are complete. For exec and its kin see sessions.py.
+Left out: stats/summary (later). For exec and its kin see sessions.py.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from cluster.kubelet.node_status import PORT
 from cluster.objects import Manifest, errors, meta, times
-from cluster.runtime import logs
+from cluster.runtime import logs, rotation
 from cluster.runtime.containers import Record
 from cluster.runtime.programs.program import Line
 
@@ -26,6 +26,10 @@ WAITING = {
     "ErrImagePull": "image can't be pulled",
     "ImagePullBackOff": "trying and failing to pull image",
 }
+
+
+class Forgotten(Exception):
+    """The container ended and was removed to free the disk, with its log; `str()` is what stands there instead."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,12 @@ def container_name(pod: Manifest, asked: str) -> str:
 def choose(pod: Manifest, records: Iterable[Record], container: str = "", previous: bool = False) -> Record | None:
     """The record whose log is meant; None: the pod has no node yet, and an empty log.
 
-    `records`: those of this pod's uid. Errors: BadRequest in the real words.
+    `records`: those of this pod's uid. Errors: BadRequest in the real words, Forgotten.
     """
     name, pod_name = container_name(pod, container), meta.name(pod)
     if not pod["spec"].get("nodeName"):
         return None
+    _check_kept(pod, name, records := list(records), "lastState" if previous else "state")
     mine = sorted((r for r in records if r.get("name") == name), key=lambda record: record["attempt"])
     if previous:
         if len(mine) < 2 and not (mine and _is_waiting(pod, name)):
@@ -93,9 +98,13 @@ def unreachable(pod: Manifest, container: str, machine: Mapping[str, object] | N
 
 
 def read(record: Record, horizon: int, epoch: int, options: LogOptions | None = None, start: int = 0) -> list[str]:
-    """The lines from `start` (for a follower: where it stopped) to `horizon`, as text without line ends."""
+    """The lines from `start` (for a follower: where it stopped) to `horizon`, as text without line ends.
+
+    As in a real cluster, without `start` there are those of the newest file only (see runtime/rotation.py); a follower
+    misses none when another file is begun.
+    """
     options = options or LogOptions()
-    since = max(start, _since(horizon, epoch, options))
+    since = max(start or rotation.current_start(record, horizon, epoch), _since(horizon, epoch, options))
     if options.tail_lines is not None:
         found = _tail(record, options, since, horizon, epoch)
     else:
@@ -163,6 +172,14 @@ def _status(pod: Manifest, name: str) -> Manifest:
     lists = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
     everyone = (found for each in lists for found in status.get(each) or ())
     return next((found for found in everyone if found["name"] == name), {})
+
+
+def _check_kept(pod: Manifest, name: str, records: list[Record], field: str) -> None:
+    """Errors: Forgotten, if the status still tells of a container that nobody has any more."""
+    identity = ((_status(pod, name).get(field) or {}).get("terminated") or {}).get("containerID") or ""
+    number = identity.partition("://")[2]
+    if number and all(record["id"] != number for record in records):
+        raise Forgotten(f"unable to retrieve container logs for {identity}")
 
 
 def _is_waiting(pod: Manifest, name: str) -> bool:

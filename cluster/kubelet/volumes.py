@@ -19,7 +19,7 @@ from cluster.kubelet.static_pods import disk_of
 from cluster.objects import Manifest, meta
 from cluster.objects.storage import claim_of
 from cluster.runtime.live import roots
-from cluster.runtime.live.files import Mount
+from cluster.runtime.live.files import CLAIM, Mount
 
 TOKEN = "token"
 ACCESS = "kube-api-access-"
@@ -82,7 +82,7 @@ def _mount(
     claim = claim_of(pod, volume)
     if claim is not None:
         known = informers.get("PersistentVolumeClaim", meta.namespace(pod), claim)
-        disk = f"claim/{meta.uid(known)}" if known is not None else f"{meta.uid(pod)}//{volume['name']}"
+        disk = f"{CLAIM}{meta.uid(known)}" if known is not None else f"{meta.uid(pod)}//{volume['name']}"
         readonly = readonly or bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
         return Mount(path, disk, inside_disk, readonly=readonly)
     if "hostPath" in volume:

@@ -190,7 +190,8 @@ def _read(records: Iterable[Record], config: Config, start: int, site: Site, dea
         until = min(at + WINDOW, site.now)
         mine: Streams = defaultdict(list)
         for record in kept:
-            for line in committed.printed(record, at, until, site.epoch):
+            since = at if site.now - at <= WINDOW else max(at, committed.kept_since(record, site.now, site.epoch))
+            for line in committed.printed(record, since, until, site.epoch):
                 labels = labels_of(record, line.stream)
                 mine[labels] += [(line.at, _storable(text)) for text in line.text.split("\n")]
         for labels, lines in sorted(mine.items()):

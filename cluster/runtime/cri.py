@@ -8,7 +8,7 @@ records. A call takes effect at once and says how long it takes in simulated mic
 a timer. Durations are seeded: the same pod in the same cluster always takes as long.
 
 Mirrors:  k8s.io/cri-api/pkg/apis/runtime/v1/api.proto; containerd 2.1
-Left out: image garbage collection, layers, snapshots. Exec, attach and port-forward are in sessions.py.
+Left out: layers, snapshots. Exec, attach and port-forward are in sessions.py.
 Read next: containers.py for the records.
 """
 
@@ -40,8 +40,9 @@ LIVE = NETWORKING | WRITING | (COMMANDS.keys() - APPLETS.keys())  # … and what
 INTO_FILES = re.compile(r">\s*+(?![>&\s]|/dev/)")
 ARRAYS = re.compile(r"\w\+?=\(|\$\{#?\w+\[")
 COMMAND = re.compile(  # A word where a shell looks for a command.
-    r"(?:^|[;&|(`{\n]|\b(?:do|then|else|elif|if|while|until|exec|eval|command|sudo|-c)\s)\s*(?:\w+=\S*\s+)*['\"]?([\w./-]+)"
+    r"(?:^|[;&|(`{\n]|\b(?:do|then|else|elif|if|while|until|exec|eval|command|sudo)\s|(?<=\s)-\w*c\s)\s*(?:\w+=\S*\s+)*['\"]?([\w./-]+)"
 )
+FORKING = re.compile(r"(?<![>&<|])&(?![>&\d])")  # Processes that others may count.
 KILLED = 137  # 128 + SIGKILL
 CANNOT_START = 128
 
@@ -49,7 +50,9 @@ CANNOT_START = 128
 def _needs_kernel(text: str) -> bool:
     """Does a script do what no function of time can?"""
     called = {word.rpartition("/")[2] for word in COMMAND.findall(text)}
-    return bool(INTO_FILES.search(text) or ARRAYS.search(text)) or not LIVE.isdisjoint(called)
+    if any(each.search(text) for each in (INTO_FILES, ARRAYS, FORKING)):
+        return True
+    return not LIVE.isdisjoint(called)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Runtime:
         self.network: Network = HostLocal(node, machine_cells)
         self.preloaded = bool(options.get("lab"))
         self.on_program: Callable[[str, bool], None] = lambda program, runs: None  # A program has started or ended.
+        self.on_image: Callable[[], None] = lambda: None  # One more takes room on the disk, or is about to.
         self.on_end: Callable[[Record], None] = lambda record: None  # A container has ended …
         self.on_removed: Callable[[str], None] = lambda key: None  # … or was forgotten, or its pod was.
 
@@ -135,11 +139,12 @@ class Runtime:
         return record if record is not None and record["ended"] is None else None
 
     def stop_pod_sandbox(self, uid: str) -> None:
-        """The network namespace is gone and its address free; records and logs stay."""
+        """The network namespace is gone and its address free, emptyDirs are, too; records and logs stay."""
         record = self.containers.get(uid)
         if record is None or (record["ended"] is not None and not record["held"]):
             return
         self._free_address(record)
+        self.on_removed(f"{uid}/")
         ended = self.clock.now if record["ended"] is None else record["ended"]
         self.containers[uid] = {**record, "ended": ended, "held": False}
 
@@ -149,6 +154,7 @@ class Runtime:
         if record is None:
             return
         self._free_address(record)
+        self._last_used([self.containers[key] for key in record["containers"]])
         for key in record["containers"]:
             self.containers.pop(key)
         self.on_removed(uid)
@@ -201,7 +207,24 @@ class Runtime:
             until = now + waiting + duration
             on_disk = {**on_disk, image.name: {"size": image.size, "since": until, "pinned": image.pinned}}
         self.machines[self.node] = {**machine, "pulling": until, "images": on_disk}
+        if image.name not in machine["images"]:
+            self.on_image()
         return Pull(waiting + duration, waiting, image.size)
+
+    def remove_images(self, names: Sequence[str]) -> None:
+        """They are no longer on the disk."""
+        machine = self.machines[self.node]
+        kept = {name: image for name, image in machine["images"].items() if name not in names}
+        self.machines[self.node] = {**machine, "images": kept}
+
+    def _last_used(self, records: Sequence[Record]) -> None:
+        """These containers are forgotten now."""
+        machine, now = self.machines[self.node], self.clock.now
+        names = {images.resolve(record["image"]).name for record in records}
+        stale = [name for name in sorted(names) if name in machine["images"]]
+        if stale:
+            used = {name: {**machine["images"][name], "used": now} for name in stale}
+            self.machines[self.node] = {**machine, "images": {**machine["images"], **used}}
 
     def interrupt_pulls(self) -> None:
         """The machine went down: what was still being fetched is lost."""
@@ -308,6 +331,11 @@ class Runtime:
         obeyed = program.after_sigterm(record["stopped"]) if grace > hook else None
         return min((end for end in (killed, program.exit(), obeyed) if end), key=lambda end: end.at)
 
+    def kill(self, record: Record, code: int, reason: str) -> None:
+        """SIGKILL from the kernel to process 1; whoever looks next finds that it has ended."""
+        key = key_of(record["uid"], record["name"], record["attempt"])
+        self.containers[key] = {**self.containers[key], "exit": [self.clock.now, code, reason, ""]}
+
     def finish_container(self, record: Record, end: Exit) -> Record:
         """What the kernel does: the process is gone. Returns the final record."""
         final = {"ended": end.at, "code": end.code, "reason": end.reason, "message": end.message}
@@ -320,6 +348,7 @@ class Runtime:
     def remove_container(self, record: Record) -> None:
         """Forget a dead container and its logs."""
         key = key_of(record["uid"], record["name"], record["attempt"])
+        self._last_used([record])
         self.containers.pop(key)
         self.on_removed(key)
         sandbox = self.containers.get(record["uid"])

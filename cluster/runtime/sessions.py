@@ -22,7 +22,7 @@ import orjson
 
 from cluster.engine.cells import Cells
 from cluster.objects import resolvconf
-from cluster.runtime import images, traffic
+from cluster.runtime import images, rotation, traffic
 from cluster.runtime.containers import Record, hostname_of, key_of, process_of, program_of
 from cluster.runtime.cri import Runtime
 from cluster.runtime.live import answers, kernel, terminal
@@ -87,6 +87,9 @@ class Sessions:
         self.containers, self.clock = runtime.containers, runtime.clock
         self.to_signal: list[tuple[str, int, int]] = []
         self.wrote = False  # Did the last run change files?
+        self.allocated = False  # Was a disk's first file among them, or has a file of zeros come, grown or gone?
+        self.space: Callable[[], tuple[int, int]] | None = None  # See Files.space.
+        self.room: Callable[[int], int | None] = lambda size: None  # See Files.room.
         self.steady = False  # Was the last run a whole command that looked at nothing but files?
         runtime.on_end, runtime.on_removed = self.container_ended, self.forget
 
@@ -241,6 +244,7 @@ class Sessions:
         if unread and shell.throttled:
             wake = self.clock.now + SECOND
         self.wrote = bool(container.files.written)
+        self.allocated = container.files.allocated or any(disk not in self.disks for disk in container.files.written)
         for disk in container.files.written:
             self.disks[disk] = container.files.disks[disk]
         self._print(key, cell, shell.output, record)
@@ -300,7 +304,8 @@ class Sessions:
         printed = [*record.get("printed", ()), *([self.clock.now, channel, text] for channel, text in parts)]
         while sum(len(text) for _, _, text in printed) > PRINTED and len(printed) > 1:
             printed = printed[1:]
-        self.containers[base] = {**record, "printed": printed}
+        grown = sum(len(text) + text.count("\n") * (rotation.PREFIX - 1) for _, text in parts)
+        self.containers[base] = rotation.noted({**record, "printed": printed}, self.clock.now, grown)
 
     # --- what a process sees --------------------------------------------------------------------------------
 
@@ -343,7 +348,9 @@ class Sessions:
         disks = {disk: self.disks.get(disk) or {} for disk in sorted(keys)}
         sandbox = self.containers.get(record["uid"]) or {}
         root = root_of(images.resolve(record["image"]))
-        return Files({**root, **_etc(record, sandbox.get("ip") or "")}, disks, own, mounts, self.clock.now)
+        found = Files({**root, **_etc(record, sandbox.get("ip") or "")}, disks, own, mounts, self.clock.now)
+        found.room, found.space = self.room, self.space or found.space
+        return found
 
     def _environment(self, record: Record) -> dict[str, str]:
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -407,6 +414,12 @@ class Sessions:
         node = self.runtime.node
         own = f"node/{node}"
         return Files(root_of_machine(node), {own: self.disks.get(own) or {}}, own, (), self.clock.now)
+
+    def processes(self, record: Record) -> int:
+        """How many run in a container."""
+        if record["started"] is None or record["ended"] is not None:
+            return 0
+        return sum(1 for _ in self._others(record, ""))
 
     def _signal_other(self, record: Record, pid: int, signal: int) -> bool:
         for name, cell in (found for base in self._members(record) for found in self.cells.prefixed(base + "/")):

@@ -3,11 +3,14 @@
 The scheduler counts promises (requests), never actual use. Init containers run one after another, so only the
 largest counts; sidecars (init containers that restart always) run beside everything that follows them.
 
+A pod that was resized counts for what it was granted and what it desires, whichever is more, but for what it was
+granted alone if its kubelet says that it can't have more.
+
 A pod without requests would weigh nothing and pile up on one node: for scoring (never for filtering) it
 counts as 100m of CPU and 200Mi of memory.
 
 Mirrors:  k8s.io/component-helpers/resource/helpers.go (PodRequests); scheduler/util/pod_resources.go
-Left out: resizing in place (status.containerStatuses[].resources).
+Left out: what a resize leaves to be done while it is in progress.
 """
 
 from collections.abc import Callable
@@ -64,6 +67,7 @@ _known: dict[bytes, Requests] = {}
 
 def requests(pod: Manifest) -> Requests:
     """The requests of `pod`; pods that ask for the same share one answer."""
+    pod = counted(pod)
     shape = orjson.dumps(reads(pod))
     found = _known.get(shape)
     if found is None:
@@ -71,6 +75,28 @@ def requests(pod: Manifest) -> Requests:
             _known.clear()
         found = _known[shape] = _compute(pod)
     return found
+
+
+def counted(pod: Manifest) -> Manifest:
+    """The pod with the requests that count while it is being resized."""
+    if int(pod["metadata"].get("generation") or 1) < 2:
+        return pod
+    status = pod.get("status") or {}
+    granted = {each["name"]: each.get("allocatedResources") for each in status.get("containerStatuses") or ()}
+    told = {each["type"]: each.get("reason") for each in status.get("conditions") or ()}
+    only = told.get("PodResizePending") == "Infeasible"
+    containers = [_counted(each, granted.get(each["name"]), only) for each in pod["spec"]["containers"]]
+    return {**pod, "spec": {**pod["spec"], "containers": containers}}
+
+
+def _counted(container: Manifest, granted: Manifest | None, only: bool) -> Manifest:
+    desired = (container.get("resources") or {}).get("requests") or {}
+    if not granted or granted == desired:
+        return container
+    more = {
+        name: text for name, text in granted.items() if only or amount(name, text) > amount(name, desired.get(name, 0))
+    }
+    return {**container, "resources": {**container["resources"], "requests": {**desired, **more}}}
 
 
 def _compute(pod: Manifest) -> Requests:

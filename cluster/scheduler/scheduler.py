@@ -26,7 +26,7 @@ from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
 from cluster.objects import Manifest, conditions, meta, pods
 from cluster.objects.errors import ApiError
-from cluster.scheduler import verdict
+from cluster.scheduler import resources, verdict
 from cluster.scheduler.binding import LOOK_EVERY, TIMED_OUT, BindingCycles, Waiting, assumed
 from cluster.scheduler.configuration import DEFAULT, Configuration
 from cluster.scheduler.framework import ClusterEvent, Cycle, Framework, PreBindError, fit_error
@@ -173,7 +173,9 @@ class Scheduler(Component):
             elif old is not None and meta.is_deleting(new) and not meta.is_deleting(old):
                 self.snapshot.add_pod(new)  # It does not count any more where pods are spread.
                 self._happened(ClusterEvent("Pod", "update", old, new))
-            elif old is not None and (old["spec"] is not new["spec"] or meta.labels(old) != meta.labels(new)):
+            elif old is not None and (
+                old["spec"] is not new["spec"] or meta.labels(old) != meta.labels(new) or _is_resized(old, new)
+            ):
                 self.snapshot.add_pod(new)
                 self._happened(ClusterEvent("Pod", "update", old, new))
         elif was:
@@ -495,3 +497,8 @@ def _placement_of(node: Manifest) -> tuple[Any, ...]:
     spec, status = node.get("spec") or {}, node.get("status") or {}
     allocatable = status.get("allocatable") or status.get("capacity")
     return meta.labels(node), spec.get("taints"), spec.get("unschedulable"), allocatable, status.get("images")
+
+
+def _is_resized(old: Manifest, new: Manifest) -> bool:
+    """Does it count for more or less than before, since its kubelet has granted it something else?"""
+    return int(new["metadata"].get("generation") or 1) > 1 and resources.requests(old) != resources.requests(new)

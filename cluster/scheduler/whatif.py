@@ -35,6 +35,7 @@ STEPS = 3  # Changes that may be needed together.
 TRIALS = 150  # Looks at a node in one search.
 ADVICE = 4  # Answers given.
 NEW = "another-node"
+WITHHELD = 100 << 20  # Bytes of memory that a kubelet keeps from pods by default, and a tenth of the disk.
 MOST_SKEW = 20
 FINEST = {"cpu": 10, "memory": 1 << 20}  # Less is not worth asking for.
 
@@ -425,8 +426,9 @@ FIXES: dict[str, tuple[Fix, ...]] = {
 def _another_node(scene: Scene, pod: Manifest) -> Iterator[Advice]:
     """A new machine that is just large enough."""
     asked = _asked(pod)
-    cpu, memory = -(-asked.get("cpu", 0) // 1_000) or 1, -(-asked.get("memory", 0) // (1 << 30)) or 1
-    amounts = {"cpu": str(cpu), "memory": f"{memory}Gi", "pods": "110", "ephemeral-storage": "100Gi"}
+    cpu, memory = -(-asked.get("cpu", 0) // 1_000) or 1, -(-(asked.get("memory", 0) + WITHHELD) // (1 << 30))
+    left = str((memory << 30) - WITHHELD)
+    amounts = {"cpu": str(cpu), "memory": left, "pods": "110", "ephemeral-storage": "90Gi"}
     labels = {"kubernetes.io/hostname": NEW, "kubernetes.io/os": "linux", **dict(_labels_wanted(pod))}
     node = {"metadata": {"name": NEW, "labels": labels}, "spec": {}, "status": {"allocatable": amounts}}
     flags = "".join(f" --label {key}={value}" for key, value in _labels_wanted(pod))

@@ -21,6 +21,19 @@ spec:
   containers:
   - {name: app, image: orrery/leaker}
 """
+FILLER = """
+apiVersion: v1
+kind: Pod
+metadata: {name: filler}
+spec:
+  nodeName: cramped
+  volumes: [{name: data, emptyDir: {}}]
+  containers:
+  - name: app
+    image: "busybox:1.36"
+    command: [sleep, "3600"]
+    volumeMounts: [{name: data, mountPath: /data}]
+"""
 LATE = """
 apiVersion: v1
 kind: Pod
@@ -80,3 +93,31 @@ def test_a_leaking_pod_is_evicted_and_kubectl_tells_why(server: Server, narrow: 
     assert conditions["MemoryPressure"]["reason"] == "KubeletHasInsufficientMemory"
     kubectl(server, "apply", "-f", "-", stdin=LATE)
     wait_until(server, ["get", "pod", "late", "-o", "jsonpath={.status.message}"], "[MemoryPressure]")
+
+
+@pytest.fixture
+def cramped(server: Server):
+    """A node with a disk of ten gibibytes, of which half has to stay free."""
+    disk = ("--storage", "10Gi", "--eviction-hard", "nodefs.available<50%,imagefs.available<10%")
+    server.manage("node", "add", "cramped", *disk)
+    kubectl(server, "wait", "--for=condition=Ready", "node/cramped", "--timeout=60s")
+    yield
+    kubectl(server, "delete", "pod", "filler", "--ignore-not-found", "--wait=false")
+    server.manage("node", "remove", "cramped")
+
+
+def test_a_disk_that_is_filled_by_exec_is_cleared_by_an_eviction(server: Server, cramped: None):
+    kubectl(server, "apply", "-f", "-", stdin=FILLER)
+    kubectl(server, "wait", "--for=condition=Ready", "pod/filler", "--timeout=60s")
+
+    before = kubectl(server, "exec", "filler", "--", "df", "-h", "/data")
+    kubectl(server, "exec", "filler", "--", "fallocate", "-l", "4G", "/data/fill")
+
+    assert "10.0G      2.0G      8.0G" in before
+    wait_until(server, ["get", "pod", "filler", "-o", "jsonpath={.status.phase} {.status.reason}"], "Failed Evicted")
+    told = kubectl(server, "describe", "pod", "filler")
+    assert "The node was low on resource: ephemeral-storage. Threshold quantity: 5Gi, available: 4" in told
+    node = wait_until(server, ["describe", "node", "cramped"], "NodeHasDiskPressure")
+    assert "KubeletHasDiskPressure" in node
+    assert "kubelet has disk pressure" in node
+    wait_until(server, ["get", "node", "cramped", "-o", "jsonpath={.spec.taints[*].key}"], "disk-pressure")

@@ -1,27 +1,33 @@
 """A container's files: what its image brings, what was written since, what is mounted, and /proc.
 
     image      computed from the catalogue: a root file system with the files that lessons look at
-    layer      what this container wrote: {path: [kind, mode, changed, content]}; None where it deleted
+    layer      what this container wrote: {path: [kind, mode, changed, content]}; None where it deleted. A fifth
+               element: so many zeros follow, which take room but are not kept (dd from /dev/zero, fallocate)
     volumes    disks of their own, shared by whoever mounts them, or read-only data (ConfigMap, Secret …)
     /proc      made up when somebody looks; /proc/1/root of a container that shares its processes is the other's files
 
 Contents are text of bytes: one character is one byte (latin-1), so that every content is plain JSON.
 
 Mirrors:  overlayfs and bind mounts, as a process sees them
-Limits:   4 MiB and 2,000 files a disk; then "No space left on device".
+Limits:   4 MiB and 2,000 files a disk, zeros aside, or what the machine's disk has left; then "No space left on
+          device". A file of more than 4 MiB of zeros can't be read ("Cannot allocate memory") or appended to ("File too
+          large").
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_FILES = 2_000
 MAX_PATH = 4_096
+BLOCK = 4_096
 WORK = 512
+USUAL, TAKEN = 100 << 30, 4 << 30
 FILE, DIRECTORY, LINK = "f", "d", "l"
+CLAIM = "claim/"  # How the disks of claims are called.
 
-Disk = dict[str, Any]  # {path: [kind, mode, changed, content] or None}
+Disk = dict[str, Any]  # {path: [kind, mode, changed, content, perhaps zeros] or None}
 
 
 class FileError(Exception):
@@ -29,12 +35,25 @@ class FileError(Exception):
 
 
 class Entry(NamedTuple):
-    """kind: f, d or l; mode: permission bits; changed: microseconds since t = 0; content: bytes, or a link's target."""
+    """kind: f, d or l; mode: permission bits; changed: microseconds since t = 0; content: bytes, or a link's target.
+
+    zeros: how many bytes of zeros follow the content.
+    """
 
     kind: str
     mode: int
     changed: int
     content: str = ""
+    zeros: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.content) + self.zeros
+
+    @property
+    def blocks(self) -> int:
+        """Of the disk, that it takes: a directory one, a link none."""
+        return int(self.kind == DIRECTORY) if self.kind != FILE else -(-self.size // BLOCK)
 
 
 @dataclass
@@ -66,6 +85,10 @@ class Files:
         self.elsewhere: dict[str, Files] = {}  # Path -> other files that are seen there.
         self.written: dict[str, None] = {}
         self.asked_proc = False  # Has anybody looked at /proc, which is another one every time?
+        self.room: Callable[[int], int | None] = lambda size: None  # What is left on the machine's disk, of somebody …
+        self.space: Callable[[], tuple[int, int]] = lambda: (USUAL, USUAL - TAKEN)  # Bytes of that disk: all, and left.
+        self.grown = 0  # … who wants `size` bytes (None: more than enough); what this run has taken of that: blocks.
+        self.allocated = False  # Did a file with zeros come, grow or go?
         self.work = 0  # What reading and writing cost, in steps of the kernel: one for WORK characters.
         self._images: dict[int, Mapping[str, Entry]] = {}
         for mount in self.mounts:
@@ -103,8 +126,8 @@ class Files:
             raise FileError("No such file or directory")
         if entry.kind == DIRECTORY:
             raise FileError("Is a directory")
-        self.work += len(entry.content) // WORK
-        return entry.content
+        self.work += min(entry.size, MAX_BYTES) // WORK
+        return _whole(entry, "Cannot allocate memory")
 
     def listing(self, path: str) -> list[str]:
         """Names in a directory, sorted. Errors: FileError."""
@@ -229,9 +252,15 @@ class Files:
         if before is not None and before.kind == DIRECTORY:
             raise FileError("Is a directory")
         if before is not None and append:
-            content = before.content + content
+            content = _whole(before, "File too large") + content
         kept = before.mode if before is not None else 0o644
         self._put(path, Entry(FILE, kept if mode is None else mode, self.now, content))
+
+    def allocate(self, path: str, size: int) -> None:
+        """A file of so many zeros instead of what was there. Errors: FileError."""
+        self.write(path, "")
+        path = self.resolve(path)
+        self._put(path, Entry(FILE, 0o644, self.now, "", size))
 
     def touch(self, path: str) -> None:
         path = self.resolve(path)
@@ -276,6 +305,9 @@ class Files:
         key, inside = self._disk_of(path)
         disk = dict(self.disks.get(key) or {})
         for known in [name for name in disk if name == inside or name.startswith(inside + "/")]:
+            gone = Entry(*disk[known]) if disk[known] is not None else Entry(FILE, 0, 0)
+            self.allocated = self.allocated or gone.zeros > 0
+            self.grown -= gone.blocks if not key.startswith(CLAIM) else 0
             del disk[known]
         mount = self._mount_of(path)
         base = self.image if mount is None else mount.base
@@ -288,7 +320,7 @@ class Files:
         for path in self.walk(source):
             entry = self.stat(path, follow=False)
             if entry is not None:
-                self._put(target + path[len(source) :], entry)
+                self._put(target + path[len(source) :], entry, moved=True)
         self.remove(source)
 
     def outside(self, path: str) -> str:
@@ -297,6 +329,10 @@ class Files:
 
     def used(self, key: str) -> int:
         """Bytes on a disk."""
+        return sum(Entry(*entry).size for entry in (self.disks.get(key) or {}).values() if entry is not None)
+
+    def _kept(self, key: str) -> int:
+        """Bytes of a disk that have to be remembered."""
         return sum(len(entry[3]) for entry in (self.disks.get(key) or {}).values() if entry is not None)
 
     def _disk_of(self, path: str) -> tuple[str, str]:
@@ -313,7 +349,7 @@ class Files:
             raise FileError("Read-only file system")
         return mount.disk, mount.subpath + path[len(mount.path) :]
 
-    def _put(self, path: str, entry: Entry) -> None:
+    def _put(self, path: str, entry: Entry, moved: bool = False) -> None:
         if len(path) > MAX_PATH:
             raise FileError("File name too long")
         parent = path.rpartition("/")[0] or "/"
@@ -325,12 +361,40 @@ class Files:
         key, inside = self._disk_of(path)
         disk = self.disks.get(key) or {}
         self.work += (len(entry.content) + 64 * len(disk)) // WORK
-        before = disk.get(inside)
-        grown = len(entry.content) - (len(before[3]) if before else 0)
-        if len(disk) >= MAX_FILES or (grown > 0 and self.used(key) + grown > MAX_BYTES):
+        before = Entry(*disk[inside]) if disk.get(inside) else Entry(FILE, 0, 0)
+        grown = len(entry.content) - len(before.content)
+        if len(disk) >= MAX_FILES or (grown > 0 and self._kept(key) + grown > MAX_BYTES):
             raise FileError("No space left on device")
-        self.disks[key] = {**disk, inside: list(entry)}
+        if not moved and not key.startswith(CLAIM):
+            self._take(entry.blocks - before.blocks)
+        self.allocated = self.allocated or entry.zeros != before.zeros
+        self.disks[key] = {**disk, inside: list(entry if entry.zeros else entry[:4])}
         self.written[key] = None
+
+    def _take(self, blocks: int) -> None:
+        """Of the machine's disk. Disks of claims are other ones. Errors: FileError."""
+        left = self.left(blocks * BLOCK) if blocks > 0 else None
+        if left is not None and blocks * BLOCK > left:
+            raise FileError("No space left on device")
+        self.grown += blocks
+
+    def left(self, size: int) -> int | None:
+        """Bytes of the machine's disk for somebody who wants `size`; None: more than enough."""
+        left = self.room(size)
+        return None if left is None else max(left - self.grown * BLOCK, 0)
+
+
+def _whole(entry: Entry, problem: str) -> str:
+    """What is in a file, zeros included. Errors: FileError, which says `problem`, if they are too many."""
+    if entry.zeros and entry.size > MAX_BYTES:
+        raise FileError(problem)
+    return entry.content + "\0" * entry.zeros
+
+
+def blocks_of(disk: Disk | None) -> tuple[int, int]:
+    """(blocks, inodes) that the files of a disk take, its own root directory included; nothing was written: none."""
+    entries = [Entry(*stored) for stored in (disk or {}).values() if stored is not None]
+    return (sum(entry.blocks for entry in entries) + 1, len(entries) + 1) if entries else (0, 0)
 
 
 class Rooted(Files):

@@ -42,7 +42,7 @@ class NodeResourcesFit(Plugin):
     name = "NodeResourcesFit"
     sees_pods = True
     reads = staticmethod(resources.reads)
-    events = frozenset({("Pod", "delete"), ("Node", "add"), ("Node", "update"), ("Pod", "self")})
+    events = frozenset({("Pod", "delete"), ("Pod", "update"), ("Node", "add"), ("Node", "update"), ("Pod", "self")})
 
     def __init__(self, args: Mapping[str, Any] | None = None) -> None:
         """`args`: ignoredResources, ignoredResourceGroups, scoringStrategy; none: LeastAllocated."""
@@ -143,6 +143,9 @@ class NodeResourcesFit(Plugin):
 
     def wakes(self, pod: Manifest, event: ClusterEvent) -> bool:
         """Somebody left a node or asks for less; a node came that is large enough, or one grew."""
+        if event.kind == "Pod" and event.action == "update" and event.old is not None and event.new is not None:
+            before, after = (resources.requests(each).amounts for each in (event.old, event.new))
+            return any(count > after.get(name, 0) for name, count in before.items())
         if event.kind == "Pod":
             return True
         if event.new is None:

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from dashboard import kubelet_flags
 from dashboard.management import commanding
 from dashboard.management.commanding import Refused, ask, common, contents_of
 
@@ -43,10 +44,17 @@ class Command(commanding.Command):
         add.add_argument("--cpu", default="4", help="such as 4 or 500m (default: 4)")
         add.add_argument("--memory", default="8Gi", help="such as 8Gi (default: 8Gi)")
         add.add_argument("--pods", default=110, type=int, help="how many pods it takes (default: 110)")
+        add.add_argument("--storage", default="", help="its disk, such as 40Gi (default: 100Gi)")
+        add.add_argument(
+            "--inodes", default=0, type=int, help="how many files the disk takes (default: one per 16 KiB)"
+        )
+        add.add_argument("--pids", default=0, type=int, help="how many processes there can be (default: 4194304)")
         add.add_argument("--zone", default="", help="such as sol-1b (default: the cloud's next in turn, or none)")
         add.add_argument("--runtime", default="", help="containerd (the default), cri-o, docker or rkt")
         add.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
         add.add_argument("--taint", action="append", default=[], metavar="KEY=VALUE:EFFECT")
+        for flag in kubelet_flags.FLAGS:
+            add.add_argument(flag, default=None, metavar="VALUE", help="as of a kubelet")
         common(add)
 
     def act(self, options: dict[str, Any]) -> Any:
@@ -79,7 +87,13 @@ def capacity(options: dict[str, Any]) -> dict[str, Any]:
         raise Refused(f"--pods is {options['pods']}; it must be 0 or more")
     labels = dict(label_of(text) for text in options["label"])
     spec = {"cpu": options["cpu"], "memory": options["memory"], "pods": options["pods"]}
-    spec |= {name: options[name] for name in ("zone", "runtime") if options[name]}
+    spec |= {name: options[name] for name in ("storage", "inodes", "pids", "zone", "runtime") if options[name]}
+    flags = {flag: options[flag.lstrip("-").replace("-", "_")] for flag in kubelet_flags.FLAGS}
+    try:
+        kubelet = kubelet_flags.given([f"{flag}={text}" for flag, text in flags.items() if text is not None])
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    spec |= {"kubelet": kubelet} if kubelet else {}
     return {**spec, "labels": labels, "taints": [taint_of(text) for text in options["taint"]]}
 
 

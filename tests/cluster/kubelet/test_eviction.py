@@ -53,7 +53,7 @@ def running(cluster: TestCluster, *names: str) -> list[str]:
 
 def looks(cluster: TestCluster, node: str = "worker-1") -> bool:
     """Is a look at its memory planned?"""
-    return any(key.startswith(f"kubelet/{node}|") and key.endswith("|memory") for key in cluster.world.agenda.cells)
+    return any(key.startswith(f"kubelet/{node}|") and key.endswith("|pressure") for key in cluster.world.agenda.cells)
 
 
 def test_a_pod_that_leaks_past_the_machine_s_memory_is_evicted():
@@ -130,8 +130,9 @@ def test_the_pressure_ends_five_minutes_after_memory_was_last_short():
 
 def test_only_as_many_pods_go_as_have_to_one_after_the_other():
     cluster = a_small_machine()
+    cluster.create(a_hog("honest", 400, request="420Mi"))
     for number in range(4):
-        cluster.create(a_hog(f"hog-{number}", 200 + number))
+        cluster.create(a_hog(f"hog-{number}", 45 + number))
 
     cluster.run_for(120)
 
@@ -234,8 +235,9 @@ def test_whoever_owns_an_evicted_pod_makes_another_which_the_taint_sends_elsewhe
 
 def test_a_rebuilt_world_goes_on_with_the_eviction():
     cluster = a_small_machine()
+    cluster.create(a_hog("honest", 400, request="420Mi"))
     for number in range(4):
-        cluster.create(a_hog(f"hog-{number}", 200))
+        cluster.create(a_hog(f"hog-{number}", 45 + number))
     cluster.run_until(lambda c: bool(c.events("Evicted")), 60)
     other = TestCluster(cluster.world.fork())
 

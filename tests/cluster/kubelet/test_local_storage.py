@@ -73,3 +73,13 @@ def test_a_pod_over_its_limit_gets_one_second():
     cluster = after(a_writer("/data/big", {"sizeLimit": "128Ki"}, terminationGracePeriodSeconds=600))
 
     assert container(cluster, "writer")["state"]["terminated"]["exitCode"] == 137
+
+
+def test_a_container_s_log_counts_for_its_limit():
+    pod = a_bound_pod("writer", **a_script("for n in $(seq 40); do seq 1 200; sleep 1; done; sleep 3600"))
+    pod["spec"]["containers"][0]["resources"] = {"limits": {"ephemeral-storage": "128Ki"}}
+
+    cluster = after(pod, 60)
+
+    said_so = "Pod ephemeral local storage usage exceeds the total limit of containers 128Ki. "
+    assert end_of(cluster) == ("Evicted", said_so)

@@ -13,7 +13,7 @@ def test_a_machine_registers_itself_as_a_node():
     node = cluster.get("Node", "big")
 
     assert node["status"]["capacity"]["cpu"] == "16"
-    assert node["status"]["allocatable"]["memory"] == "64Gi"
+    assert node["status"]["allocatable"]["memory"] == "65436Mi"
     assert node["metadata"]["labels"]["disk"] == "ssd"
     assert node["metadata"]["labels"]["kubernetes.io/hostname"] == "big"
     assert [a["type"] for a in node["status"]["addresses"]] == ["InternalIP", "Hostname"]

@@ -50,7 +50,7 @@ def test_a_pod_that_asks_for_too_much_may_ask_for_what_is_free_or_get_a_larger_n
 
     assert kinds(found) == [["shrink"], ["new-node"]]
     assert found[0].changes[0].line == "kubectl set resources deployment web --requests=cpu=2000m"
-    assert found[1].changes[0].line == "python manage.py node add another-node --cpu 3 --memory 1Gi"
+    assert found[1].changes[0].line == "python manage.py node add another-node --cpu 3 --memory 2Gi"
 
 
 def test_a_cordoned_node_is_opened():

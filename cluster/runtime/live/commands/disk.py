@@ -78,14 +78,14 @@ def ls(call: Call) -> int:
 
 
 def _blocks(entry: Entry) -> int:
-    return 4 if entry.kind == DIRECTORY else 0 if entry.kind == LINK else -(-len(entry.content) // BLOCK) * 4
+    return 4 if entry.kind == DIRECTORY else 0 if entry.kind == LINK else entry.blocks * 4
 
 
 def _rows(call: Call, entries: list[tuple[str, Entry]], options: dict[str, str]) -> str:
     if "t" in options:
         entries = sorted(entries, key=lambda one: -one[1].changed)
     if "S" in options:
-        entries = sorted(entries, key=lambda one: -len(one[1].content))
+        entries = sorted(entries, key=lambda one: -one[1].size)
     if "r" in options:
         entries = entries[::-1]
     marks = {DIRECTORY: "/", LINK: "@"} if "F" in options else {DIRECTORY: "/"} if "p" in options else {}
@@ -96,7 +96,7 @@ def _rows(call: Call, entries: list[tuple[str, Entry]], options: dict[str, str])
         return "".join(f"{name}\n" for name in names)
     rows = []
     for name, entry in entries:
-        size = BLOCK if entry.kind == DIRECTORY else len(entry.content)
+        size = BLOCK if entry.kind == DIRECTORY else entry.size
         shown = size_text(size) if "h" in options else str(size)
         moment = call.date_of(entry.changed)
         arrow = f" -> {entry.content}" if entry.kind == LINK else ""
@@ -470,7 +470,7 @@ def stat(call: Call) -> int:
         if entry is None:
             call.failed(f"can't stat '{name}': No such file or directory")
             continue
-        size = BLOCK if entry.kind == DIRECTORY else len(entry.content)
+        size = BLOCK if entry.kind == DIRECTORY else entry.size
         if "c" in options:
             values = {"%s": str(size), "%n": name, "%a": f"{entry.mode:o}", "%A": mode_text(entry), "%U": "root"}
             text = options["c"]
@@ -512,6 +512,22 @@ def basename(call: Call) -> int:
     else:
         suffix = call.args[1] if len(call.args) > 1 else ""
         call.out((name.removesuffix(suffix) if suffix and name != suffix else name or "/") + "\n")
+    return 0
+
+
+SIZE = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def fallocate(call: Call) -> int:
+    """fallocate -l SIZE FILE: room for a file, at once."""
+    options, names = call.options("n", "lo")
+    match = re.fullmatch(r"(\d{1,15})([KMGT]?)(?:i?B)?", options.get("l", "").upper().replace("IB", ""))
+    if len(names) != 1 or match is None or not int(match[1]):
+        return call.failed("invalid number" if names and "l" in options else "no length argument specified")
+    try:
+        call.files.allocate(call.path(names[0]), int(match[1]) * SIZE[match[2]])
+    except FileError as error:
+        return call.failed(f"{names[0]}: {error}")
     return 0
 
 
@@ -571,7 +587,7 @@ def _is(call: Call, operator: str, text: str) -> bool:
     if operator == "-d":
         return entry.kind == DIRECTORY
     if operator == "-s":
-        return bool(entry.content) or entry.kind == DIRECTORY
+        return bool(entry.size) or entry.kind == DIRECTORY
     if operator == "-x":
         return bool(entry.mode & 0o111)
     return operator in ("-e", "-r", "-w")
@@ -581,4 +597,5 @@ DISK = {
     "ls": ls, "touch": touch, "mkdir": mkdir, "rm": rm, "rmdir": rmdir, "cp": cp, "mv": mv, "ln": ln, "chmod": chmod,
     "find": find, "du": du, "stat": stat, "readlink": readlink, "realpath": readlink, "basename": basename,
     "dirname": basename, "test": test, "[": test, "mktemp": mktemp, "truncate": truncate, "install": install,
+    "fallocate": fallocate,
 }  # fmt: skip

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from cluster.runtime.live.commands.call import Call, UsageError, become, duration, number
-from cluster.runtime.live.files import DIRECTORY, MAX_BYTES, FileError
+from cluster.runtime.live.files import BLOCK, CLAIM, DIRECTORY, MAX_BYTES, USUAL, FileError
 from cluster.runtime.live.kernel import SIGNALS, Blocked, find_program, signal_number
 
 FOREVER = 1 << 62
@@ -259,13 +259,14 @@ def which(call: Call) -> int:
 
 def df(call: Call) -> int:
     human = any("h" in word for word in call.args if word[:1] == "-")
-    total = 100 * 1024 * 1024
-    rows = [
-        ("overlay", total, call.files.used(call.files.own) // 1024 + 4 * 1024 * 1024, "/"),
-        ("tmpfs", 65536, 0, "/dev"),
-    ]
+    total, left = (size // 1024 for size in call.files.space())
+    left = max(left - call.files.grown * (BLOCK // 1024), 0)
+    rows = [("overlay", total, total - left, "/"), ("tmpfs", 65536, 0, "/dev")]
     for mount in call.files.mounts:
-        rows.append((mount.source, total, call.files.used(mount.disk) // 1024 if mount.disk else 8, mount.path))
+        if mount.disk.startswith(CLAIM):
+            rows.append((mount.source, USUAL // 1024, call.files.used(mount.disk) // 1024, mount.path))
+        else:
+            rows.append((mount.source, total, total - left if mount.disk else 8, mount.path))
     call.out(f"{'Filesystem':<20} {'Size' if human else '1K-blocks':>9}      Used Available Use% Mounted on\n")
     for name, size, used, path in rows:
         figures = [_human(n) if human else str(n) for n in (size, used, size - used)]
@@ -360,11 +361,14 @@ def fail(call: Call) -> int:
 def dd(call: Call) -> int:
     """if= of= bs= count=, with /dev/zero as a source."""
     given = dict(word.partition("=")[::2] for word in call.args)
-    units = {"k": 1024, "K": 1024, "M": 1 << 20, "": 1}
-    match = re.fullmatch(r"(\d{1,7})([kKM]?)B?", given.get("bs", "512"))
+    units = {"k": 1024, "K": 1024, "M": 1 << 20, "G": 1 << 30, "": 1}
+    match = re.fullmatch(r"(\d{1,7})([kKMG]?)B?", given.get("bs", "512"))
     size = int(match[1]) * units[match[2]] if match else 512
-    wanted = min(size * number(given.get("count", "1"), 1), MAX_BYTES * 2)
+    asked = size * number(given.get("count", "1"), 1)
+    wanted = min(asked, MAX_BYTES * 2)
     source = given.get("if", "")
+    if source == "/dev/zero" and "of" in given and asked > MAX_BYTES // 4:
+        return _zeros(call, given["of"], size, asked)
     if source in ("/dev/zero", "/dev/urandom", "/dev/random"):
         data = "\0" * wanted
     else:
@@ -381,6 +385,23 @@ def dd(call: Call) -> int:
     blocks = len(data) // size
     call.err(f"{blocks}+0 records in\n{blocks}+0 records out\n{len(data)} bytes copied\n")
     return 0
+
+
+def _zeros(call: Call, target: str, size: int, asked: int) -> int:
+    """A file of zeros, as many as there is room for."""
+    path = call.path(target)
+    room = call.files.left(asked)
+    written = asked if room is None else min(asked, room)
+    try:
+        call.files.allocate(path, written)
+    except FileError as error:
+        return call.failed(f"{target}: {error}")
+    if written < asked:
+        call.failed(f"error writing '{target}': No space left on device")
+    records = f"{written // size}+{int(written % size > 0)}"
+    call.err(f"{asked // size if written == asked else written // size + 1}+0 records in\n{records} records out\n")
+    call.err(f"{written} bytes copied\n")
+    return call.code
 
 
 def mount(call: Call) -> int:

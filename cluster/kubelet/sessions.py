@@ -39,6 +39,9 @@ class StreamingServer:
         self.queue, self.sessions = queue, sessions
         self.containers = sessions.containers
         self.on_wrote: Callable[[Record], None] = lambda record: None  # A process of it has changed files.
+        sessions.runtime.on_boot = lambda record: sessions.boot(record, self._mounts(record))
+        sessions.on_ended = lambda record: sessions.last_words(record, self._mounts(record))
+        sessions.on_kept = lambda record: self.on_wrote(record)
 
     # --- requests -------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@
 
 Some have more: tty and stdin (as the pod asks, if it does); cpu, its limit in millicores; live, if others look at its
 files, or it at theirs; hits, requests by time (see traffic.py); traffic, lines of an access log as [at, line]; of a
+server with a data directory: boot, what it found there (see servers/starts.py); of a
 process that lives: printed, as [at, channel, text]; exit, how it has ended, as [at, code, reason, message].
 
 A sandbox record has id, uid, namespace, pod, node, ip, created, ended, containers (their keys, oldest first)
@@ -88,6 +89,7 @@ def process_of(record: Mapping[str, Any], epoch: int) -> Process:
         memory_limit=record["memory"],
         hostname=record["pod"],
         epoch=epoch,
+        boot=record.get("boot") or {},
     )
 
 

@@ -32,7 +32,8 @@ CLEAN_UP_TIME = (30 * MILLISECOND, 90 * MILLISECOND)
 REGISTRY_TIME = (250 * MILLISECOND, 600 * MILLISECOND)  # Resolving a tag, whether or not anything is fetched.
 BANDWIDTH = (15, 40)  # Bytes per microsecond, that is megabytes a second, fetched and unpacked.
 NETWORKING = re.compile(  # Not a function of time.
-    r"\b(wget|curl|nslookup|dig|nc|ping|redis-cli|getent|telnet|mysql|mysqladmin|psql|pg_isready)\b"
+    r"\b(wget|curl|nslookup|dig|nc|ping|redis-cli|getent|telnet|mysql|mysqladmin|mysqldump|mariadb|psql|pg_isready"
+    r"|pg_dump|createdb|dropdb|mongosh|mongo)\b"
 )
 WRITING = re.compile(r">\s*+(?![>&\s]|/dev/)|\b(touch|tee|mkdir|cp|mv|ln)\b")  # Files that others may look at.
 KILLED = 137  # 128 + SIGKILL
@@ -68,6 +69,7 @@ class Runtime:
         self.preloaded = bool(options.get("lab"))
         self.on_program: Callable[[str, bool], None] = lambda program, runs: None  # A program has started or ended.
         self.on_end: Callable[[Record], None] = lambda record: None  # A container has ended …
+        self.on_boot: Callable[[Record], dict[str, Any]] = lambda record: {}  # A server finds, or makes, its data.
         self.on_removed: Callable[[str], None] = lambda key: None  # … or was forgotten, or its pod was.
 
     @property
@@ -271,6 +273,8 @@ class Runtime:
         if program == "busybox" and lives and not record["script"]:
             program = "terminal"
         self.containers[key] = record = {**record, "program": program, "started": self.clock.now}
+        if boot := self.on_boot(record):
+            self.containers[key] = record = {**record, "boot": boot}
         self.on_program(program, True)
         return record
 

@@ -38,6 +38,12 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/library/nginx": Known("nginx", 72 * MB, ("nginx", "-g", "daemon off;")),
     "docker.io/library/httpd": Known("httpd", 58 * MB, ("httpd-foreground",)),
     "docker.io/library/redis": Known("redis", 45 * MB, ("redis-server",)),
+    "us-docker.pkg.dev/google-samples/containers/gke/gb-redis-follower": Known(
+        "redis", 36 * MB, ("redis-server", "--replicaof", "redis-leader", "6379")
+    ),
+    "gcr.io/google_samples/gb-redis-follower": Known(
+        "redis", 36 * MB, ("redis-server", "--replicaof", "redis-leader", "6379")
+    ),
     "docker.io/library/busybox": Known("busybox", 2_156_519, ("sh",)),
     "docker.io/library/alpine": Known("busybox", 3_800_000, ("/bin/sh",)),
     "docker.io/library/debian": Known("busybox", 49 * MB, ("bash",)),
@@ -45,6 +51,7 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/library/bash": Known("busybox", 6 * MB, ("bash",)),
     "docker.io/library/postgres": Known("postgres", 152 * MB, ("postgres",)),
     "docker.io/library/mysql": Known("mysql", 240 * MB, ("mysqld",)),
+    "docker.io/library/mariadb": Known("mariadb", 115 * MB, ("mariadbd",)),
     "docker.io/library/memcached": Known("generic", 34 * MB, ("memcached",)),
     "docker.io/orrery/crasher": Known("crasher", 4 * MB, ("crasher",)),
     "docker.io/orrery/leaker": Known("leaker", 4 * MB, ("leaker",)),
@@ -87,10 +94,15 @@ CATALOGUE: dict[str, Known] = {
     "registry.k8s.io/e2e-test-images/agnhost": Known("agnhost", 54 * MB, ("/agnhost", "pause"), True),
 }
 
-CLIENTS = {"redis": ("redis-cli",), "mysql": ("mysql", "mysqladmin"), "postgres": ("psql", "pg_isready")}  # In them.
+CLIENTS = {  # In the images of their servers.
+    "redis": ("redis-cli",),
+    "mysql": ("mysql", "mysqladmin", "mysqldump"),
+    "mariadb": ("mariadb", "mariadb-admin", "mariadb-dump", "mysql", "mysqladmin", "mysqldump"),
+    "postgres": ("psql", "pg_isready", "pg_dump", "createdb", "dropdb"),
+}
 
 MIRRORS = ("mirror.gcr.io/library/", "public.ecr.aws/docker/library/", "quay.io/quay/", "gcr.io/google-containers/")
-COPIED = ("busybox", "nginx")  # Of Docker Hub's, which registry.k8s.io has, too.
+COPIED = ("busybox", "nginx", "redis")  # Of Docker Hub's, which registry.k8s.io has, too.
 CATALOGUE |= {f"registry.k8s.io/{name}": CATALOGUE[f"docker.io/library/{name}"] for name in COPIED}
 
 PUBLISHED_TAG = re.compile(r"latest|stable|mainline|edge|alpine|slim|musl|glibc|uclibc|bookworm|trixie|v?[0-9]")

@@ -6,6 +6,7 @@ Mirrors:  busybox, debian and the official images of nginx and redis
 Left out: everything nobody looks at.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -32,8 +33,14 @@ DIRECTORIES = (
 DEBIAN_DIRECTORIES = ("boot", "media", "mnt", "opt", "run", "sbin", "srv", "usr/local", "usr/local/bin", "usr/share")
 SMALL = ("/busybox", "/alpine", "/library/bash")
 NOT_SMALL = ("bash", "dash", "curl", "dig", "host", "ncat")  # What images made of busybox don't have.
-ONLY_IN = {"nginx": "nginx"} | dict.fromkeys(("iptables-save", "ipvsadm", "nft"), "kube-proxy")
-ONLY_IN |= {name: program for program, names in CLIENTS.items() for name in names}
+ONLY_IN = {"nginx": {"nginx"}} | {name: {"kube-proxy"} for name in ("iptables-save", "ipvsadm", "nft")}
+ONLY_IN |= {name: {one for one, has in CLIENTS.items() if name in has} for names in CLIENTS.values() for name in names}
+RENAMED = re.compile(r":(1[1-9]|[2-9]\d|latest|lts)")  # MariaDB's tags without clients that are called mysql….
+DATA = {  # Where servers keep their data.
+    "mysql": ("/var/lib", "/var/lib/mysql"), "mariadb": ("/var/lib", "/var/lib/mysql"),
+    "postgres": ("/var/lib", "/var/lib/postgresql"), "redis": ("/data",),
+    "mongo": ("/data", "/data/db", "/data/configdb"),
+}  # fmt: skip
 WELCOME = """<!DOCTYPE html>
 <html>
 <head>
@@ -123,10 +130,16 @@ def root_of(image: Image) -> Mapping[str, Entry]:
         }
         found["/var/log/nginx/access.log"] = Entry(LINK, 0o777, 0, "/dev/stdout")
         found["/var/log/nginx/error.log"] = Entry(LINK, 0o777, 0, "/dev/stderr")
+    if image.program in ("mysql", "mariadb", "postgres", "mongo"):
+        found["/docker-entrypoint-initdb.d"] = Entry(DIRECTORY, 0o755, 0)
+    for name in DATA.get(image.program, ()):
+        found[name] = Entry(DIRECTORY, 0o755, 0)
     found |= {path: Entry(FILE, 0o644, 0, content) for path, content in files.items()}
     if image.program != "pause":
         for name in (*SHELLS, *COMMANDS):
-            if name in ONLY_IN and image.program != ONLY_IN[name]:
+            if name in ONLY_IN and image.program not in ONLY_IN[name]:
+                continue
+            if image.program == "mariadb" and name.startswith("mysql") and RENAMED.search(image.name):
                 continue
             if name != ":" and not (small and name in NOT_SMALL and not image.repository.endswith(f"/{name}")):
                 found[f"/bin/{name}"] = Entry(FILE, 0o755, 0)

@@ -6,7 +6,7 @@ Read next: program.py (the contract), then nginx.py (a server) and busybox.py (a
 from cluster.runtime.programs.addons import CoreDNS, Dashboard, Flannel, KubeProxy
 from cluster.runtime.programs.busybox import Busybox
 from cluster.runtime.programs.crasher import Crasher
-from cluster.runtime.programs.databases import MySQL, Postgres
+from cluster.runtime.programs.databases import MariaDB, MySQL, Postgres
 from cluster.runtime.programs.generic import Generic
 from cluster.runtime.programs.leaker import Leaker
 from cluster.runtime.programs.logging import FluentBit, Loki
@@ -25,6 +25,7 @@ PROGRAMS: dict[str, type[Program]] = {
     "redis": Redis,
     "mysql": MySQL,
     "postgres": Postgres,
+    "mariadb": MariaDB,
     "busybox": Busybox,
     "crasher": Crasher,
     "leaker": Leaker,

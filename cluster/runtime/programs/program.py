@@ -70,6 +70,7 @@ class Process:
     memory_limit: int | None = None  # Bytes.
     hostname: str = "localhost"
     epoch: int = 0
+    boot: Mapping[str, Any] = field(default_factory=dict)  # What it found when it started: see servers/starts.py.
 
     def date(self, at: int) -> datetime:
         """Simulated calendar time of `at`, UTC; the last day of the year 9999 for all that is later."""

@@ -41,6 +41,15 @@ CATALOGUE: dict[str, Known] = {
     "us-docker.pkg.dev/google-samples/containers/gke/gb-redis-follower": Known(
         "redis", 36 * MB, ("redis-server", "--replicaof", "redis-leader", "6379")
     ),
+    "us-docker.pkg.dev/google-samples/containers/gke/gb-frontend": Known(
+        "gb-frontend", 168 * MB, ("apache2-foreground",)
+    ),
+    "gcr.io/google_samples/gb-frontend": Known("gb-frontend", 168 * MB, ("apache2-foreground",)),
+    "gcr.io/google-samples/gb-frontend": Known("gb-frontend", 168 * MB, ("apache2-foreground",)),
+    "docker.io/library/wordpress": Known("wordpress", 230 * MB, ("apache2-foreground",)),
+    "gcr.io/google-samples/gb-redis-follower": Known(
+        "redis", 36 * MB, ("redis-server", "--replicaof", "redis-leader", "6379")
+    ),
     "gcr.io/google_samples/gb-redis-follower": Known(
         "redis", 36 * MB, ("redis-server", "--replicaof", "redis-leader", "6379")
     ),

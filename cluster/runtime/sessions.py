@@ -34,7 +34,8 @@ from cluster.runtime.live.programs import PROGRAMS
 from cluster.runtime.live.roots import root_of
 from cluster.runtime.live.servers import LAST_DEEDS, SERVERS, STARTS
 from cluster.runtime.live.servers.place import Place
-from cluster.runtime.programs.program import SECOND, Exit
+from cluster.runtime.live.servers.sites import SITES
+from cluster.runtime.programs.program import SECOND, Exit, Response
 
 Answered = kernel.Answered
 MOST = 32
@@ -421,6 +422,7 @@ class Sessions:
             listens=running,
             own=self._own_protocol(record, files),
             files=files,
+            visit=self._visited(record, files),
         )
 
     def ask(
@@ -451,6 +453,13 @@ class Sessions:
         if serve is None:
             return None
         return lambda port, given, memory, client: serve(self._place(record, files, memory, client), port, given)
+
+    def _visited(self, record: Record, files: Files) -> Callable[[str, str, str], Response | None]:
+        """(method, target, body) to the page of a site that servers/ knows; None: it is none."""
+        site = SITES.get(record["program"])
+        if site is None:
+            return lambda method, target, body: None
+        return lambda method, target, body: site(self._place(record, files, {}), method, target, body)
 
     def _place(self, record: Record, files: Files, memory: dict[str, Any], client: str = "127.0.0.1") -> Place:
         process, program = process_of(record, self.clock.epoch), program_of(record, self.clock.epoch)

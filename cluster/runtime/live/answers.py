@@ -54,6 +54,7 @@ class Server:
     health: Callable[[str], str] = lambda service: "SERVING"  # … and gRPC's health check of a service.
     own: "Own | None" = None  # Of servers that remember (see servers/).
     files: Files | None = None
+    visit: Callable[[str, str, str], Response | None] = lambda method, target, body: None  # Of sites with a database.
 
 
 class Answer(NamedTuple):
@@ -123,7 +124,8 @@ def _http(server: Server, port: int, given: str, client: str) -> Answer | None:
         return _page(server, client, lines[0], agent, 400, close=True)._replace(taken=taken)
     close = headers.get("connection", "").lower() == "close" or words[2] == "HTTP/1.0"
     made = _nginx(server, words[0], words[1], lines[0], agent, client, close) if server.program == "nginx" else None
-    page = None if made else server.respond(words[0], words[1])
+    page = None if made else server.visit(words[0], words[1], given[end + 4 : taken])
+    page = page or (None if made else server.respond(words[0], words[1]))
     if page is not None:
         # A location is on a line of its own: what it came from may not add lines.
         moved = {"Location": "".join(one for one in page.location if one >= " ")} if page.location else {}

@@ -4,7 +4,8 @@
     wire.py      how clients in other containers talk to them
     starts.py    data directories: made, or found
     sql/         mysql, mariadb, postgres
-    redis.py     redis
+    redis/       redis
+    sites.py     wordpress, the guestbook: web sites on top of them
 
 The programs' logs are functions of time (programs/); here is what happens when somebody asks. State is in files of the
 container's disks and in the memory of its process, both plain data in cells.

@@ -61,6 +61,8 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/library/postgres": Known("postgres", 152 * MB, ("postgres",)),
     "docker.io/library/mysql": Known("mysql", 240 * MB, ("mysqld",)),
     "docker.io/library/mariadb": Known("mariadb", 115 * MB, ("mariadbd",)),
+    "docker.io/library/mongo": Known("mongo", 290 * MB, ("mongod",)),
+    "docker.io/library/mongo-express": Known("mongo-express", 60 * MB, ("mongo-express",)),
     "docker.io/library/memcached": Known("generic", 34 * MB, ("memcached",)),
     "docker.io/orrery/crasher": Known("crasher", 4 * MB, ("crasher",)),
     "docker.io/orrery/leaker": Known("leaker", 4 * MB, ("leaker",)),
@@ -107,6 +109,7 @@ CLIENTS = {  # In the images of their servers.
     "redis": ("redis-cli",),
     "mysql": ("mysql", "mysqladmin", "mysqldump"),
     "mariadb": ("mariadb", "mariadb-admin", "mariadb-dump", "mysql", "mysqladmin", "mysqldump"),
+    "mongo": ("mongosh", "mongo"),
     "postgres": ("psql", "pg_isready", "pg_dump", "createdb", "dropdb"),
 }
 

@@ -35,6 +35,7 @@ SMALL = ("/busybox", "/alpine", "/library/bash")
 NOT_SMALL = ("bash", "dash", "curl", "dig", "host", "ncat")  # What images made of busybox don't have.
 ONLY_IN = {"nginx": {"nginx"}} | {name: {"kube-proxy"} for name in ("iptables-save", "ipvsadm", "nft")}
 ONLY_IN |= {name: {one for one, has in CLIENTS.items() if name in has} for names in CLIENTS.values() for name in names}
+OLD_MONGO = re.compile(r":[345](\.|-|$)")  # MongoDB's tags with the shell that is called mongo.
 RENAMED = re.compile(r":(1[1-9]|[2-9]\d|latest|lts)")  # MariaDB's tags without clients that are called mysql….
 DATA = {  # Where servers keep their data.
     "mysql": ("/var/lib", "/var/lib/mysql"), "mariadb": ("/var/lib", "/var/lib/mysql"),
@@ -138,6 +139,8 @@ def root_of(image: Image) -> Mapping[str, Entry]:
     if image.program != "pause":
         for name in (*SHELLS, *COMMANDS):
             if name in ONLY_IN and image.program not in ONLY_IN[name]:
+                continue
+            if name == "mongo" and not OLD_MONGO.search(image.name):
                 continue
             if image.program == "mariadb" and name.startswith("mysql") and RENAMED.search(image.name):
                 continue

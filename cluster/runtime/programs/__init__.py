@@ -11,6 +11,7 @@ from cluster.runtime.programs.generic import Generic
 from cluster.runtime.programs.leaker import Leaker
 from cluster.runtime.programs.logging import FluentBit, Loki
 from cluster.runtime.programs.metrics_server import MetricsServer
+from cluster.runtime.programs.mongo import Mongo
 from cluster.runtime.programs.nginx import Nginx
 from cluster.runtime.programs.pause import Pause
 from cluster.runtime.programs.program import Program
@@ -26,6 +27,7 @@ PROGRAMS: dict[str, type[Program]] = {
     "mysql": MySQL,
     "postgres": Postgres,
     "mariadb": MariaDB,
+    "mongo": Mongo,
     "busybox": Busybox,
     "crasher": Crasher,
     "leaker": Leaker,

@@ -7,7 +7,7 @@
     whoami                   Hostname, and the request                                     80
     echo-server, echoserver  Request served by web-1, and the request                      8080, or PORT
     hpa-example              OK!, at 200 millicores for each request a second              80
-    wordpress, gb-frontend   sites with a database: live/servers/sites.py                  80
+    wordpress, gb-frontend, mongo-express   sites with a database: live/servers/sites.py    80, 8081
     agnhost liveness         /healthz: 200 for ten seconds, then 500; /started, /redirect?loc=   8080
     agnhost grpc-health-checking   SERVING, until --delay-unhealthy-sec are over           5000 (gRPC), 8080
     agnhost netexec          /hostname, /echo?msg=, /healthz, /clientip                    8080, or --http-port=
@@ -184,6 +184,7 @@ SERVERS: Mapping[str, Server] = {
         " name\n"
         "[{date}] [core:notice] [pid 1] AH00094: Command line: 'apache2 -D FOREGROUND'",
     ),
+    "mongo-express": Server(_on(8081), _down, "Mongo Express server listening at http://0.0.0.0:8081"),
     "gb-frontend": Server(_on(80), _down, "[{date}] [core:notice] [pid 1] AH00094: Command line: 'apache2 -D"
                                           " FOREGROUND'"),
     "agnhost": Server(

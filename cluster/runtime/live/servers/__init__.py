@@ -5,6 +5,7 @@
     starts.py    data directories: made, or found
     sql/         mysql, mariadb, postgres
     redis/       redis
+    mongo.py     mongo
     sites.py     wordpress, the guestbook: web sites on top of them
 
 The programs' logs are functions of time (programs/); here is what happens when somebody asks. State is in files of the
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cluster.runtime.live.answers import Answer
-from cluster.runtime.live.servers import redis, starts, wire
+from cluster.runtime.live.servers import mongo, redis, starts, wire
 from cluster.runtime.live.servers.place import Place
 from cluster.runtime.live.servers.sql import server as sql
 from cluster.runtime.live.servers.sql.errors import MYSQL, POSTGRES
@@ -42,6 +43,12 @@ def _postgres(place: Place, port: int, given: str) -> Answer | None:
     )
 
 
-SERVERS: dict[str, Serve] = {"mysql": _mysql, "mariadb": _mysql, "postgres": _postgres, "redis": redis.serve}
-STARTS: dict[str, Callable[[Place], dict[str, Any]]] = {**starts.STARTS, "redis": redis.start}
+SERVERS: dict[str, Serve] = {
+    "mysql": _mysql,
+    "mariadb": _mysql,
+    "postgres": _postgres,
+    "redis": redis.serve,
+    "mongo": mongo.serve,
+}
+STARTS: dict[str, Callable[[Place], dict[str, Any]]] = {**starts.STARTS, "redis": redis.start, "mongo": mongo.start}
 LAST_DEEDS: dict[str, Callable[[Place, bool], None]] = {"redis": redis.end}  # (place, was it asked to end?)

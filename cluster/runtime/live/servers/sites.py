@@ -4,8 +4,11 @@
                   its tables; then a blog whose title and posts are rows
     guestbook     gb-frontend: its page, and guestbook.php, which writes to the redis leader and reads from followers
 
-Mirrors:  the images of wordpress and of Kubernetes' guestbook, as far as their tutorials go
-Left out: logins, themes, everything below wp-admin but the installation; the guestbook's page is our own.
+    mongo-express what databases, collections and documents there are
+
+Mirrors:  the images of wordpress, mongo-express and of Kubernetes' guestbook, as far as their tutorials go
+Left out: logins, themes, everything below wp-admin but the installation; the guestbook's and mongo-express's
+          pages are our own, and the latter asks for no password.
 """
 
 import html
@@ -190,4 +193,43 @@ def _redis(place: Place, role: str, *words: str) -> str:
     return answer if fate == CONNECTED else ""
 
 
-SITES: dict[str, Visit] = {"wordpress": wordpress, "gb-frontend": guestbook}
+# --- mongo-express ----------------------------------------------------------------------------------------------
+
+
+def mongo_express(place: Place, method: str, target: str, body: str) -> Response:
+    parts = [part for part in urlsplit(target).path.split("/") if part]
+    if parts[:1] == ["db"]:
+        parts = parts[1:]
+    if len(parts) > 2:
+        return Response(404, PAGE.format(title="404", body="<h1>Not Found</h1>"), HTML)
+    command: dict[str, Any] = {"listDatabases": 1}
+    if parts:
+        command = {"find": parts[1], "limit": 10} if len(parts) == 2 else {"listCollections": 1}
+    found = _mongo(place, parts[0] if parts else "admin", command)
+    if not found.get("ok"):
+        text = html.escape(str(found.get("errmsg") or "connection closed"))
+        return Response(500, PAGE.format(title="mongo-express", body=f"<h1>MongoServerError</h1><p>{text}</p>"), HTML)
+    names = found.get("collections") or [one["name"] for one in found.get("databases", ())]
+    shown = [orjson.dumps(one).decode() for one in found.get("documents", ())]
+    items = [
+        f'<li><a href="/db/{html.escape("/".join([*parts, name]))}/">{html.escape(name)}</a></li>' for name in names
+    ]
+    items += [f"<li><code>{html.escape(one)}</code></li>" for one in shown]
+    title = ["Databases", "Collections of", "Documents of"][len(parts)]
+    heading = f"<h1>Mongo Express</h1>\n<h2>{title} {html.escape('.'.join(parts))}</h2>"
+    return Response(200, PAGE.format(title="Home - Mongo Express", body=f"{heading}\n<ul>{''.join(items)}</ul>"), HTML)
+
+
+def _mongo(place: Place, database: str, command: dict[str, Any]) -> dict[str, Any]:
+    """The server's answer; empty if nobody answers."""
+    uri = urlsplit(place.setting("ME_CONFIG_MONGODB_URL"))
+    host = uri.hostname or place.setting("ME_CONFIG_MONGODB_SERVER") or "mongo"
+    user = uri.username or place.setting("ME_CONFIG_MONGODB_ADMINUSERNAME") or None
+    secret = uri.password or place.setting("ME_CONFIG_MONGODB_ADMINPASSWORD") or None
+    port = uri.port or int(place.setting("ME_CONFIG_MONGODB_PORT") or 27017)
+    about = {"user": user, "password": secret, "database": database, "command": command}
+    fate, _, answer = place.call(host, port, wire.request(**about))
+    return (wire.answered(answer) or {}) if fate == CONNECTED else {}
+
+
+SITES: dict[str, Visit] = {"wordpress": wordpress, "gb-frontend": guestbook, "mongo-express": mongo_express}

@@ -5,6 +5,7 @@ import pytest
 from cluster.runtime.containers import program_of
 from cluster.runtime.programs.databases import MySQL, Postgres
 from cluster.runtime.programs.program import SECOND, Line, Process
+from cluster.world import World, replay
 from tests.builders import TestCluster, a_cluster, a_pod, a_service
 from tests.cluster.kubelet.cases import a_machine_room, condition, container
 from tests.cluster.kubelet.test_sessions import code, exec_, printed, type_
@@ -497,3 +498,73 @@ def test_psql_talks_at_a_terminal():
         "        List of relations\n Schema | Name | Type  |  Owner   \n--------+------+-------+----------\n"
         " public | t    | table | postgres\n(1 row)\n\nshop=# \\q\n"
     )
+
+
+# --- replay, and the network --------------------------------------------------------------------------------------
+
+
+def test_a_life_with_a_database_is_rebuilt_and_replayed():
+    cluster = a_machine_room()
+    cluster.create(a_stored_database(*POSTGRES[:3], {"emptyDir": {}}))
+    cluster.run_for(60)
+    with_a_row(cluster, POSTGRES[3])
+    session = exec_(cluster, "db", "psql", "-U", "postgres", "shop", tty=True, stdin=True)
+    for line in ("begin;\n", "insert into guests values (2, 'Bob');\n", "select random(), gen_random_uuid();\n"):
+        type_(cluster, session, line)
+
+    rebuilt = World.restore(cluster.world.checkpoint_body(), cluster.world.objects())
+    assert rebuilt.dump() == cluster.world.dump()
+    for world in (cluster.world, rebuilt):
+        world.execute("typed", {"type": "stream", "session": session, "op": "stdin", "data": "commit;\n"})
+        world.run(world.now + 5 * SECOND)
+    assert rebuilt.dump() == cluster.world.dump()
+    assert ran(cluster, f"{POSTGRES[3]} 'select count(*) from guests'") == "2\n"
+    assert replay(cluster.world.export(), slice_steps=7).dump() == cluster.world.dump()
+
+
+def test_a_policy_keeps_strangers_from_the_database():
+    cluster = a_cluster(nodes=1, addons=["kube-proxy", "coredns"])
+    cluster.create(a_service("db", 3306))
+    cluster.create(a_stored_database(*MYSQL[:3], None))
+    for name in ("friend", "stranger"):
+        pod = a_pod(name, "mysql:8.4", command=["sleep", "10000"])
+        pod["metadata"]["labels"] = {"role": name}
+        cluster.create(pod)
+    allowed = {"podSelector": {"matchLabels": {"role": "friend"}}}
+    spec = {"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"], "ingress": [{"from": [allowed]}]}
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "db"}, "spec": spec}
+    cluster.create(policy)
+    cluster.run_for(90)
+    ask = "mysql -h db -uroot -psecret -N -e 'select 1'"
+
+    assert ran(cluster, ask, "friend") == "1\n"
+    waiting = exec_(cluster, "stranger", "sh", "-c", ask)
+    assert code(cluster, waiting) is None
+    cluster.run_for(130)
+    assert "ERROR 2003 (HY000): Can't connect to MySQL server on 'db:3306' (110)" in printed(cluster, waiting)
+
+
+def test_a_database_out_of_a_stateful_set_comes_back_to_its_claim():
+    cluster = a_machine_room()
+    cluster.create(a_volume("disk"))
+    pod = a_stored_database(*MYSQL[:3], {"emptyDir": {}}, restartPolicy="Always")
+    del pod["spec"]["volumes"]
+    claim = {**a_claim("data"), "metadata": {"name": "data"}}
+    spec = {
+        "serviceName": "db",
+        "replicas": 1,
+        "selector": {"matchLabels": {"app": "db"}},
+        "volumeClaimTemplates": [claim],
+    }
+    template = {"metadata": {"labels": {"app": "db"}}, "spec": pod["spec"]}
+    metadata = {"name": "db"}
+    cluster.create(
+        {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata, "spec": {**spec, "template": template}}
+    )
+    cluster.run_for(90)
+    ran(cluster, f"{MYSQL[3]} 'create table t (id int); insert into t values (7)'", "db-0")
+
+    cluster.delete(cluster.get("Pod", "db-0"))
+    cluster.run_for(60)
+
+    assert ran(cluster, f"{MYSQL[3]} 'select id from t'", "db-0") == "7\n"

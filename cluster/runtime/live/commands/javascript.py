@@ -305,7 +305,7 @@ class Parser:
         kind, text, _ = self.tokens[self.at]
         if kind == "number":
             self.at += 1
-            plain = text.isdigit() or text.startswith("0x")
+            plain = text.isdecimal() or text.startswith("0x")
             return ("value", int(text, 16 if text.startswith("0x") else 10) if plain else float(text))
         if kind == "text":
             self.at += 1
@@ -574,7 +574,7 @@ def number_of(value: Any) -> Any:
     if value is None:
         return 0
     try:
-        return int(value) if str(value).strip("-").isdigit() else float(value)
+        return int(value) if str(value).strip("-").isdecimal() else float(value)
     except (TypeError, ValueError):
         return float("nan")
 

@@ -93,7 +93,7 @@ def _length(text: str) -> int:
     if kind == "$":
         return end + 2 if count.startswith("-") else end + 2 + int(count) + 2
     at = end + 2
-    if kind == "*" and count.isdigit():
+    if kind == "*" and count.isdecimal():
         for _ in range(int(count)):
             at += _length(text[at:])
     return at
@@ -178,7 +178,7 @@ def shown_raw(reply: str) -> str:
     if kind == "*":
         head, _, items = rest.partition("\r\n")
         text = ""
-        for _ in range(int(head) if head.isdigit() else 0):
+        for _ in range(int(head) if head.isdecimal() else 0):
             size_ = _length(items)
             text += shown_raw(items[:size_])
             items = items[size_:]
@@ -202,7 +202,7 @@ def shown_typed(reply: str, before: str = "") -> str:
     if kind == "-":
         return f"(error) {head}\n"
     if kind == "*":
-        count = int(head) if head.lstrip("-").isdigit() else 0
+        count = int(head) if head.lstrip("-").isdecimal() else 0
         if count <= 0:
             return "(empty array)\n" if count == 0 else "(nil)\n"
         text, width = "", len(str(count))

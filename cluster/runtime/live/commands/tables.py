@@ -9,6 +9,15 @@ Row = Sequence[str | None]
 # --- mysql ------------------------------------------------------------------------------------------------------
 
 
+def decoded(text: str) -> str:
+    """Real characters, whose number is a column's width."""
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def encoded(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("latin-1")
+
+
 def boxed(columns: Sequence[str], rows: Sequence[Row], numeric: Sequence[bool], names: bool = True) -> str:
     """
     >>> print(boxed(["id", "name"], [["1", None]], [True, False]), end="")
@@ -18,7 +27,8 @@ def boxed(columns: Sequence[str], rows: Sequence[Row], numeric: Sequence[bool], 
     |  1 | NULL |
     +----+------+
     """
-    shown = [["NULL" if value is None else value for value in row] for row in rows]
+    columns = [decoded(name) for name in columns]
+    shown = [["NULL" if value is None else decoded(value) for value in row] for row in rows]
     widths = [max([len(name), *(len(row[n]) for row in shown)]) for n, name in enumerate(columns)]
     line = "+" + "+".join("-" * (width + 2) for width in widths) + "+\n"
     head = "|" + "|".join(f" {name:<{width}} " for name, width in zip(columns, widths, strict=True)) + "|\n"
@@ -26,7 +36,7 @@ def boxed(columns: Sequence[str], rows: Sequence[Row], numeric: Sequence[bool], 
     for row in shown:
         cells = (f" {v:>{w}} " if right else f" {v:<{w}} " for v, w, right in zip(row, widths, numeric, strict=True))
         body += "|" + "|".join(cells) + "|\n"
-    return (line + head if names else "") + line + body + line
+    return encoded((line + head if names else "") + line + body + line)
 
 
 def vertical(columns: Sequence[str], rows: Sequence[Row]) -> str:
@@ -59,15 +69,12 @@ def aligned(
     columns: Sequence[str], rows: Sequence[Row], numeric: Sequence[bool], title: str = "", only: bool = False,
     footer: bool = True,
 ) -> str:  # fmt: skip
+    r"""
+    >>> aligned(["id", "name"], [["1", "Ann"]], [True, False]).split("\n")
+    [' id | name ', '----+------', '  1 | Ann', '(1 row)', '', '']
     """
-    >>> print(aligned(["id", "name"], [["1", "Ann"]], [True, False]), end="")
-     id | name
-    ----+------
-      1 | Ann
-    (1 row)
-    <BLANKLINE>
-    """
-    shown = [[(value or "").split("\n") for value in row] for row in rows]
+    columns = [decoded(name) for name in columns]
+    shown = [[decoded(value or "").split("\n") for value in row] for row in rows]
     widths = [max([len(name), *(len(part) for row in shown for part in row[n])]) for n, name in enumerate(columns)]
     whole = sum(widths) + 3 * len(widths) - 1
     text = f"{' ' * max((whole - len(title)) // 2, 0)}{title}\n" if title else ""
@@ -78,7 +85,7 @@ def aligned(
         text += _lines(row, widths, numeric)
     if footer and not only:
         text += f"({len(rows)} row{'' if len(rows) == 1 else 's'})\n"
-    return text + "\n"
+    return encoded(text) + "\n"
 
 
 def _lines(row: Sequence[Sequence[str]], widths: Sequence[int], numeric: Sequence[bool]) -> str:

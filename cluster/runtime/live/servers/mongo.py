@@ -48,6 +48,9 @@ def serve(place: Place, port: int, given: str) -> Answer | None:
         said = Mongo(place, str(asked.get("database") or "test")).run(asked["command"])
     except Failed as failed:
         said = {"ok": 0, "errmsg": str(failed), "code": failed.code, "codeName": failed.name}
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        text = "orrery: these arguments are not understood"  # Whatever somebody types, a step has to end.
+        said = {"ok": 0, "errmsg": text, "code": 9, "codeName": "FailedToParse"}
     return Answer(wire.said({"version": place.version, **said}), len(given), True)
 
 
@@ -95,28 +98,28 @@ class Mongo:
 
     # --- files ----------------------------------------------------------------------------------------------
 
-    def _path(self, collection: str, database: str = "") -> str:
+    def path(self, collection: str, database: str = "") -> str:
         if not collection or "/" in collection or "$" in collection:
             raise Failed(f"Invalid collection name: {collection}", 73, "InvalidNamespace")
         return f"{DATA}/{database or self.database}/{collection}.wt"
 
-    def _content(self, collection: str, database: str = "") -> Document:
+    def content(self, collection: str, database: str = "") -> Document:
         try:
-            found = orjson.loads(self.place.files.read(self._path(collection, database)).encode("latin-1"))
+            found = orjson.loads(self.place.files.read(self.path(collection, database)).encode("latin-1"))
         except (FileError, orjson.JSONDecodeError):
             return {"documents": [], "indexes": []}
         return dict(found)
 
     def documents(self, collection: str) -> list[Document]:
-        found: list[Document] = self._content(collection)["documents"]
+        found: list[Document] = self.content(collection)["documents"]
         return found
 
     def put(self, collection: str, documents: list[Document], indexes: list[Any] | None = None) -> None:
-        indexes = self._content(collection)["indexes"] if indexes is None else indexes
+        indexes = self.content(collection)["indexes"] if indexes is None else indexes
         content = orjson.dumps({"documents": documents, "indexes": indexes}).decode("latin-1")
         try:
             self.place.files.mkdir(f"{DATA}/{self.database}", parents=True)
-            self.place.files.write(self._path(collection), content)
+            self.place.files.write(self.path(collection), content)
         except FileError as error:
             raise Failed(f"28: {error}", 14031, "OutOfDiskSpace") from None
 
@@ -142,7 +145,7 @@ class Mongo:
         return {"$oid": f"{int(self.place.now.timestamp()):08x}{process}{count & 0xFFFFFF:06x}"}
 
     def check_unique(self, collection: str, documents: list[Document]) -> None:
-        for name, keys, unique in [["_id_", {"_id": 1}, True], *self._content(collection)["indexes"]]:
+        for name, keys, unique in [["_id_", {"_id": 1}, True], *self.content(collection)["indexes"]]:
             if not unique:
                 continue
             seen: dict[bytes, None] = {}
@@ -171,7 +174,7 @@ def value_at(document: Any, path: str) -> Any:
     for part in path.split("."):
         if isinstance(document, dict) and part in document:
             document = document[part]
-        elif isinstance(document, list) and part.isdigit() and int(part) < len(document):
+        elif isinstance(document, list) and part.isdecimal() and int(part) < len(document):
             document = document[int(part)]
         elif isinstance(document, list):
             found = [value for one in document if (value := value_at(one, part)) is not MISSING]
@@ -508,7 +511,7 @@ def _distinct(mongo: Mongo, command: Document) -> Document:
 
 
 def _drop(mongo: Mongo, command: Document) -> Document:
-    path = mongo._path(command["drop"])
+    path = mongo.path(command["drop"])
     there = mongo.place.files.stat(path) is not None
     if there:
         mongo.place.files.remove(path)
@@ -525,7 +528,7 @@ def _drop_database(mongo: Mongo, command: Document) -> Document:
 def _create_index(mongo: Mongo, command: Document) -> Document:
     name, keys = command["createIndexes"], command["key"]
     called = command.get("name") or "_".join(f"{key}_{way}" for key, way in keys.items())
-    content = mongo._content(name)
+    content = mongo.content(name)
     known = [one for one in content["indexes"] if one[0] != called]
     mongo.put(name, content["documents"], [*known, [called, keys, bool(command.get("unique"))]])
     mongo.check_unique(name, content["documents"])
@@ -535,7 +538,7 @@ def _create_index(mongo: Mongo, command: Document) -> Document:
 def _list_databases(mongo: Mongo, command: Document) -> Document:
     sizes = []
     for name in mongo.databases():
-        paths = [mongo._path(one, name) for one in mongo.collections(name)]
+        paths = [mongo.path(one, name) for one in mongo.collections(name)]
         sizes.append({"name": name, "sizeOnDisk": 40_960 + sum(len(mongo.place.files.read(path)) for path in paths)})
     return {"databases": sizes}
 
@@ -585,7 +588,7 @@ COMMANDS: dict[str, Callable[[Mongo, Document], Document]] = {
     "createIndexes": _create_index,
     "listIndexes": lambda mongo, command: {"indexes": [
         {"v": 2, "key": keys, "name": name, **({"unique": True} if unique and name != "_id_" else {})}
-        for name, keys, unique in [["_id_", {"_id": 1}, True], *mongo._content(command["listIndexes"])["indexes"]]
+        for name, keys, unique in [["_id_", {"_id": 1}, True], *mongo.content(command["listIndexes"])["indexes"]]
     ]},
     "listCollections": lambda mongo, command: {"collections": mongo.collections()},
     "listDatabases": _list_databases,

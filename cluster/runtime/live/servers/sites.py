@@ -106,7 +106,7 @@ def _query(place: Place, *statements: str) -> dict[str, Any] | None:
         "user": place.setting("WORDPRESS_DB_USER") or "root", "password": place.setting("WORDPRESS_DB_PASSWORD"),
         "database": place.setting("WORDPRESS_DB_NAME") or "wordpress", "sql": ";".join(statements),
     }  # fmt: skip
-    fate, _, answer = place.call(host, int(port) if port.isdigit() else 3306, wire.request(**about))
+    fate, _, answer = place.call(host, int(port) if port.isdecimal() else 3306, wire.request(**about))
     found = wire.answered(answer) if fate == CONNECTED else None
     if found is None or found.get("fatal"):
         return None
@@ -176,7 +176,7 @@ def guestbook(place: Place, method: str, target: str, body: str) -> Response:
     elif given.get("cmd") == "get":
         answer = _redis(place, "follower", "GET", key)
         size, _, text = answer[1:].partition("\r\n")
-        said = {"data": text[: int(size)] if size.isdigit() else ""}
+        said = {"data": text[: int(size)] if size.isdecimal() else ""}
     else:
         return Response(200, PAGE.format(title="phpinfo()", body="<h1>PHP Version 7.4.24</h1>"), HTML)
     if not answer or answer.startswith("-"):

@@ -20,7 +20,7 @@ from cluster.runtime.live.files import FileError
 from cluster.runtime.live.servers.place import Place
 from cluster.runtime.live.servers.sql import parsing
 from cluster.runtime.live.servers.sql.errors import MYSQL, POSTGRES, SqlError
-from cluster.runtime.live.servers.sql.server import Session
+from cluster.runtime.live.servers.sql.server import Session, decoded
 from cluster.runtime.live.servers.sql.store import Store
 from cluster.runtime.programs.databases import postgres_data
 
@@ -66,10 +66,10 @@ def _new_mysql(place: Place, store: Store, root: str) -> dict[str, Any]:
     if user and password:
         users[f"{user}@%"] = {"password": password, "super": False, "grants": [database] if database else []}
     for name in ("mysql", "performance_schema", "sys"):
-        store._make_directory(f"{store.directory}/{name}")
+        store.make_directory(f"{store.directory}/{name}")
     store.put_users(users)
     for name in ("ibdata1", "auto.cnf"):
-        store._write(f"{store.directory}/{name}", "[auto]\n")
+        store.write(f"{store.directory}/{name}", "[auto]\n")
     if database:
         store.create_database(database)
     return {"data": "new", **_scripts(place, MYSQL, store.directory, "root@localhost", database)}
@@ -117,9 +117,9 @@ def _new_postgres(place: Place, store: Store, password: str) -> dict[str, Any]:
     database = place.setting("POSTGRES_DB") or user
     method = place.env.get("POSTGRES_HOST_AUTH_METHOD") or "scram-sha-256"
     trusts = "local   all   all                 trust\nhost    all   all   127.0.0.1/32  trust\n"
-    store._write(f"{store.directory}/PG_VERSION", place.version.partition(".")[0] + "\n")
-    store._write(f"{store.directory}/postgresql.conf", "listen_addresses = '*'\nmax_connections = 100\n")
-    store._write(f"{store.directory}/pg_hba.conf", f"{trusts}host    all   all   all           {method}\n")
+    store.write(f"{store.directory}/PG_VERSION", place.version.partition(".")[0] + "\n")
+    store.write(f"{store.directory}/postgresql.conf", "listen_addresses = '*'\nmax_connections = 100\n")
+    store.write(f"{store.directory}/pg_hba.conf", f"{trusts}host    all   all   all           {method}\n")
     store.put_users({user: {"password": password or None, "super": True, "login": True}})
     store.create_database("postgres", user)
     if database != "postgres":
@@ -148,7 +148,7 @@ def _scripts(place: Place, dialect: str, directory: str, user: str, database: st
 def _script(place: Place, dialect: str, directory: str, user: str, database: str, name: str) -> tuple[list[str], bool]:
     """(what it prints, did it fail?)."""
     path = f"{SCRIPTS}/{name}"
-    text = place.files.read(path)
+    text = decoded(place.files.read(path))
     session = Session(place, dialect, directory, user, database, f"boot {name}")
     printed: list[str] = []
     line, at = 1, 0
@@ -168,7 +168,7 @@ def _script(place: Place, dialect: str, directory: str, user: str, database: str
 
 def _complaint(words: Any, dialect: str, path: str, line: int) -> list[str]:
     if dialect == MYSQL:
-        return [f"ERROR {words.number} ({words.state}) at line {line}: {words.mysql}"]
+        return [(f"ERROR {words.number} ({words.state}) at line {line}: {words.mysql}")]
     detail = [f"DETAIL:  {words.detail}"] if words.detail else []
     return [f"psql:{path}:{line}: ERROR:  {words.postgres}", *detail]
 

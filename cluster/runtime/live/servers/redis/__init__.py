@@ -41,7 +41,7 @@ def start(place: Place) -> dict[str, Any]:
     master = redis.config["replicaof"].split()
     if master and place.env.get("GET_HOSTS_FROM") == "env":  # As the image of the guestbook's followers does.
         master[0] = place.env.get("REDIS_LEADER_SERVICE_HOST") or master[0]
-    if len(master) == 2 and master[1].isdigit():
+    if len(master) == 2 and master[1].isdecimal():
         redis.memory["master"] = [master[0], int(master[1])]
         redis.fetch()
     count = sum(len(keys) for keys in redis.memory["db"].values())

@@ -24,7 +24,7 @@ def _auth(redis: Redis, args: list[str]) -> str:
 
 
 def _select(redis: Redis, args: list[str]) -> str:
-    if not args[0].isdigit():
+    if not args[0].isdecimal():
         return NOT_INTEGER
     if int(args[0][:4]) >= int(redis.config["databases"]):
         return "-ERR DB index is out of range\r\n"
@@ -118,7 +118,7 @@ def _replicaof(redis: Redis, args: list[str]) -> str:
     if [word.upper() for word in args] == ["NO", "ONE"]:
         redis.memory.pop("master", None)
         return OK
-    if not args[1].isdigit() or not 0 < int(args[1][:6]) < 65536:
+    if not args[1].isdecimal() or not 0 < int(args[1][:6]) < 65536:
         return "-ERR Invalid master port\r\n"
     redis.memory["master"] = [args[0], int(args[1])]
     redis.fetch()

@@ -38,14 +38,14 @@ def command(given: str) -> tuple[list[str], int]:
         return given[:end].split(), end + 1
     count, at = given[1:end], end + 2
     words: list[str] = []
-    if not count.isdigit() or len(count) > 5:
+    if not count.isdecimal() or len(count) > 5:
         return [], len(given)
     for _ in range(int(count)):
         end = given.find("\r\n", at)
         if end < 0:
             return [], 0
         size = given[at + 1 : end]
-        if given[at : at + 1] != "$" or not size.isdigit() or len(size) > 7:
+        if given[at : at + 1] != "$" or not size.isdecimal() or len(size) > 7:
             return [], len(given)
         at = end + 2 + int(size) + 2
         if at > len(given):

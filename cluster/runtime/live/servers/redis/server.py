@@ -208,7 +208,7 @@ def _synced(answer: str) -> dict[str, Any] | None:
     """What a leader sent; None: it refused."""
     at = answer.find("$")
     size, _, text = answer[at + 1 :].partition("\r\n")
-    if at < 0 or not size.isdigit():
+    if at < 0 or not size.isdecimal():
         return None
     found = orjson.loads(text[: int(size)].encode("latin-1"))
     return found if isinstance(found, dict) else None
@@ -246,7 +246,7 @@ def _setting(name: str) -> str:
 
 def save_points(config: dict[str, str]) -> list[tuple[int, int]]:
     """(seconds, changes)."""
-    numbers = [int(word) for word in config["save"].split() if word.isdigit() and len(word) < 10]
+    numbers = [int(word) for word in config["save"].split() if word.isdecimal() and len(word) < 10]
     return list(zip(numbers[::2], numbers[1::2], strict=False))
 
 

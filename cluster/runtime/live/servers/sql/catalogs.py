@@ -299,24 +299,24 @@ def _relations(kind: str, pattern: str, store: Store, world: World) -> Result:
 
 
 def _databases(store: Store, world: World) -> Result:
+    heads, values = _locales(int(world.version.partition(".")[0] or 0))
     rows: list[list[Value]] = []
-    major = int(world.version.partition(".")[0] or 0)
     for name in sorted([*store.databases(), *TEMPLATES]):
-        rights = f"=c/postgres          +\n{'postgres=CTc/postgres'}" if name in TEMPLATES else ""
-        middle: list[Value] = ["UTF8", "libc", "en_US.utf8", "en_US.utf8", None, None]
-        if major < 17:
-            middle = (
-                ["UTF8", "en_US.utf8", "en_US.utf8", None, "libc"]
-                if major > 14
-                else ["UTF8", "en_US.utf8", "en_US.utf8"]
-            )
-        if major == 16:
-            middle = ["UTF8", "libc", "en_US.utf8", "en_US.utf8", None, None]
-        rows.append([name, store.owner(name), *middle, rights])
-    heads = ["Encoding", "Locale Provider", "Collate", "Ctype", "Locale" if major > 16 else "ICU Locale", "ICU Rules"]
-    if major < 16:
-        heads = ["Encoding", "Collate", "Ctype", *(["ICU Locale", "Locale Provider"] if major > 14 else [])]
+        rights = "=c/postgres\npostgres=CTc/postgres" if name in TEMPLATES else ""
+        rows.append([name, store.owner(name), *values, rights])
     return Result(columns=["Name", "Owner", *heads, "Access privileges"], rows=rows, said="List of databases")
+
+
+def _locales(major: int) -> tuple[list[str], list[Value]]:
+    """(headings, values) of \\l's columns about text, which have changed from version to version."""
+    text = "en_US.utf8"
+    if major >= 16:
+        last = "Locale" if major > 16 else "ICU Locale"
+        heads = ["Encoding", "Locale Provider", "Collate", "Ctype", last, "ICU Rules"]
+        return heads, ["UTF8", "libc", text, text, None, None]
+    if major == 15:
+        return ["Encoding", "Collate", "Ctype", "ICU Locale", "Locale Provider"], ["UTF8", text, text, None, "libc"]
+    return ["Encoding", "Collate", "Ctype"], ["UTF8", text, text]
 
 
 def _roles(store: Store) -> Result:

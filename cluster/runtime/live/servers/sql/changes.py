@@ -50,11 +50,12 @@ class Changes:
         source = self._given(node, places, table)
         for number_, given in enumerate(source, 1):
             row, own = self._new_row(table, places, given, number_)
-            clash = self._clash(table, row, indexes)
+            self._check_nulls(table, row)
+            clash = self.clash(table, row, indexes)
             if clash is not None and statement.replaces:
                 while clash is not None:
                     self._forget(table, clash[1], indexes)
-                    touched, clash = touched + 1, self._clash(table, row, indexes)
+                    touched, clash = touched + 1, self.clash(table, row, indexes)
             elif clash is not None and (node.args.get("ignore") or _does_nothing(conflict)):
                 skipped += 1
                 continue
@@ -62,9 +63,9 @@ class Changes:
                 touched += self._merge(table, clash[1], row, conflict, indexes, database)
                 continue
             elif clash is not None:
-                raise self._duplicate(table, clash[0], row)
-            self._check_row(database, table, row)
-            self._remember(table, row, indexes)
+                raise self.duplicate(table, clash[0], row)
+            self.check_row(database, table, row)
+            self.remember(table, row, indexes)
             added.append(row)
             first_id = first_id or own
             self.world.step()
@@ -126,11 +127,11 @@ class Changes:
             elif column.auto and self.dialect == MYSQL and isinstance(value, int):
                 table.next = max(table.next, value + 1)
             elif not wanted:
-                value = self._default(column, table, number_)
+                value = self.default_of(column, table, number_)
             row[place] = value
         return row, own
 
-    def _default(self, column: Column, table: Table, number_: int) -> Value:
+    def default_of(self, column: Column, table: Table, number_: int) -> Value:
         if column.default is None:
             if not column.nullable and self.dialect == MYSQL:
                 raise SqlError("no default", column=column.name)
@@ -176,7 +177,7 @@ class Changes:
             for at, wanted in targets:
                 column = table.columns[at]
                 if _is_default(wanted):
-                    row[at] = self._default(column, table, count)
+                    row[at] = self.default_of(column, table, count)
                 else:
                     row[at] = fitted(evaluate(wanted, each, self.world), column, self.dialect, table.name, count)
             if row != before:
@@ -203,7 +204,7 @@ class Changes:
     def truncate(self, node: exp.TruncateTable) -> Result:
         for one in node.expressions:
             database, table = self.table(one)
-            for name, foreign in self._referring(database, table):
+            for name, foreign in self.referring(database, table):
                 if name != table.name:
                     raise SqlError("referenced", other=table.name, table=name, constraint=foreign.name)
             table.rows = []
@@ -267,7 +268,7 @@ class Changes:
                 found[sort_key(values, self.world)] = at
         return found
 
-    def _clash(self, table: Table, row: Sequence[Value], indexes: dict[str, dict[Any, int]]) -> tuple[Key, int] | None:
+    def clash(self, table: Table, row: Sequence[Value], indexes: dict[str, dict[Any, int]]) -> tuple[Key, int] | None:
         for key in table.keys:
             if key.unique:
                 values = [row[table.place(name) or 0] for name in key.columns]
@@ -276,7 +277,7 @@ class Changes:
                     return key, at
         return None
 
-    def _remember(self, table: Table, row: list[Value], indexes: dict[str, dict[Any, int]]) -> None:
+    def remember(self, table: Table, row: list[Value], indexes: dict[str, dict[Any, int]]) -> None:
         table.rows.append(row)
         for key in table.keys:
             if key.unique:
@@ -299,33 +300,38 @@ class Changes:
             old, new = ([one[at] for at in places] for one in (before, row))
             mark = sort_key(new, self.world) if None not in new else None
             if mark is not None and indexes[key.name].get(mark, place) != place:
-                raise self._duplicate(table, key, row)
+                raise self.duplicate(table, key, row)
             if None not in old:
                 indexes[key.name].pop(sort_key(old, self.world), None)
             if mark is not None:
                 indexes[key.name][mark] = place
-        self._check_row(database, table, row)
+        self.check_row(database, table, row)
         table.rows[place] = row
-        for name, foreign in self._referring(database, table):
+        for name, foreign in self.referring(database, table):
             old, new = ([one[table.place(each) or 0] for each in foreign.others] for one in (before, row))
             if old != new and self._users_of(database, name, foreign, [old]):
                 raise self._has_children(database, name, foreign, old)
 
-    def _duplicate(self, table: Table, key: Key, row: Sequence[Value]) -> SqlError:
+    def duplicate(self, table: Table, key: Key, row: Sequence[Value]) -> SqlError:
         values = [text_of(row[table.place(name) or 0], self.dialect) or "NULL" for name in key.columns]
         return SqlError("duplicate", values="-".join(values), table=table.name, key=key.name, constraint=key.name,
                         columns=", ".join(key.columns), listed=", ".join(values))  # fmt: skip
 
-    def _check_row(self, database: str, table: Table, row: Sequence[Value]) -> None:
-        shown = ", ".join(text_of(value, self.dialect) or "null" for value in row)
+    def _shown(self, row: Sequence[Value]) -> str:
+        return ", ".join("null" if value is None else text_of(value, self.dialect) or "" for value in row)
+
+    def _check_nulls(self, table: Table, row: Sequence[Value]) -> None:
         for column, value in zip(table.columns, row, strict=True):
             if value is None and not column.nullable:
-                raise SqlError("null", column=column.name, table=table.name, row=shown)
+                raise SqlError("null", column=column.name, table=table.name, row=self._shown(row))
+
+    def check_row(self, database: str, table: Table, row: Sequence[Value]) -> None:
+        self._check_nulls(table, row)
         scope = Scope([(table.name, column.name) for column in table.columns], row)
         for name, text in table.checks.items():
             value = evaluate(expression(text, self.dialect), scope, self.world)
             if value is not None and not value:
-                raise SqlError("check", constraint=name, table=table.name, row=shown)
+                raise SqlError("check", constraint=name, table=table.name, row=self._shown(row))
         for foreign in table.foreign:
             self._check_parent(database, table, foreign, row)
 
@@ -354,7 +360,7 @@ class Changes:
             f" ({others}){actions}"
         )
 
-    def _referring(self, database: str, table: Table) -> Iterable[tuple[str, Foreign]]:
+    def referring(self, database: str, table: Table) -> Iterable[tuple[str, Foreign]]:
         """(table, its foreign key) for each that refers to `table`."""
         for name in self.store.tables(database):
             other = table if name == table.name else self.store.table(database, name)
@@ -381,7 +387,7 @@ class Changes:
         """Rows are gone: those that refer to them go, too, or lose their reference, or forbid it."""
         if depth > 16:
             raise SqlError("too complex", depth=16)
-        for name, foreign in list(self._referring(database, table)):
+        for name, foreign in list(self.referring(database, table)):
             values = [[row[table.place(one) or 0] for one in foreign.others] for row in gone]
             places = set(self._users_of(database, name, foreign, values))
             if not places:

@@ -239,9 +239,9 @@ class Definitions:
         rows, table.rows = table.rows, []
         indexes: dict[str, dict[Any, int]] = {one.name: {} for one in table.keys if one.unique}
         for row in rows if key.unique else ():
-            if (clash := self.changes._clash(table, row, indexes)) is not None:
-                raise self.changes._duplicate(table, clash[0], row)
-            self.changes._remember(table, row, indexes)
+            if (clash := self.changes.clash(table, row, indexes)) is not None:
+                raise self.changes.duplicate(table, clash[0], row)
+            self.changes.remember(table, row, indexes)
         table.rows = rows
 
     # --- drop -----------------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ class Definitions:
             if table is None:
                 raise SqlError("no table to drop", table=name, database=database)
             dropped = [each.name for each in targets]
-            for other, foreign in list(self.changes._referring(database, table)):
+            for other, foreign in list(self.changes.referring(database, table)):
                 if other not in dropped and not node.args.get("cascade"):
                     raise SqlError("referenced", other=name, table=other, constraint=foreign.name)
                 if other not in dropped and (found := self.store.table(database, other)) is not None:
@@ -320,7 +320,7 @@ class Definitions:
             for key in table.keys:
                 self._check_unique(table, key)
             for row in table.rows:
-                self.changes._check_row(database, table, row)
+                self.changes.check_row(database, table, row)
         elif isinstance(action, exp.RenameColumn):
             self._rename(table, action.this.name, action.args["to"].name)
         elif isinstance(action, exp.ModifyColumn):
@@ -342,7 +342,7 @@ class Definitions:
             if column.auto:
                 value, table.next = table.next, table.next + 1
             elif column.default is not None:
-                value = self.changes._default(column, table, n)
+                value = self.changes.default_of(column, table, n)
             elif not column.nullable and self.dialect == MYSQL:
                 value = fitted("" if column.type in ("varchar", "char", "text") else 0, column, MYSQL)
             elif not column.nullable:

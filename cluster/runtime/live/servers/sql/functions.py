@@ -329,7 +329,7 @@ FUNCTIONS: dict[type, Handler] = {
     exp.Replace: _function(lambda world, value, old, new="": _text(world, value).replace(old, new) if old else value),
     exp.Reverse: _function(lambda world, value: _text(world, value)[::-1]),
     exp.Initcap: _function(lambda world, value, *signs: _text(world, value).title()),
-    exp.MD5: _function(lambda world, value: md5(_text(world, value).encode("latin-1", "replace")).hexdigest()),
+    exp.MD5: _function(lambda world, value: md5(_text(world, value).encode("utf-8", "replace")).hexdigest()),
     exp.Abs: _function(lambda world, value: abs(number(value, world))),
     exp.Round: _function(_round),
     exp.Floor: _whole(False),

@@ -147,7 +147,7 @@ def compare(left: Value, right: Value, world: World) -> int | None:
 
 def _alike(left: Value, right: Value, world: World) -> tuple[Any, Any]:
     if isinstance(left, str) and isinstance(right, str):
-        return (left.casefold(), right.casefold()) if world.dialect == MYSQL else (left, right)
+        return _ordered(left, world), _ordered(right, world)
     if isinstance(left, date) or isinstance(right, date):
         return _moments(left, right, world)
     if isinstance(left, bool) != isinstance(right, bool) and world.dialect != MYSQL:

@@ -31,6 +31,7 @@ from cluster.runtime.live.servers.sql.values import text_of
 
 MOST_OPEN = 16
 MOST_STATEMENTS = 2_000
+ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 LOCAL = ("127.0.0.1", "::1")
 READ_ONLY = (exp.Select, exp.SetOperation, exp.Show, exp.Describe, exp.Values, exp.Subquery)
 SETTINGS = ("names", "character_set", "sql_mode", "autocommit", "foreign_key_checks", "unique_checks", "time_zone",
@@ -115,6 +116,9 @@ class Session:
         except RecursionError:
             self.store.rollback()
             raise SqlError("too complex", depth=parsing.DEEPEST) from None
+        except ODD:  # Whatever somebody types, a step has to end.
+            self.store.rollback()
+            raise SqlError("unsupported", what="this statement") from None
         self.place.memory["rolled"] = self.world.rolled
         if not self.world.rolled:
             self.place.memory.pop("rolled", None)
@@ -195,7 +199,7 @@ class Session:
         name = tree.this.name if tree.this is not None else ""
         if self.dialect != MYSQL:
             raise SqlError("syntax", at=0, near="use", line=1, token='or near "use"')
-        self._check_database(name)
+        self.check_database(name)
         self.database = self.world.database = name
         return Result(tag="USE", database=name)
 
@@ -237,7 +241,7 @@ class Session:
         where = (database if self.dialect == MYSQL else "") or self.database
         if not where:
             raise SqlError("none selected")
-        self._check_database(where)
+        self.check_database(where)
         found = self.store.table(where, name)
         if found is None:
             shown = f"{database}.{name}" if database and self.dialect != MYSQL else name
@@ -257,11 +261,11 @@ class Session:
     # --- databases and users --------------------------------------------------------------------------------
 
     @property
-    def _own(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         return self.store.users().get(self.user, {})
 
     def _may(self, database: str) -> bool:
-        own = self._own
+        own = self.own
         return (
             bool(own.get("super"))
             or self.dialect != MYSQL
@@ -273,12 +277,12 @@ class Session:
 
     def _visible(self) -> list[str]:
         own = [name for name in self.store.databases() if self._may(name)]
-        built_in = BUILT_IN if self._own.get("super") or "*" in self._own.get("grants", ()) else (
+        built_in = BUILT_IN if self.own.get("super") or "*" in self.own.get("grants", ()) else (
             "information_schema", "performance_schema"
         )  # fmt: skip
         return sorted([*own, *built_in])
 
-    def _check_database(self, name: str) -> None:
+    def check_database(self, name: str) -> None:
         if self.dialect == MYSQL and name.lower() not in BUILT_IN and not self._may(name):
             user, _, host = self.user.rpartition("@")
             raise SqlError("denied database", user=user, host=host, database=name)
@@ -291,10 +295,10 @@ class Session:
         for one in tree.find_all(exp.Table):
             where = one.db or self.database
             if where and isinstance(one.this, exp.Identifier) and not isinstance(tree, exp.Use):
-                self._check_database(where)
+                self.check_database(where)
 
     def _needs(self, what: str, allowed: bool = False) -> None:
-        if not (self._own.get("super") or allowed):
+        if not (self.own.get("super") or allowed):
             raise SqlError("denied server", what=what)
 
     def _plain(self, plain: Plain) -> Result:
@@ -323,7 +327,7 @@ class Session:
         words, name = plain.words, unquoted(plain.words["name"])
         if self.dialect != MYSQL:
             name = name if plain.words["name"].startswith('"') else name.lower()
-            self._needs("create database", bool(self._own.get("createdb")))
+            self._needs("create database", bool(self.own.get("createdb")))
         elif not self._may(name):
             user, _, host = self.user.rpartition("@")
             raise SqlError("denied database", user=user, host=host, database=name)
@@ -348,7 +352,7 @@ class Session:
                 raise SqlError("open database")
             self._needs("drop database", self.store.owner(name) == self.user)
         else:
-            self._check_database(name)
+            self.check_database(name)
         count = len(self.store.tables(name))
         self.store.drop_database(name)
         gone = "" if name == self.database else None
@@ -477,13 +481,13 @@ def answer(place: Place, dialect: str, directory: str, asked: dict[str, Any]) ->
         _connect(session, dialect, str(asked.get("database") or ""), str(asked.get("user") or ""))
     except SqlError as error:
         return fields | {"error": _error(error, dialect, ""), "fatal": True}
-    fields |= {"user": user, "super": bool(session._own.get("super"))}
+    fields |= {"user": user, "super": bool(session.own.get("super"))}
     try:
         if "meta" in asked:
-            command, argument = asked["meta"]
-            results = catalogs.meta(str(command), str(argument), session.store, session.world)
+            command, argument = (decoded(str(one)) for one in asked["meta"])
+            results = catalogs.meta(command, argument, session.store, session.world)
             fields["results"] = [_plain_result(one, dialect) for one in results]
-        for text in parsing.split(str(asked.get("sql") or ""), dialect == MYSQL)[:MOST_STATEMENTS]:
+        for text in parsing.split(decoded(str(asked.get("sql") or "")), dialect == MYSQL)[:MOST_STATEMENTS]:
             try:
                 fields["results"].append(_plain_result(session.run(text), dialect))
             except SqlError as error:
@@ -501,7 +505,7 @@ def _connect(session: Session, dialect: str, database: str, user: str) -> None:
         if not session.store.has_database(database):
             raise SqlError("no database", database=database)
     elif database:
-        session._check_database(database)
+        session.check_database(database)
     session.database = session.world.database = database
 
 
@@ -531,6 +535,8 @@ def _role(place: Place, users: dict[str, dict[str, Any]], user: str, password: A
 
 def _plain_result(result: Result, dialect: str) -> dict[str, Any]:
     found = result._asdict()
+    found |= {"said": encoded(result.said), "after": encoded(result.after)}
+    found["notices"] = [encoded(one) for one in result.notices]
     if result.columns is not None:
         columns = range(len(result.columns))
         found["numeric"] = [
@@ -541,16 +547,28 @@ def _plain_result(result: Result, dialect: str) -> dict[str, Any]:
             )
             for n in columns
         ]
-        found["rows"] = [[text_of(value, dialect) for value in row] for row in result.rows]
+        found["columns"] = [encoded(name) for name in result.columns]
+        found["rows"] = [[None if value is None else encoded(text_of(value, dialect) or "") for value in row]
+                         for row in result.rows]  # fmt: skip
     return found
 
 
 def _error(error: SqlError, dialect: str, statement: str) -> dict[str, Any]:
     words = error.words(dialect)
-    found: dict[str, Any] = {"statement": statement, "at": error.at}
+    found: dict[str, Any] = {"statement": encoded(statement), "at": error.at}
     if dialect == MYSQL:
-        return found | {"number": words.number, "state": words.state, "text": words.mysql}
-    return found | {"code": words.code, "text": words.postgres, "detail": words.detail, "hint": words.hint}
+        return found | {"number": words.number, "state": words.state, "text": encoded(words.mysql)}
+    texts = {"text": words.postgres, "detail": words.detail, "hint": words.hint}
+    return found | {"code": words.code} | {name: encoded(text) for name, text in texts.items()}
+
+
+def decoded(text: str) -> str:
+    """Real characters of what travels as bytes."""
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def encoded(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("latin-1")
 
 
 __all__ = ["MYSQL", "POSTGRES", "Session", "answer"]

@@ -93,7 +93,7 @@ class Store:
     def _checksum(self, path: str) -> int:
         return zlib.crc32((self._content(path) or "").encode("latin-1"))
 
-    def _write(self, path: str, content: str, about: str = "") -> None:
+    def write(self, path: str, content: str, about: str = "") -> None:
         """Errors: SqlError."""
         if self.pending is not None:
             self._read(path)
@@ -124,7 +124,7 @@ class Store:
             if self.seen.get(path) != self._checksum(path):
                 raise SqlError("conflict")
         for path, content in pending.items():
-            self._write(path, content)
+            self.write(path, content)
 
     def rollback(self) -> None:
         self.pending = None
@@ -139,7 +139,7 @@ class Store:
             raise SqlError("gone", file=path.removeprefix(self.directory + "/")) from None
 
     def _put_json(self, path: str, value: Any, about: str = "") -> None:
-        self._write(path, orjson.dumps(value).decode("latin-1"), about)
+        self.write(path, orjson.dumps(value).decode("latin-1"), about)
 
     # --- databases ------------------------------------------------------------------------------------------
 
@@ -160,13 +160,13 @@ class Store:
 
     def create_database(self, name: str, owner: str = "") -> None:
         if self.dialect == MYSQL:
-            self._make_directory(f"{self.directory}/{name}")
+            self.make_directory(f"{self.directory}/{name}")
             return
         databases = self._databases()
         oid = max([FIRST_OID - 1, *(int(one["oid"]) for one in databases.values())]) + 1
         databases[name] = {"oid": oid, "owner": owner}
         self._put_json(f"{self.directory}/global/1262", databases)
-        self._make_directory(f"{self.directory}/base/{oid}")
+        self.make_directory(f"{self.directory}/base/{oid}")
 
     def drop_database(self, name: str) -> None:
         path = f"{self.directory}/{name}"
@@ -180,7 +180,7 @@ class Store:
     def owner(self, database: str) -> str:
         return str(self._databases().get(database, {}).get("owner", "postgres"))
 
-    def _make_directory(self, path: str) -> None:
+    def make_directory(self, path: str) -> None:
         try:
             self.files.mkdir(path, parents=True, mode=0o750)
         except FileError as error:
@@ -239,7 +239,7 @@ class Store:
         self._put_json(path, content, table.name)
 
     def drop(self, database: str, name: str) -> None:
-        self._write(self._path(database, name), "")
+        self.write(self._path(database, name), "")
         if self.dialect != MYSQL:
             relations = self._relations(database)
             relations.pop(name, None)

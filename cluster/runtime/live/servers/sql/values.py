@@ -225,7 +225,7 @@ def moment(value: Value) -> date | datetime | None:
 def _json(value: Value, column: Column, dialect: str, facts: dict[str, Any]) -> str:
     text = text_of(value, dialect) or ""
     try:
-        parsed = orjson.loads(text.encode("latin-1", "replace"))
+        parsed = orjson.loads(text.encode("utf-8", "replace"))
     except orjson.JSONDecodeError:
         raise SqlError("bad json", **facts) from None
     if column.type == "json" and dialect != MYSQL:
@@ -240,7 +240,7 @@ def _json_text(value: Any) -> str:
         return "{" + ", ".join(f"{_json_text(name)}: {_json_text(each)}" for name, each in items) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_json_text(each) for each in value) + "]"
-    return orjson.dumps(value).decode("latin-1")
+    return orjson.dumps(value).decode()
 
 
 # --- files ------------------------------------------------------------------------------------------------------

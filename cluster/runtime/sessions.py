@@ -16,6 +16,7 @@ Read next: live/kernel.py; kubelet/sessions.py, which calls this.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import count
 from typing import Any, Protocol
 
 import orjson
@@ -476,6 +477,7 @@ class Sessions:
             seed=record["seed"],
             client=client,
             call=partial(self._call, record, files),
+            script=partial(self._script, record, files, memory),
         )
 
     def _call(self, record: Record, files: Files, host: str, port: int, data: str) -> tuple[str, str, str]:
@@ -496,6 +498,29 @@ class Sessions:
             Call(Kernel(kernel.opened(False, True), container, {}), proc, [record["program"]]), host, port, data
         )
         return reached.fate, reached.address, reached.answer
+
+    def _script(self, record: Record, files: Files, memory: dict[str, Any], path: str) -> tuple[int | None, str]:
+        """A shell script of an entry point, which runs while the server listens to its own container only."""
+        serve, state = SERVERS[record["program"]], kernel.opened(False, True)
+        pids = count(60)
+
+        def answer(port: int, data: str) -> str:
+            said = serve(self._place(record, files, memory), port, data) if data else None
+            return said.data if said is not None else ""
+
+        container = Container(
+            process=process_of(record, self.clock.epoch),
+            files=files,
+            now=self.clock.now,
+            next_pid=lambda: next(pids),
+            signal=lambda pid, signal: False,
+            answer=answer,
+        )
+        shell = Kernel(state, container, PROGRAMS)
+        proc = shell.spawn(0, ["sh", path], "sh", self._environment(record), "/", kernel.standard_fds(False, False))
+        state["root"] = proc["pid"]
+        shell.run()
+        return shell.exit_code, "".join(text for _, text in shell.output)
 
     def _keep(self, record: Record, files: Files | None) -> None:
         """What a server has written stays on its disks."""

@@ -61,7 +61,7 @@ MARIADB_PASSWORDS = ("MARIADB_ROOT_PASSWORD", "MYSQL_ROOT_PASSWORD", "MARIADB_RO
                      "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD", "MYSQL_ALLOW_EMPTY_PASSWORD",
                      "MARIADB_RANDOM_ROOT_PASSWORD", "MYSQL_RANDOM_ROOT_PASSWORD")  # fmt: skip
 ENTRYPOINT, SCRIPTS = "/usr/local/bin/docker-entrypoint.sh", "/docker-entrypoint-initdb.d"
-UNRUN = "orrery: shell scripts and compressed ones are not run"
+UNRUN = "orrery: compressed scripts are not run"
 SSL_REQUEST = "\x00\x00\x00\x08\x04\xd2\x16\x2f"
 
 

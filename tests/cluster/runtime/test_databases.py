@@ -382,6 +382,31 @@ def test_scripts_of_the_entry_point_run_at_the_first_start_only():
     assert ran(cluster, f"{MYSQL[3]} 'select count(*) from seeds'") == "2\n"
 
 
+def test_shell_scripts_of_the_entry_point_reach_the_temporary_server():
+    cluster = a_machine_room()
+    script = """#!/bin/bash
+set -e
+psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<-EOSQL
+	CREATE USER docker;
+	CREATE DATABASE docker OWNER docker;
+EOSQL
+"""
+    config = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "init"}, "data": {"init.sh": script}}
+    cluster.create(config)
+    pod = a_database("postgres:16", {**SUPERUSER, "POSTGRES_USER": "root", "POSTGRES_DB": "shop"})
+    pod["spec"]["volumes"] = [{"name": "init", "configMap": {"name": "init"}}]
+    mount = {"name": "init", "mountPath": "/docker-entrypoint-initdb.d"}
+    pod["spec"]["containers"][0]["volumeMounts"] = [mount]
+    cluster.create(pod)
+    cluster.run_for(60)
+
+    asked = "select datname, datdba from pg_database where datname = current_database()"
+    assert ran(cluster, f"psql -At -d docker -c '{asked}'") == "docker|docker\n"
+    said = [line.text for line in logs_of(cluster)]
+    at = said.index("/usr/local/bin/docker-entrypoint.sh: running /docker-entrypoint-initdb.d/init.sh")
+    assert said[at + 1 : at + 3] == ["CREATE ROLE", "CREATE DATABASE"]
+
+
 def test_postgres_refuses_a_directory_with_lost_and_found():
     cluster = a_machine_room()
     pod = a_stored_database(*POSTGRES[:3], {"emptyDir": {}})

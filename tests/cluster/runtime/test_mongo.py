@@ -1,9 +1,17 @@
 """mongo: documents in files of /data/db, mongosh in front of them, mongo-express beside."""
 
+import contextlib
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from cluster.runtime.live.commands import javascript
+from cluster.runtime.live.files import Files
+from cluster.runtime.live.servers import mongo, wire
+from cluster.runtime.live.servers.place import Place
 from tests.builders import TestCluster, a_cluster, a_pod, a_service
 from tests.cluster.kubelet.cases import a_machine_room, container
 from tests.cluster.kubelet.test_sessions import code, exec_, printed, type_
@@ -52,6 +60,8 @@ def sh(cluster: TestCluster, text: str, options: str = "", pod: str = "db") -> s
          " collection: test.a index: _id_ dup key: { _id: 1 }\n"),
         ("nope", "ReferenceError: nope is not defined\n"),
         ("db.a.find(", "SyntaxError: Unexpected end of input\n"),
+        ("let s = 'ab'; while (true) { s = s + s }", "RangeError: Invalid string length\n"),
+        ("let n = 3; for (let i = 0; i < 99; i++) { n = n * n } n", "Infinity\n"),
         ("while (true) {}", "RangeError: orrery: more than 20000 steps\n"),
     ],
 )  # fmt: skip
@@ -124,3 +134,38 @@ def test_mongo_express_shows_what_is_there_to_whom_it_may():
     cluster.delete(a_mongo(ROOT), gracePeriodSeconds=0)
     cluster.run_for(5)
     assert "MongoServerError" in curl("/")
+
+
+SIGNS = st.sampled_from((
+    "db", ".", "a", "find", "(", ")", "{", "}", "[", "]", ",", ":", "1", "'x'", "=", "+", "=>", "x", "let ", "for", ";",
+    "$gt",
+    "insertOne", "-", "!", "/", "_id", "new ", "ObjectId", "updateOne", "$set", "aggregate", "null", "...", "if", "++",
+))  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(SIGNS, max_size=16))
+def test_any_program_ends(words: list[str]):
+    names = {"db": {"a": {}}, "x": 1, "ObjectId": lambda *values: {"$oid": "0" * 24}}
+    with contextlib.suppress(
+        javascript.ScriptError, TypeError, AttributeError, LookupError, ValueError, ArithmeticError
+    ):
+        javascript.Runner(names, lambda owner, name: javascript.UNDEFINED).run("".join(words))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(mongo.COMMANDS)), st.recursive(
+    st.none() | st.integers(-5, 5) | st.sampled_from(["a", "$a", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "$gt", "$set", "q"]), inner),
+    max_leaves=8,
+), st.dictionaries(st.sampled_from(["documents", "q", "u", "filter", "pipeline", "key", "sort"]), st.lists(
+    st.dictionaries(st.sampled_from(["a", "$group", "_id"]), st.integers(0, 2)), max_size=2)))  # fmt: skip
+def test_any_command_gets_an_answer(name: str, value: Any, more: dict[str, Any]):
+    place = Place(Files({}, {"own": {}}, "own", [], 1), {}, datetime(2026, 11, 25, tzinfo=UTC), 1)
+    mongo.start(place)
+    given = wire.request(database="test", command={name: value, **more})
+
+    answer = mongo.serve(place, 27017, given)
+
+    assert answer is not None
+    assert "ok" in (wire.answered(answer.data) or {})

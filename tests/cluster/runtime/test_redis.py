@@ -1,9 +1,15 @@
 """redis: what it answers, what is left of it when its pod goes, and its followers."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from cluster.runtime.live.files import Files
+from cluster.runtime.live.servers import redis
+from cluster.runtime.live.servers.place import Place
 from tests.builders import TestCluster, a_cluster, a_pod, a_service
 from tests.cluster.kubelet.cases import a_machine_room, container
 from tests.cluster.kubelet.test_sessions import exec_, printed, type_
@@ -181,3 +187,18 @@ def test_a_restarted_container_has_what_was_saved_in_its_emptydir():
 
     assert container(cluster, "db")["restartCount"] == 1
     assert cli(cluster, "get a") == "1\n"
+
+
+WORDS = st.one_of(
+    st.sampled_from([*redis.COMMANDS]), st.sampled_from(["a", "0", "-1", "x*", "[", "\xb2", "1e9", "nx", "ex", ""])
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(WORDS, min_size=1, max_size=5), max_size=4), st.binary(max_size=40))
+def test_any_words_and_any_bytes_get_an_answer_or_patience(commands: list[list[str]], data: bytes):
+    place = Place(Files({}, {"own": {}}, "own", [], 1), {}, datetime(2026, 11, 25, tzinfo=UTC), 1, ("redis-server",))
+    redis.start(place)
+    given = "".join(redis.request(*words) for words in commands) + data.decode("latin-1")
+
+    assert 0 <= redis.serve(place, 6379, given).taken <= len(given)

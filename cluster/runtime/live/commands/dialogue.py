@@ -7,14 +7,24 @@ from typing import Any
 
 from cluster.runtime.live.commands.call import Call
 from cluster.runtime.live.commands.connection import SYN_TIME, Reached, connect, remembered, waited_for
+from cluster.runtime.live.files import WORK
+from cluster.runtime.live.kernel import SLICE, Blocked
+
+COST = 25  # Steps of the kernel for one exchange.
 
 
 def exchange(call: Call, host: str, port: int, data: str, patience: float = SYN_TIME) -> Reached:
-    """One connection; what came of it is forgotten when it was looked at. Errors: Blocked while nobody answers."""
+    """One connection; what came of it is forgotten when it was looked at.
+
+    Errors: Blocked while nobody answers, and when this instant has seen enough of them: then it goes on a little later.
+    """
+    if call.kernel.steps > SLICE:
+        raise Blocked("time", call.now)
     reached = remembered(call) or connect(call, host, port, data)
     waited_for(call, reached, patience)
     for name in ("reached", "until"):
         call.local.pop(name, None)
+    call.kernel.steps += COST + (len(data) + len(reached.answer)) // WORK
     return reached
 
 

@@ -4,7 +4,7 @@ Values are Python's: None is null, UNDEFINED is undefined, lists, dictionaries; 
 arguments. What `db` and the others are, is up to the shell (mongosh.py).
 
 Left out: classes, this, promises, destructuring, template strings' expressions, regular expressions' methods, try.
-Limits:   20,000 steps, 60 levels of nesting, 64 KiB of text.
+Limits:   20,000 steps, 60 levels of nesting, 64 KiB of program, texts of 256 KiB, lists of 20,000.
 """
 
 import re
@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 STEPS, DEEPEST, LONGEST = 20_000, 60, 64 * 1024
+LONGEST_TEXT, MOST_ITEMS = 256 * 1024, 20_000
+EXACT = 1 << 53  # Whole numbers above are floating, as all are in JavaScript.
 TOKEN = re.compile(
     r"(?P<space>\s+|//[^\n]*|/\*.*?\*/)|(?P<number>0x[0-9a-fA-F]{1,15}|\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?)"
     r"|(?P<name>[A-Za-z_$][\w$]*)|(?P<text>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)"
@@ -461,6 +463,8 @@ class Runner:
         found: list[Any] = []
         for one in nodes:
             found += self.value(one[1], scope) if one[0] == "spread" else [self.value(one, scope)]
+            if len(found) > MOST_ITEMS:
+                raise ScriptError("RangeError: Invalid array length")
         return found
 
     def _object(self, node: Node, scope: dict[str, Any]) -> dict[str, Any]:
@@ -586,6 +590,8 @@ def text_of(value: Any) -> str:
         return "null"
     if isinstance(value, float) and value == value and abs(value) < 1e21 and value == int(value):
         return str(int(value))
+    if isinstance(value, float) and value - value != 0:
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, list):
         return ",".join(text_of(one) for one in value)
     if isinstance(value, dict):
@@ -598,7 +604,7 @@ def calculated(sign: str, left: Any, right: Any) -> Any:
         same = left == right and isinstance(left, bool) == isinstance(right, bool)
         return same == (sign[0] == "=")
     if sign == "+" and (isinstance(left, str | dict | list) or isinstance(right, str | dict | list)):
-        return text_of(left) + text_of(right)
+        return _short(text_of(left) + text_of(right))
     if not (isinstance(left, str) and isinstance(right, str)):
         left, right = number_of(left), number_of(right)
     if sign in ("<", ">", "<=", ">="):
@@ -609,9 +615,16 @@ def calculated(sign: str, left: Any, right: Any) -> Any:
             found = left / right
             return int(found) if found == int(found) else found
         found = {"+": left + right, "-": left - right, "*": left * right}.get(sign)
-        return left % right if found is None else found
+        found = left % right if found is None else found
+        return float(found) if isinstance(found, int) and abs(found) > EXACT else found
     except (ZeroDivisionError, OverflowError, ValueError):
         return float("nan")
+
+
+def _short(text: str) -> str:
+    if len(text) > LONGEST_TEXT:
+        raise ScriptError("RangeError: Invalid string length")
+    return text
 
 
 def _list_member(owner: list[Any], name: str) -> Any:
@@ -634,6 +647,6 @@ def _text_member(owner: str, name: str) -> Any:
         "trim": owner.strip,
         "split": lambda sign: owner.split(sign) if sign else list(owner),
         "includes": lambda part: part in owner,
-        "repeat": lambda count: owner * min(int(count), 10_000),
+        "repeat": lambda count: _short(owner * min(int(count), LONGEST_TEXT // max(len(owner), 1) + 1)),
     }
     return len(owner) if name == "length" else members.get(name, UNDEFINED)

@@ -448,7 +448,7 @@ def _evaluated(call: Call, settings: dict[str, Any], text: str) -> tuple[str, bo
         raise
     except ScriptError as error:
         value, failed = str(error), True
-    except (TypeError, AttributeError, KeyError, IndexError):
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         value, failed = "TypeError: orrery: these arguments are not understood", True
     else:
         failed = False

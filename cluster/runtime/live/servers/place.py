@@ -19,7 +19,8 @@ class Place:
     """`now`: simulated calendar time, `at`: the same as microseconds since t = 0; `client`: who asks, an address.
 
     `call(host, port, data)`: (fate, address, what came back), over the cluster's network; `boot`: what the program
-    found when it started (see starts.py); `version`: the program's.
+    found when it started (see starts.py); `version`: the program's; `script(path)`: (exit code, or None if it waits for
+    something, what it printed) of a shell script, which reaches this server.
     """
 
     files: Files
@@ -34,6 +35,7 @@ class Place:
     seed: int = 0
     client: str = "127.0.0.1"
     call: Callable[[str, int, str], tuple[str, str, str]] = lambda host, port, data: ("no route", "", "")
+    script: Callable[[str], tuple[int | None, str]] = lambda path: (127, "")
 
     def setting(self, *names: str) -> str:
         """The first of these variables that is set, itself or by a file's name."""

@@ -9,7 +9,7 @@ What is returned stands in the container's record as `boot`, so that the log can
 The directory is there as soon as the container has started, although the first boot takes some seconds.
 
 Mirrors:  docker-library/mysql, docker-library/postgres, mariadb-docker (docker-entrypoint.sh)
-Left out: *.sh and compressed scripts (the log says that they are not run).
+Left out: compressed scripts (the log says that they are not run); waiting in shell scripts.
 """
 
 from collections.abc import Callable
@@ -134,11 +134,11 @@ def _scripts(place: Place, dialect: str, directory: str, user: str, database: st
     """Run what is in docker-entrypoint-initdb.d, in order of names; the first error ends it."""
     done: list[list[Any]] = []
     for name in _listing(place, SCRIPTS):
-        if not name.endswith(".sql"):
-            ignored = "not run" if name.endswith((".sh", ".gz", ".xz", ".zst", ".bz2")) else "ignoring"
-            done.append([name, ignored, []])
+        if not name.endswith((".sql", ".sh")):
+            done.append([name, "not run" if name.endswith((".gz", ".xz", ".zst", ".bz2")) else "ignoring", []])
             continue
-        printed, failed = _script(place, dialect, directory, user, database, name)
+        run = _shell_script if name.endswith(".sh") else _script
+        printed, failed = run(place, dialect, directory, user, database, name)
         done.append([name, "running", printed])
         if failed:
             return {"scripts": done, "failed": True}
@@ -164,6 +164,17 @@ def _script(place: Place, dialect: str, directory: str, user: str, database: str
             printed.append(result.tag)
     place.memory.pop("open", None)
     return printed, False
+
+
+def _shell_script(
+    place: Place, dialect: str, directory: str, user: str, database: str, name: str
+) -> tuple[list[str], bool]:
+    code, text = place.script(f"{SCRIPTS}/{name}")
+    place.memory.pop("open", None)
+    printed = text[:MOST_PRINTED].rstrip("\n").split("\n") if text else []
+    if code is None:
+        return [*printed, f"orrery: {name} waits for something; what it had done until then stays"], False
+    return printed, code != 0
 
 
 def _complaint(words: Any, dialect: str, path: str, line: int) -> list[str]:

@@ -24,8 +24,10 @@ from cluster.runtime.live.answers import Answer
 from cluster.runtime.live.servers.place import Place
 from cluster.runtime.live.servers.redis.admin import ADMIN
 from cluster.runtime.live.servers.redis.keys import KEYS
+from cluster.runtime.live.servers.redis.replies import request
 from cluster.runtime.live.servers.redis.server import Command, Redis, save_points
 
+__all__ = ["COMMANDS", "end", "request", "serve", "start"]
 COMMANDS: dict[str, Command] = {**KEYS, **ADMIN}
 
 

@@ -15,7 +15,17 @@ from sqlglot import exp
 from cluster.runtime import noise
 from cluster.runtime.live.servers.sql.errors import MYSQL, SqlError
 from cluster.runtime.live.servers.sql.expressions import calculated
-from cluster.runtime.live.servers.sql.scope import Handler, Scope, World, compare, evaluate, named, number, sort_key
+from cluster.runtime.live.servers.sql.scope import (
+    LONGEST,
+    Handler,
+    Scope,
+    World,
+    compare,
+    evaluate,
+    named,
+    number,
+    sort_key,
+)
 from cluster.runtime.live.servers.sql.values import Value, kind_of, moment, text_of
 
 # --- aggregates -------------------------------------------------------------------------------------------------
@@ -180,6 +190,15 @@ def _substring(world: World, value: Value, start: Value, length: Value = None) -
     return "" if world.dialect == MYSQL and first == 0 else text[max(at, 0) : max(end, 0)]
 
 
+def _replaced(world: World, value: Value, old: Value, new: Value = "") -> Value:
+    text, sought, put = (_text(world, one) for one in (value, old, new))
+    if not sought:
+        return value
+    if len(text) + text.count(sought) * len(put) > LONGEST:
+        raise SqlError("too much")
+    return text.replace(sought, put)
+
+
 def _round(world: World, value: Value, places: Value = 0) -> Value:
     figure, digits = number(value, world), int(number(places, world))
     if not -30 <= digits <= 30:
@@ -326,7 +345,7 @@ FUNCTIONS: dict[type, Handler] = {
     exp.Right: _function(
         lambda world, value, size: _text(world, value)[-int(number(size, world)) :] if number(size, world) > 0 else ""
     ),
-    exp.Replace: _function(lambda world, value, old, new="": _text(world, value).replace(old, new) if old else value),
+    exp.Replace: _function(_replaced),
     exp.Reverse: _function(lambda world, value: _text(world, value)[::-1]),
     exp.Initcap: _function(lambda world, value, *signs: _text(world, value).title()),
     exp.MD5: _function(lambda world, value: md5(_text(world, value).encode("utf-8", "replace")).hexdigest()),

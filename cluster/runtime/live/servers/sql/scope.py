@@ -18,6 +18,7 @@ from cluster.runtime.live.servers.sql.errors import MYSQL, SqlError
 from cluster.runtime.live.servers.sql.values import LEADING, NUMBER, Column, Value, fitted, kind_of, moment, text_of
 
 STEPS = 200_000
+LONGEST = 1 << 20  # Characters of a text.
 Node = exp.Expression
 DAY = timedelta(days=1)
 Handler = Callable[..., Value]  # (node, scope, world) to its value.
@@ -88,7 +89,10 @@ def evaluate(node: Any, scope: Scope | None, world: World) -> Value:
     handler = world.handlers.get(exp.AggFunc if isinstance(node, exp.AggFunc) else type(node))
     if handler is None:
         raise SqlError("unsupported", what=named(node), at=place_of(node))
-    return handler(node, scope, world)
+    value = handler(node, scope, world)
+    if isinstance(value, str) and len(value) > LONGEST:
+        raise SqlError("too much")
+    return value
 
 
 def is_true(node: Any, scope: Scope | None, world: World) -> bool:

@@ -15,6 +15,7 @@ Read next: live/kernel.py; kubelet/sessions.py, which calls this.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Any, Protocol
@@ -29,7 +30,7 @@ from cluster.runtime.cri import Runtime
 from cluster.runtime.live import answers, kernel, terminal
 from cluster.runtime.live.commands.call import Call
 from cluster.runtime.live.commands.connection import connect
-from cluster.runtime.live.files import DIRECTORY, FILE, Entry, Files, Mount
+from cluster.runtime.live.files import DIRECTORY, FILE, Entry, FileError, Files, Mount
 from cluster.runtime.live.kernel import SIGHUP, SIGKILL, SIGTERM, Container, Kernel
 from cluster.runtime.live.programs import PROGRAMS
 from cluster.runtime.live.roots import root_of
@@ -537,7 +538,10 @@ class Sessions:
             return {}
         memory: dict[str, Any] = {}
         files = self.files(record, mounts)
-        found = begin(self._place(record, files, memory))
+        try:
+            found = begin(self._place(record, files, memory))
+        except FileError:  # Its data directory is a file, or a circle of links.
+            found = {"data": "no space"}
         self._keep(record, files)
         if memory:
             self.cells[f"{key_of(record['uid'], record['name'], record['attempt'])}/{MEMORY}"] = memory
@@ -547,7 +551,8 @@ class Sessions:
         """A server has ended: what it writes down before, if it was asked to end."""
         memory = self.cells.get(f"{key_of(record['uid'], record['name'], record['attempt'])}/{MEMORY}") or {}
         files = self.files(record, mounts)
-        LAST_DEEDS[record["program"]](self._place(record, files, _copy(memory)), record["code"] == 0)
+        with suppress(FileError):
+            LAST_DEEDS[record["program"]](self._place(record, files, _copy(memory)), record["code"] == 0)
         self._keep(record, files)
 
     def _ask_locally(self, record: Record, port: int, data: str, files: Files) -> str | None:

@@ -14,7 +14,7 @@ Left out: options and configuration files, recovery after a crash, real clients 
 Read next: servers/starts.py; live/commands/databases.py for the clients.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cluster.runtime import noise
 from cluster.runtime.programs.program import MIB, MILLISECOND, SECOND, Exit, Line, Program, ended
@@ -112,10 +112,19 @@ def _other_version(moment: str, made_by: str, version: str) -> tuple[str, ...]:
     )
 
 
+def major_of(version: str) -> int:
+    """
+    >>> major_of("17.7"), major_of("nonsense")
+    (17, 18)
+    """
+    digits = version.partition(".")[0]
+    return int(digits) if digits.isdecimal() and digits.isascii() and len(digits) < 4 else 18
+
+
 def postgres_data(version: str, env: Mapping[str, str]) -> str:
     """Where the image keeps its data: from 18 on in a directory of the version's own."""
     major = version.partition(".")[0]
-    usual = "/var/lib/postgresql/data" if int(major or 0) < 18 else f"/var/lib/postgresql/{major}/docker"
+    usual = "/var/lib/postgresql/data" if major_of(version) < 18 else f"/var/lib/postgresql/{major}/docker"
     return (env.get("PGDATA") or usual).rstrip("/")
 
 
@@ -164,6 +173,10 @@ class Database(Program):
         """Is the variable set, itself or by a file's name?"""
         return bool(self.process.env.get(name) or self.process.env.get(f"{name}_FILE"))
 
+    def lacks(self, names: Sequence[str]) -> bool:
+        """Is none of the variables set, or was what a file's name stands for empty?"""
+        return self.process.boot.get("data") == "refused" or not any(self.given(name) for name in names)
+
     def release(self, known: dict[str, str]) -> str:
         """By the image's tag: its own digits, or what they stand for."""
         tag = self.process.image.rpartition("/")[2].partition("@")[0].partition(":")[2].partition("-")[0] or "latest"
@@ -186,9 +199,9 @@ class MySQL(Database):
                 "mysqld: Can't create/write to file '/var/lib/mysql/is_writable' (OS errno 28 - No space left on"
                 " device)",
             )
-        if not any(self.given(name) for name in MYSQL_PASSWORDS):
-            return MYSQL_UNINITIALIZED
-        return MYSQL_ROOT_AGAIN if self.process.env.get("MYSQL_USER") == "root" else ()
+        if self.process.env.get("MYSQL_USER") == "root" and any(self.given(name) for name in MYSQL_PASSWORDS):
+            return MYSQL_ROOT_AGAIN
+        return MYSQL_UNINITIALIZED if self.lacks(MYSQL_PASSWORDS) else ()
 
     def speaks(self, port: int) -> str:
         return "mysql"
@@ -322,9 +335,7 @@ class MariaDB(MySQL):
         return f"{self.number}-MariaDB-ubu{'2204' if self.number.startswith('10') else '2404'}"
 
     def refusal(self) -> tuple[str, ...]:
-        if self.has_data or any(self.given(name) for name in MARIADB_PASSWORDS):
-            return ()
-        return MARIADB_UNINITIALIZED
+        return MARIADB_UNINITIALIZED if not self.has_data and self.lacks(MARIADB_PASSWORDS) else ()
 
     def at_start(self) -> list[Line]:
         started = (
@@ -424,7 +435,7 @@ class Postgres(Database):
             moment = f"{self.process.date(self.process.started):%Y-%m-%d %H:%M:%S} UTC"
             return _other_version(moment, self.process.boot["version"], self.version)
         trusts = self.process.env.get("POSTGRES_HOST_AUTH_METHOD") == "trust"
-        return () if trusts or self.given("POSTGRES_PASSWORD") else POSTGRES_UNINITIALIZED
+        return POSTGRES_UNINITIALIZED if not trusts and self.lacks(("POSTGRES_PASSWORD",)) else ()
 
     def speaks(self, port: int) -> str:
         return "postgres"

@@ -48,7 +48,7 @@ def serve(place: Place, port: int, given: str) -> Answer | None:
         said = Mongo(place, str(asked.get("database") or "test")).run(asked["command"])
     except Failed as failed:
         said = {"ok": 0, "errmsg": str(failed), "code": failed.code, "codeName": failed.name}
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, FileError, LookupError, RecursionError, TypeError, ValueError):
         text = "orrery: these arguments are not understood"  # Whatever somebody types, a step has to end.
         said = {"ok": 0, "errmsg": text, "code": 9, "codeName": "FailedToParse"}
     return Answer(wire.said({"version": place.version, **said}), len(given), True)

@@ -22,7 +22,7 @@ from cluster.runtime.live.servers.sql import parsing
 from cluster.runtime.live.servers.sql.errors import MYSQL, POSTGRES, SqlError
 from cluster.runtime.live.servers.sql.server import Session, decoded
 from cluster.runtime.live.servers.sql.store import Store
-from cluster.runtime.programs.databases import postgres_data
+from cluster.runtime.programs.databases import major_of, postgres_data
 
 SCRIPTS = "/docker-entrypoint-initdb.d"
 MYSQL_DATA = "/var/lib/mysql"
@@ -49,7 +49,7 @@ def mysql(place: Place) -> dict[str, Any]:
         root = noise.hexadecimal(32, noise.mix(place.seed, 5))
     elif not root and not place.setting(*empty):
         return {"data": "refused"}
-    if place.setting("MYSQL_USER") == "root":
+    if place.setting("MYSQL_USER") == "root" and "Maria" not in place.version:
         return {"data": "refused"}
     try:
         return _new_mysql(place, store, root)
@@ -81,10 +81,10 @@ def _new_mysql(place: Place, store: Store, root: str) -> dict[str, Any]:
 def postgres(place: Place) -> dict[str, Any]:
     directory = postgres_data(place.version, place.env)
     store = Store(place.files, directory, POSTGRES)
-    if int(place.version.partition(".")[0] or 0) >= 18 and _old_mount(place):
+    if major_of(place.version) >= 18 and _old_mount(place):
         return {"data": "old mount"}
     if store.is_made:
-        made_by = (place.files.read(f"{directory}/PG_VERSION")).strip()
+        made_by = place.files.read(f"{directory}/PG_VERSION").strip()
         if made_by != place.version.partition(".")[0]:
             return {"data": "other version", "version": made_by}
         return {"data": "kept"}

@@ -11,6 +11,7 @@ from cluster.runtime.live.servers.sql.results import Result
 from cluster.runtime.live.servers.sql.scope import World
 from cluster.runtime.live.servers.sql.store import BUILT_IN, Store, Table
 from cluster.runtime.live.servers.sql.values import Column, Value, text_of
+from cluster.runtime.programs.databases import major_of
 
 Find = Callable[[str, str], Table]
 TEMPLATES = ("template0", "template1")
@@ -288,18 +289,18 @@ def _relations(kind: str, pattern: str, store: Store, world: World) -> Result:
             rows += [["public", key.name, "index", table.owner, name] for key in table.keys]
     if not rows:
         what = {"d": "relations", "dt": "tables", "di": "indexes", "ds": "sequences"}[kind]
-        what = "relations" if int(world.version.partition(".")[0] or 0) < 18 else what
+        what = "relations" if major_of(world.version) < 18 else what
         named = f'Did not find any {what[:-1] if what != "indexes" else "index"} named "{pattern}".'
         return Result(after=named if pattern else f"Did not find any {what}.")
     names = ["Schema", "Name", "Type", "Owner", *(["Table"] if kind == "di" else [])]
-    new = int(world.version.partition(".")[0] or 0) >= 18
+    new = major_of(world.version) >= 18
     titles = {"dt": "List of tables", "di": "List of indexes", "ds": "List of sequences"}
     return Result(columns=names, rows=sorted(rows, key=lambda row: row[1]),
                   said=titles.get(kind, "List of relations") if new else "List of relations")  # fmt: skip
 
 
 def _databases(store: Store, world: World) -> Result:
-    heads, values = _locales(int(world.version.partition(".")[0] or 0))
+    heads, values = _locales(major_of(world.version))
     rows: list[list[Value]] = []
     for name in sorted([*store.databases(), *TEMPLATES]):
         rights = "=c/postgres\npostgres=CTc/postgres" if name in TEMPLATES else ""

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from cluster.runtime.live.files import FileError
 from cluster.runtime.live.servers.place import Place
 from cluster.runtime.live.servers.sql import catalogs, parsing
 from cluster.runtime.live.servers.sql.changes import Changes
@@ -116,7 +117,7 @@ class Session:
         except RecursionError:
             self.store.rollback()
             raise SqlError("too complex", depth=parsing.DEEPEST) from None
-        except ODD:  # Whatever somebody types, a step has to end.
+        except (FileError, *ODD):  # Whatever somebody types, a step has to end.
             self.store.rollback()
             raise SqlError("unsupported", what="this statement") from None
         self.place.memory["rolled"] = self.world.rolled
@@ -481,6 +482,8 @@ def answer(place: Place, dialect: str, directory: str, asked: dict[str, Any]) ->
         _connect(session, dialect, str(asked.get("database") or ""), str(asked.get("user") or ""))
     except SqlError as error:
         return fields | {"error": _error(error, dialect, ""), "fatal": True}
+    except (FileError, *ODD):  # Somebody has put something else where its files are.
+        return fields | {"error": _error(SqlError("gone", file=directory), dialect, ""), "fatal": True}
     fields |= {"user": user, "super": bool(session.own.get("super"))}
     try:
         if "meta" in asked:
@@ -495,6 +498,8 @@ def answer(place: Place, dialect: str, directory: str, asked: dict[str, Any]) ->
                 break
     except SqlError as error:
         fields["error"] = _error(error, dialect, "")
+    except (FileError, *ODD):
+        fields["error"] = _error(SqlError("gone", file=directory), dialect, "")
     fields |= {"database": session.database, "transaction": session.transaction}
     return fields
 

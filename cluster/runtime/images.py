@@ -117,7 +117,7 @@ MIRRORS = ("mirror.gcr.io/library/", "public.ecr.aws/docker/library/", "quay.io/
 COPIED = ("busybox", "nginx", "redis")  # Of Docker Hub's, which registry.k8s.io has, too.
 CATALOGUE |= {f"registry.k8s.io/{name}": CATALOGUE[f"docker.io/library/{name}"] for name in COPIED}
 
-PUBLISHED_TAG = re.compile(r"latest|stable|mainline|edge|alpine|slim|musl|glibc|uclibc|bookworm|trixie|v?[0-9]")
+PUBLISHED_TAG = re.compile(r"latest|stable|mainline|edge|alpine|slim|musl|glibc|uclibc|bookworm|trixie|e2e|v?[0-9]")
 REFERENCE = re.compile(
     r"(?P<repository>(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
     r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -182,6 +182,8 @@ def full_repository(text: str) -> str:
     first, slash, _ = text.partition("/")
     if not slash:
         return f"docker.io/library/{text}"
+    if first == "docker.io" and text.count("/") == 1:
+        return f"docker.io/library/{text.partition('/')[2]}"
     if "." in first or ":" in first or first == "localhost":
         return text
     return f"docker.io/{text}"

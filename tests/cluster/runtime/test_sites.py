@@ -73,7 +73,7 @@ def test_wordpress_installs_itself_and_its_posts_outlive_both_pods():
 
 def test_what_is_written_into_the_guestbook_is_read_from_a_follower():
     registry = "us-docker.pkg.dev/google-samples/containers/gke"
-    leader = a_labelled("redis-leader", "registry.k8s.io/redis@sha256:" + "c" * 64, {})
+    leader = a_labelled("redis-leader", "docker.io/redis:6.0.5", {})
     cluster = a_site(
         a_service("redis-leader", 6379), a_service("redis-follower", 6379), a_service("frontend", 80), leader,
         a_labelled("frontend", f"{registry}/gb-frontend:v5", {"GET_HOSTS_FROM": "dns"}),

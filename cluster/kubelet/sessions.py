@@ -41,6 +41,9 @@ class StreamingServer:
         sessions.mounts_of = self._mounts
         self.on_wrote: Callable[[Record], None] = lambda record: None  # A process of it has changed files.
         self.find: Callable[[str, str, str], Manifest | None] = lambda namespace, name, uid: None
+        sessions.runtime.on_boot = lambda record: sessions.boot(record, self._mounts(record))
+        sessions.on_ended = lambda record: sessions.last_words(record, self._mounts(record))
+        sessions.on_kept = lambda record: self.on_wrote(record)
 
     # --- requests -------------------------------------------------------------------------------------------
 

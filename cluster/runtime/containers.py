@@ -11,10 +11,11 @@
 
 Some have more: tty and stdin (as the pod asks, if it does); cpu, its limit in millicores; live, if others look at its
 files, or it at theirs; hits, requests by time (see traffic.py); traffic, lines of an access log as [at, line]; of a
-process that lives: printed, as [at, channel, text]; exit, how it has ended, as [at, code, reason, message]; logged,
-rotated and full_at, of its log's files (see rotation.py); rotate, [bytes, files], if its node keeps logs differently;
-hostname, if it is not the pod's name; target, the container whose processes it shares; host_pid, if it shares its
-machine's; user, [uid, gid, its groups …], if it is not root.
+server with a data directory: boot, what it found there (see servers/starts.py); of a process that lives: printed, as
+[at, channel, text]; exit, how it has ended, as [at, code, reason, message]; logged, rotated and full_at, of its log's
+files (see rotation.py); rotate, [bytes, files], if its node keeps logs differently; hostname, if it is not the pod's
+name; target, the container whose processes it shares; host_pid, if it shares its machine's; user, [uid, gid, its
+groups …], if it is not root.
 
 A sandbox record has id, uid, namespace, pod, node, ip, created, ended, containers (their keys, oldest first)
 and held (does it hold its address?). Keys: `<uid>/<name>/<attempt>`, and `<uid>` for the sandbox. Whoever has
@@ -97,6 +98,7 @@ def process_of(record: Mapping[str, Any], epoch: int) -> Process:
         hostname=hostname_of(record),
         epoch=epoch,
         user=tuple(record.get("user", (0, 0))),
+        boot=record.get("boot") or {},
     )
 
 

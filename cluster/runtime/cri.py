@@ -39,8 +39,9 @@ WRITING = frozenset(("touch", "tee", "mkdir"))  # … files that others may look
 LIVE = NETWORKING | WRITING | (COMMANDS.keys() - APPLETS.keys())  # … and what only the kernel of live/ has.
 INTO_FILES = re.compile(r">\s*+(?![>&\s]|/dev/)")
 ARRAYS = re.compile(r"\w\+?=\(|\$\{#?\w+\[")
+KEYWORDS = r"(?:do|then|else|elif|if|while|until|exec|eval|command|sudo)"  # What a command may stand behind.
 COMMAND = re.compile(  # A word where a shell looks for a command.
-    r"(?:^|[;&|(`{\n]|\b(?:do|then|else|elif|if|while|until|exec|eval|command|sudo)\s|(?<=\s)-\w*c\s)\s*(?:\w+=\S*\s+)*['\"]?([\w./-]+)"
+    rf"(?:^|[;&|(`{{\n!]|\b{KEYWORDS}\s|(?<=\s)-\w*c\s)\s*(?:\w+=\S*\s+)*['\"]?(?!{KEYWORDS}\s)([\w./-]+)"
 )
 FORKING = re.compile(r"(?<![>&<|])&(?![>&\d])")  # Processes that others may count.
 KILLED = 137  # 128 + SIGKILL
@@ -85,6 +86,7 @@ class Runtime:
         self.on_program: Callable[[str, bool], None] = lambda program, runs: None  # A program has started or ended.
         self.on_image: Callable[[], None] = lambda: None  # One more takes room on the disk, or is about to.
         self.on_end: Callable[[Record], None] = lambda record: None  # A container has ended …
+        self.on_boot: Callable[[Record], dict[str, Any]] = lambda record: {}  # A server finds, or makes, its data.
         self.on_removed: Callable[[str], None] = lambda key: None  # … or was forgotten, or its pod was.
 
     @property
@@ -307,6 +309,8 @@ class Runtime:
         if lives and not record["script"]:
             program = "terminal"
         self.containers[key] = record = {**record, "program": program, "started": self.clock.now}
+        if boot := self.on_boot(record):
+            self.containers[key] = record = {**record, "boot": boot}
         self.on_program(program, True)
         return record
 

@@ -38,6 +38,21 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/library/nginx": Known("nginx", 72 * MB, ("nginx", "-g", "daemon off;")),
     "docker.io/library/httpd": Known("httpd", 58 * MB, ("httpd-foreground",)),
     "docker.io/library/redis": Known("redis", 45 * MB, ("redis-server",)),
+    "us-docker.pkg.dev/google-samples/containers/gke/gb-redis-follower": Known(
+        "redis", 36 * MB, ("redis-server", "--replicaof", "redis-leader", "6379")
+    ),
+    "us-docker.pkg.dev/google-samples/containers/gke/gb-frontend": Known(
+        "gb-frontend", 168 * MB, ("apache2-foreground",)
+    ),
+    "gcr.io/google_samples/gb-frontend": Known("gb-frontend", 168 * MB, ("apache2-foreground",)),
+    "gcr.io/google-samples/gb-frontend": Known("gb-frontend", 168 * MB, ("apache2-foreground",)),
+    "docker.io/library/wordpress": Known("wordpress", 230 * MB, ("apache2-foreground",)),
+    "gcr.io/google-samples/gb-redis-follower": Known(
+        "redis", 36 * MB, ("redis-server", "--replicaof", "redis-leader", "6379")
+    ),
+    "gcr.io/google_samples/gb-redis-follower": Known(
+        "redis", 36 * MB, ("redis-server", "--replicaof", "redis-leader", "6379")
+    ),
     "docker.io/library/busybox": Known("busybox", 2_156_519, ("sh",)),
     "docker.io/library/alpine": Known("busybox", 3_800_000, ("/bin/sh",)),
     "docker.io/library/debian": Known("busybox", 49 * MB, ("bash",)),
@@ -45,6 +60,9 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/library/bash": Known("busybox", 6 * MB, ("bash",)),
     "docker.io/library/postgres": Known("postgres", 152 * MB, ("postgres",)),
     "docker.io/library/mysql": Known("mysql", 240 * MB, ("mysqld",)),
+    "docker.io/library/mariadb": Known("mariadb", 115 * MB, ("mariadbd",)),
+    "docker.io/library/mongo": Known("mongo", 290 * MB, ("mongod",)),
+    "docker.io/library/mongo-express": Known("mongo-express", 60 * MB, ("mongo-express",)),
     "docker.io/library/memcached": Known("generic", 34 * MB, ("memcached",)),
     "docker.io/library/python": Known("python", 385 * MB, ("python3",)),
     "docker.io/library/node": Known("node", 404 * MB, ("node",)),
@@ -98,13 +116,19 @@ CATALOGUE: dict[str, Known] = {
 }
 
 CALLED = {"python": ("python", "python3"), "stress": ("stress", "stress-ng")}  # By what other names.
-CLIENTS = {"redis": ("redis-cli",), "mysql": ("mysql", "mysqladmin"), "postgres": ("psql", "pg_isready")}  # In them.
+CLIENTS = {  # In the images of their servers.
+    "redis": ("redis-cli",),
+    "mysql": ("mysql", "mysqladmin", "mysqldump"),
+    "mariadb": ("mariadb", "mariadb-admin", "mariadb-dump", "mysql", "mysqladmin", "mysqldump"),
+    "mongo": ("mongosh", "mongo"),
+    "postgres": ("psql", "pg_isready", "pg_dump", "createdb", "dropdb"),
+}
 
 MIRRORS = ("mirror.gcr.io/library/", "public.ecr.aws/docker/library/", "quay.io/quay/", "gcr.io/google-containers/")
-COPIED = ("busybox", "nginx")  # Of Docker Hub's, which registry.k8s.io has, too.
+COPIED = ("busybox", "nginx", "redis")  # Of Docker Hub's, which registry.k8s.io has, too.
 CATALOGUE |= {f"registry.k8s.io/{name}": CATALOGUE[f"docker.io/library/{name}"] for name in COPIED}
 
-PUBLISHED_TAG = re.compile(r"latest|stable|mainline|edge|alpine|slim|musl|glibc|uclibc|bookworm|trixie|v?[0-9]")
+PUBLISHED_TAG = re.compile(r"latest|stable|mainline|edge|alpine|slim|musl|glibc|uclibc|bookworm|trixie|e2e|v?[0-9]")
 REFERENCE = re.compile(
     r"(?P<repository>(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
     r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -169,6 +193,8 @@ def full_repository(text: str) -> str:
     first, slash, _ = text.partition("/")
     if not slash:
         return f"docker.io/library/{text}"
+    if first == "docker.io" and text.count("/") == 1:
+        return f"docker.io/library/{text.partition('/')[2]}"
     if "." in first or ":" in first or first == "localhost":
         return text
     return f"docker.io/{text}"

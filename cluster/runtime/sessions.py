@@ -15,7 +15,9 @@ Read next: live/kernel.py; kubelet/sessions.py, which calls this.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import count
 from typing import Any, Protocol
 
 import orjson
@@ -26,11 +28,16 @@ from cluster.runtime import images, rotation, traffic
 from cluster.runtime.containers import Record, hostname_of, key_of, process_of, program_of
 from cluster.runtime.cri import Runtime
 from cluster.runtime.live import answers, kernel, terminal
-from cluster.runtime.live.files import DIRECTORY, FILE, Entry, Files, Mount
+from cluster.runtime.live.commands.call import Call
+from cluster.runtime.live.commands.connection import connect
+from cluster.runtime.live.files import DIRECTORY, FILE, Entry, FileError, Files, Mount
 from cluster.runtime.live.kernel import SIGHUP, SIGKILL, SIGTERM, Container, Kernel
 from cluster.runtime.live.programs import PROGRAMS
 from cluster.runtime.live.roots import root_of, root_of_machine
-from cluster.runtime.programs.program import SECOND, Exit
+from cluster.runtime.live.servers import LAST_DEEDS, SERVERS, STARTS
+from cluster.runtime.live.servers.place import Place
+from cluster.runtime.live.servers.sites import SITES
+from cluster.runtime.programs.program import SECOND, Exit, Response
 
 Answered = kernel.Answered
 MOST = 32
@@ -91,6 +98,8 @@ class Sessions:
         self.space: Callable[[], tuple[int, int]] | None = None  # See Files.space.
         self.room: Callable[[int], int | None] = lambda size: None  # See Files.room.
         self.steady = False  # Was the last run a whole command that looked at nothing but files?
+        self.on_kept: Callable[[Record], None] = lambda record: None  # A server has written into its files.
+        self.on_ended: Callable[[Record], None] = lambda record: None  # A server is gone: what does it leave?
         runtime.on_end, runtime.on_removed = self.container_ended, self.forget
 
     # --- beginning and ending -------------------------------------------------------------------------------
@@ -162,6 +171,8 @@ class Sessions:
 
     def container_ended(self, record: Record) -> None:
         """The container died: so do its processes. Their readers may still fetch what they printed."""
+        if record["program"] in LAST_DEEDS:
+            self.on_ended(record)
         if not self.cells.data:
             return
         base = key_of(record["uid"], record["name"], record["attempt"])
@@ -473,6 +484,9 @@ class Sessions:
             speaks=program.speaks,
             health=partial(program.health, self.clock.now),
             listens=running,
+            own=self._own_protocol(record, files),
+            files=files,
+            visit=self._visited(record, files),
         )
 
     def ask(
@@ -483,6 +497,7 @@ class Sessions:
         before = self.cells.get(f"{base}/{MEMORY}") or {}
         memory = _copy(before)
         answer = answers.answer(server, port, data, memory, client)
+        self._keep(record, server.files)
         if memory != before:
             self.cells[f"{base}/{MEMORY}"] = memory
         if answer.data:
@@ -494,10 +509,119 @@ class Sessions:
             self.containers[base] = {**record, **asked}
         return answer
 
+    # --- servers with a memory and files ----------------------------------------------------------------------
+
+    def _own_protocol(self, record: Record, files: Files) -> Callable[[int, str, dict[str, Any], str], Any] | None:
+        """(port, given, memory, client) to an Answer, of a program that servers/ knows."""
+        serve = SERVERS.get(record["program"])
+        if serve is None:
+            return None
+        return lambda port, given, memory, client: serve(self._place(record, files, memory, client), port, given)
+
+    def _visited(self, record: Record, files: Files) -> Callable[[str, str, str], Response | None]:
+        """(method, target, body) to the page of a site that servers/ knows; None: it is none."""
+        site = SITES.get(record["program"])
+        if site is None:
+            return lambda method, target, body: None
+        return lambda method, target, body: site(self._place(record, files, {}), method, target, body)
+
+    def _place(self, record: Record, files: Files, memory: dict[str, Any], client: str = "127.0.0.1") -> Place:
+        process, program = process_of(record, self.clock.epoch), program_of(record, self.clock.epoch)
+        return Place(
+            files=files,
+            env=record["env"],
+            now=process.date(self.clock.now),
+            at=self.clock.now,
+            argv=tuple(record["argv"]),
+            memory=memory,
+            boot=record.get("boot") or {},
+            version=str(getattr(program, "version", "")),
+            hostname=record["pod"],
+            seed=record["seed"],
+            client=client,
+            call=partial(self._call, record, files),
+            script=partial(self._script, record, files, memory),
+        )
+
+    def _call(self, record: Record, files: Files, host: str, port: int, data: str) -> tuple[str, str, str]:
+        """A server connects to another one: (fate, address, what came back)."""
+        sandbox = self.containers.get(record["uid"]) or {}
+        container = Container(
+            process=process_of(record, self.clock.epoch),
+            files=files,
+            now=self.clock.now,
+            next_pid=lambda: 1,
+            signal=lambda pid, signal: False,
+            addresses=[sandbox["ip"]] if sandbox.get("ip") else [],
+            answer=lambda port, data: self._ask_locally(record, port, data, files),
+            **self._doors(record),
+        )
+        proc = {"pid": 1, "local": {}, "env": record["env"], "cwd": "/", "fds": {}}
+        reached = connect(
+            Call(Kernel(kernel.opened(False, True), container, {}), proc, [record["program"]]), host, port, data
+        )
+        return reached.fate, reached.address, reached.answer
+
+    def _script(self, record: Record, files: Files, memory: dict[str, Any], path: str) -> tuple[int | None, str]:
+        """A shell script of an entry point, which runs while the server listens to its own container only."""
+        serve, state = SERVERS[record["program"]], kernel.opened(False, True)
+        pids = count(60)
+
+        def answer(port: int, data: str) -> str:
+            said = serve(self._place(record, files, memory), port, data) if data else None
+            return said.data if said is not None else ""
+
+        container = Container(
+            process=process_of(record, self.clock.epoch),
+            files=files,
+            now=self.clock.now,
+            next_pid=lambda: next(pids),
+            signal=lambda pid, signal: False,
+            answer=answer,
+        )
+        shell = Kernel(state, container, PROGRAMS)
+        proc = shell.spawn(0, ["sh", path], "sh", self._environment(record), "/", kernel.standard_fds(False, False))
+        state["root"] = proc["pid"]
+        shell.run()
+        return shell.exit_code, "".join(text for _, text in shell.output)
+
+    def _keep(self, record: Record, files: Files | None) -> None:
+        """What a server has written stays on its disks."""
+        if files is None or not files.written:
+            return
+        for disk in files.written:
+            self.disks[disk] = files.disks[disk]
+        self.on_kept(record)
+
+    def boot(self, record: Record, mounts: list[Mount]) -> dict[str, Any]:
+        """A server starts: what it finds in its data directory, or makes there, and what it remembers from now on."""
+        begin = STARTS.get(record["program"])
+        if begin is None or record["script"]:
+            return {}
+        memory: dict[str, Any] = {}
+        files = self.files(record, mounts)
+        try:
+            found = begin(self._place(record, files, memory))
+        except FileError:  # Its data directory is a file, or a circle of links.
+            found = {"data": "no space"}
+        self._keep(record, files)
+        if memory:
+            self.cells[f"{key_of(record['uid'], record['name'], record['attempt'])}/{MEMORY}"] = memory
+        return found
+
+    def last_words(self, record: Record, mounts: list[Mount]) -> None:
+        """A server has ended: what it writes down before, if it was asked to end."""
+        memory = self.cells.get(f"{key_of(record['uid'], record['name'], record['attempt'])}/{MEMORY}") or {}
+        files = self.files(record, mounts)
+        with suppress(FileError):
+            LAST_DEEDS[record["program"]](self._place(record, files, _copy(memory)), record["code"] == 0)
+        self._keep(record, files)
+
     def _ask_locally(self, record: Record, port: int, data: str, files: Files) -> str | None:
         """curl inside the container. The files are those of the running session, with what it has just written."""
         server = self.server(record, [], [])
         server.read, server.is_directory, server.listing = files.read, files.is_directory, files.listing
+        server.own, server.files = self._own_protocol(record, files), files
         if not answers.is_listening(server, port):
             return None
         return self.ask(record, server, port, data).data

@@ -11,7 +11,8 @@ cell until every process waits, and writes the cell back. Nothing is ever execut
     words.py      $a, ${a#b}, *, ~: what a word becomes
     files.py      a container's files: image, own layer, volumes, /proc
     commands/     cat, ls, grep, tar …: one function each
-    answers.py    what a server's port answers: HTTP, redis
+    answers.py    what a server's port answers: HTTP
+    servers/      servers that remember: mysql, postgres, redis, mongo, and sites on top of them
 
 Computing takes no simulated time, waiting does: `ls` answers at once, also while the clock is paused; `sleep 5` takes
 five simulated seconds. A loop that never waits is made to pause (see kernel.py).

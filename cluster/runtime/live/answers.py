@@ -4,13 +4,12 @@ A connection is a text of bytes that came and a function that says what goes bac
 answer with their program's own words; a port that a pod declares and nobody knows gets a page that says what it is.
 
     nginx    files of /usr/share/nginx/html on port 80, 403 and 404 pages, HEAD and keep-alive
-    redis    PING, ECHO, SET, GET, DEL, INCR, KEYS, EXISTS, INFO, QUIT on 6379; its keys live as long as the container
     python -m http.server    files and lists of directories
+    mysql, mariadb, postgres, redis, mongo, and sites on top of them    what servers/ says
     web servers of tutorials, add-ons    what their programs say (`respond` in programs/)
-    mysql, postgres    in packets of their own that SQL is not modelled; `select 1` is (programs/databases.py)
     others   a page of the generic server on every declared port
 
-Mirrors:  nginx 1.29 as the official image configures it; redis-server 8
+Mirrors:  nginx 1.29 as the official image configures it
 Left out: configuration files, virtual hosts, TLS, POST, ranges, authentication.
 """
 
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from cluster.runtime.live.files import FileError, normal
+from cluster.runtime.live.files import FileError, Files, normal
 from cluster.runtime.programs.program import Response
 
 DECLARED = ("generic",)  # Listen where their pod says so.
@@ -58,6 +57,9 @@ class Server:
     health: Callable[[str], str] = lambda service: "SERVING"  # … and gRPC's health check of a service.
     listing: Callable[[str], list[str]] = lambda path: []  # Names in a directory.
     root: str = "/"  # Of a server of files.
+    own: "Own | None" = None  # Of servers that remember (see servers/).
+    files: Files | None = None
+    visit: Callable[[str, str, str], Response | None] = lambda method, target, body: None  # Of sites with a database.
 
 
 class Answer(NamedTuple):
@@ -69,6 +71,9 @@ class Answer(NamedTuple):
     log: tuple[str, ...] = ()
 
 
+Own = Callable[[int, str, dict[str, Any], str], "Answer | None"]  # (port, given, memory, client); None: not its own.
+
+
 def is_listening(server: Server, port: int) -> bool:
     """Would a connection to `port` be accepted?"""
     ports = (*server.ports, *(server.declared if server.program in DECLARED else ()))
@@ -77,8 +82,8 @@ def is_listening(server: Server, port: int) -> bool:
 
 def answer(server: Server, port: int, given: str, memory: dict[str, Any], client: str = "127.0.0.1") -> Answer:
     """What a connection gets back for all that came and was not answered yet. `memory`: the program's own."""
-    if server.program == "redis":
-        return _redis(given, memory)
+    if server.own is not None and (own := server.own(port, given, memory, client)) is not None:
+        return own
     said = server.reply(port, given)
     if said is not None:
         return Answer(said[0], len(given), said[1])
@@ -125,7 +130,8 @@ def _http(server: Server, port: int, given: str, client: str) -> Answer | None:
     close = headers.get("connection", "").lower() == "close" or words[2] == "HTTP/1.0"
     own = OWN.get(server.program)
     made = own(server, words[0], words[1], lines[0], agent, client, close) if own else None
-    page = None if made else server.respond(words[0], words[1])
+    page = None if made else server.visit(words[0], words[1], given[end + 4 : taken])
+    page = page or (None if made else server.respond(words[0], words[1]))
     if page is not None:
         # A location is on a line of its own: what it came from may not add lines.
         moved = {"Location": "".join(one for one in page.location if one >= " ")} if page.location else {}
@@ -240,87 +246,3 @@ def _decoded(text: str) -> str:
         good = len(digits) == 2 and all(one in "0123456789abcdefABCDEF" for one in digits)
         found += chr(int(digits, 16)) + part[2:] if good else "%" + part
     return found
-
-
-# --- redis ------------------------------------------------------------------------------------------------------
-
-
-def _redis(given: str, memory: dict[str, Any]) -> Answer:
-    out: list[str] = []
-    taken = 0
-    while True:
-        words, size = _command(given[taken:])
-        if size == 0:
-            return Answer("".join(out), taken)
-        taken += size
-        if not words:
-            continue
-        if words[0].upper() == "QUIT":
-            return Answer("".join([*out, "+OK\r\n"]), taken, True)
-        out.append(_reply(words, memory))
-
-
-def _command(given: str) -> tuple[list[str], int]:
-    """(words, characters used); 0: more has to come."""
-    end = given.find("\r\n") if given[:1] == "*" else given.find("\n")
-    if end < 0:
-        return [], 0 if len(given) < MAX_HEAD else len(given)
-    if given[:1] != "*":
-        return given[:end].split(), end + 1
-    count, at = given[1:end], end + 2
-    words: list[str] = []
-    if not count.isdigit() or len(count) > 3:
-        return [], len(given)
-    for _ in range(int(count)):
-        end = given.find("\r\n", at)
-        if end < 0:
-            return [], 0
-        size = given[at + 1 : end]
-        if given[at : at + 1] != "$" or not size.isdigit() or len(size) > 6:
-            return [], len(given)
-        at = end + 2 + int(size) + 2
-        if at > len(given):
-            return [], 0
-        words.append(given[end + 2 : at - 2])
-    return words, at
-
-
-def _reply(words: list[str], memory: dict[str, Any]) -> str:
-    name, args = words[0].upper(), words[1:]
-    keys: dict[str, str] = memory.setdefault("keys", {})
-    if name == "PING":
-        return _bulk(args[0]) if args else "+PONG\r\n"
-    if name in ("ECHO", "GET") and len(args) == 1:
-        return _bulk(args[0]) if name == "ECHO" else _bulk(keys.get(args[0]))
-    if name == "SET" and len(args) >= 2:
-        if len(keys) < 1_000:
-            keys[args[0]] = args[1]
-        return "+OK\r\n"
-    if name in ("DEL", "EXISTS") and args:
-        found = [key for key in args if key in keys]
-        for key in found if name == "DEL" else ():
-            keys.pop(key, None)
-        return f":{len(found)}\r\n"
-    if name in ("INCR", "DECR") and len(args) == 1:
-        before = keys.get(args[0], "0")
-        if not before.lstrip("-").isdigit() or len(before) > 18:
-            return "-ERR value is not an integer or out of range\r\n"
-        keys[args[0]] = str(int(before) + (1 if name == "INCR" else -1))
-        return f":{keys[args[0]]}\r\n"
-    if name == "KEYS":
-        return f"*{len(keys)}\r\n" + "".join(_bulk(key) for key in sorted(keys))
-    if name == "DBSIZE":
-        return f":{len(keys)}\r\n"
-    if name == "INFO":
-        return _bulk("# Server\r\nredis_version:8.2.1\r\nredis_mode:standalone\r\n")
-    if name in ("COMMAND", "CLIENT", "SELECT", "HELLO"):
-        return "*0\r\n" if name == "COMMAND" else "+OK\r\n" if name != "HELLO" else "-ERR unknown command 'HELLO'\r\n"
-    known = name in ("ECHO", "GET", "SET", "DEL", "EXISTS", "INCR", "DECR")
-    if known:
-        return f"-ERR wrong number of arguments for '{name.lower()}' command\r\n"
-    shown = " ".join(f"'{word}'" for word in args[:10])
-    return f"-ERR unknown command '{words[0][:128]}', with args beginning with: {shown}\r\n"
-
-
-def _bulk(text: str | None) -> str:
-    return "$-1\r\n" if text is None else f"${len(text)}\r\n{text}\r\n"

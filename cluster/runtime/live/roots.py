@@ -6,6 +6,7 @@ Mirrors:  busybox, debian and the official images of nginx and redis
 Left out: everything nobody looks at.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -33,11 +34,19 @@ DEBIAN_DIRECTORIES = ("boot", "media", "mnt", "opt", "run", "sbin", "srv", "usr/
 SMALL = ("/busybox", "/alpine", "/library/bash")
 NO_FILES = ("pause", "hello-world")  # Nothing but their own program is in them.
 NOT_SMALL = ("bash", "dash", "curl", "dig", "host", "ncat")  # What images made of busybox don't have.
-ONLY_IN = {"nginx": "nginx"} | dict.fromkeys(("iptables-save", "ipvsadm", "nft"), "kube-proxy")
+ONLY_IN = {"nginx": {"nginx"}} | {name: {"kube-proxy"} for name in ("iptables-save", "ipvsadm", "nft")}
+_OWNERS = [(name, one) for table in (CALLED, CLIENTS) for one, names in table.items() for name in names]
+ONLY_IN |= {name: {one for other, one in _OWNERS if other == name} for name, _ in _OWNERS}
 DISTRIBUTION = {"apk": "alpine", "apt": "debian", "apt-get": "debian"}  # Who has what package manager.
 DISTRIBUTION |= dict.fromkeys(("yum", "dnf", "microdnf"), "none") | dict.fromkeys(("pip", "pip3"), "python")
 DISTRIBUTION |= {"npm": "node"}
-ONLY_IN |= {name: program for table in (CALLED, CLIENTS) for program, names in table.items() for name in names}
+OLD_MONGO = re.compile(r":[345](\.|-|$)")  # MongoDB's tags with the shell that is called mongo.
+RENAMED = re.compile(r":(1[1-9]|[2-9]\d|latest|lts)")  # MariaDB's tags without clients that are called mysql….
+DATA = {  # Where servers keep their data.
+    "mysql": ("/var/lib", "/var/lib/mysql"), "mariadb": ("/var/lib", "/var/lib/mysql"),
+    "postgres": ("/var/lib", "/var/lib/postgresql"), "redis": ("/data",),
+    "mongo": ("/data", "/data/db", "/data/configdb"),
+}  # fmt: skip
 WELCOME = """<!DOCTYPE html>
 <html>
 <head>
@@ -143,13 +152,21 @@ def root_of(image: Image) -> Mapping[str, Entry]:
         }
         found["/var/log/nginx/access.log"] = Entry(LINK, 0o777, 0, "/dev/stdout")
         found["/var/log/nginx/error.log"] = Entry(LINK, 0o777, 0, "/dev/stderr")
+    if image.program in ("mysql", "mariadb", "postgres", "mongo"):
+        found["/docker-entrypoint-initdb.d"] = Entry(DIRECTORY, 0o755, 0)
+    for name in DATA.get(image.program, ()):
+        found[name] = Entry(DIRECTORY, 0o755, 0)
     found |= {path: Entry(FILE, 0o644, 0, content) for path, content in files.items()}
     if image.program not in NO_FILES:
         kinds = (image.program, "alpine" if image.repository.endswith("alpine") else "" if small else "debian")
         for name in (*SHELLS, *COMMANDS):
             if name in DISTRIBUTION and DISTRIBUTION[name] not in kinds:
                 continue
-            if name in ONLY_IN and image.program != ONLY_IN[name]:
+            if name in ONLY_IN and image.program not in ONLY_IN[name]:
+                continue
+            if name == "mongo" and not OLD_MONGO.search(image.name):
+                continue
+            if image.program == "mariadb" and name.startswith("mysql") and RENAMED.search(image.name):
                 continue
             if name != ":" and not (small and name in NOT_SMALL and not image.repository.endswith(f"/{name}")):
                 found[f"/bin/{name}"] = Entry(FILE, 0o755, 0)

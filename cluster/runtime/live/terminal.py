@@ -5,7 +5,7 @@
     output   a new line becomes carriage return and line feed
 
 State: {"line": what is being typed, "ready": whole lines, "ends": how many ends of file, "escape": inside an escape
-sequence, "columns", "rows"}.
+sequence, "columns", "rows"}; "silent" while a password is typed.
 
 Mirrors:  linux/drivers/tty/n_tty.c in canonical mode
 Left out: raw mode, history, completion: cursor keys do nothing.
@@ -57,7 +57,7 @@ def typed(terminal: Terminal, keys: str) -> tuple[str, bool]:
                 terminal["ends"] = 1
         elif (key >= " " or key == "\t") and len(terminal["line"]) < LONGEST_LINE:
             terminal["line"] += key
-            screen.append(key)
+            screen.append("" if terminal.get("silent") else key)
     return "".join(screen), interrupted
 
 

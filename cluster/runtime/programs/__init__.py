@@ -6,11 +6,12 @@ Read next: program.py (the contract), then nginx.py (a server) and busybox.py (a
 from cluster.runtime.programs.addons import CoreDNS, Dashboard, Flannel, KubeProxy
 from cluster.runtime.programs.busybox import Busybox
 from cluster.runtime.programs.crasher import Crasher
-from cluster.runtime.programs.databases import MySQL, Postgres
+from cluster.runtime.programs.databases import MariaDB, MySQL, Postgres
 from cluster.runtime.programs.generic import Generic
 from cluster.runtime.programs.leaker import Leaker
 from cluster.runtime.programs.logging import FluentBit, Loki
 from cluster.runtime.programs.metrics_server import MetricsServer
+from cluster.runtime.programs.mongo import Mongo
 from cluster.runtime.programs.nginx import Nginx
 from cluster.runtime.programs.node import Node, Perl
 from cluster.runtime.programs.pause import Pause
@@ -27,6 +28,8 @@ PROGRAMS: dict[str, type[Program]] = {
     "redis": Redis,
     "mysql": MySQL,
     "postgres": Postgres,
+    "mariadb": MariaDB,
+    "mongo": Mongo,
     "busybox": Busybox,
     "crasher": Crasher,
     "leaker": Leaker,

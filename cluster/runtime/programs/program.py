@@ -71,6 +71,7 @@ class Process:
     hostname: str = "localhost"
     epoch: int = 0
     user: tuple[int, ...] = (0, 0)  # uid, gid and further groups.
+    boot: Mapping[str, Any] = field(default_factory=dict)  # What it found when it started: see servers/starts.py.
 
     def date(self, at: int) -> datetime:
         """Simulated calendar time of `at`, UTC; the last day of the year 9999 for all that is later."""

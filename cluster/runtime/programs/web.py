@@ -9,6 +9,7 @@
     whoami                   Hostname, and the request                                     80
     echo-server, echoserver  Request served by web-1, and the request                      8080, or PORT
     hpa-example              OK!, at 200 millicores for each request a second              80
+    wordpress, gb-frontend, mongo-express   sites with a database: live/servers/sites.py    80, 8081
     agnhost liveness         /healthz: 200 for ten seconds, then 500; /started, /redirect?loc=   8080
     agnhost grpc-health-checking   SERVING, until --delay-unhealthy-sec are over           5000 (gRPC), 8080
     agnhost netexec          /hostname, /echo?msg=, /healthz, /clientip                    8080, or --http-port=
@@ -106,6 +107,11 @@ def _ok(process: Process, at: int, target: str) -> Response:
     return Response(200, "OK!")
 
 
+def _down(process: Process, at: int, target: str) -> Response:
+    """Of a site that needs its database; what it says when it is asked is in live/servers/sites.py."""
+    return Response(500, "", "text/html")
+
+
 def _agnhost_command(process: Process) -> str:
     return next((word for word in process.argv[1:] if not word.startswith("-")), "pause")
 
@@ -182,6 +188,16 @@ SERVERS: Mapping[str, Server] = {
     "whoami": Server(_on(80), _whoami, "{date} Starting up on port 80"),
     "echo": Server(lambda p: (number(p.env, "PORT", 8080),), _echo, "Echo server listening."),
     "hpa-example": Server(_on(80), _ok, "{date} AH00094: Command line: 'apache2 -D FOREGROUND'", cpu_per_request=200.0),
+    "wordpress": Server(
+        _on(80), _down, "WordPress not found in /var/www/html - copying now...\nComplete! WordPress has been"
+                        " successfully"
+        " copied to /var/www/html\nAH00558: apache2: Could not reliably determine the server's fully qualified domain"
+        " name\n"
+        "[{date}] [core:notice] [pid 1] AH00094: Command line: 'apache2 -D FOREGROUND'",
+    ),
+    "mongo-express": Server(_on(8081), _down, "Mongo Express server listening at http://0.0.0.0:8081"),
+    "gb-frontend": Server(_on(80), _down, "[{date}] [core:notice] [pid 1] AH00094: Command line: 'apache2 -D"
+                                          " FOREGROUND'"),
     "agnhost": Server(
         _agnhost_ports, _agnhost, changes=_agnhost_changes, speaks=_agnhost_speaks, health=_agnhost_health,
         code=lambda process: 2 if _agnhost_command(process) == "liveness" else 0,  # Go's way without a handler.
@@ -222,7 +238,7 @@ class Web(Program):
             return []
         date = f"{self.process.date(self.process.started):%Y/%m/%d %H:%M:%S}"
         said = self._server.says.format(date=date, host=self.process.hostname)
-        return [self.printed(30 * MILLISECOND, said)]
+        return [self.printed(30 * MILLISECOND, line) for line in said.split("\n")]
 
 
 def named(name: str) -> type[Web]:

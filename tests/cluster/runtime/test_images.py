@@ -12,6 +12,7 @@ from cluster.runtime.containers import StartError, argv_of, program_for
         ("nginx", "docker.io/library/nginx:latest"),
         ("nginx:1.27", "docker.io/library/nginx:1.27"),
         ("acme/shop:2", "docker.io/acme/shop:2"),
+        ("docker.io/redis:6.0.5", "docker.io/library/redis:6.0.5"),
         ("ghcr.io/acme/shop", "ghcr.io/acme/shop:latest"),
         ("localhost:5000/x", "localhost:5000/x:latest"),
     ],

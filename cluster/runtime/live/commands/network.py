@@ -1,7 +1,7 @@
 """Commands of the network: nc, ping, telnet, clients of servers, and tools that look at a node's packet rules.
 
-Mirrors:  busybox 1.37, redis-cli, iptables-save, ipvsadm, nft
-Read next: connection.py, fetch.py, names.py.
+Mirrors:  busybox 1.37, iptables-save, ipvsadm, nft
+Read next: connection.py, fetch.py, names.py, rediscli.py.
 """
 
 from cluster.runtime.live.commands import resolver
@@ -21,6 +21,7 @@ from cluster.runtime.live.commands.connection import (
 from cluster.runtime.live.commands.databases import DATABASES
 from cluster.runtime.live.commands.fetch import fetch
 from cluster.runtime.live.commands.names import NAMES
+from cluster.runtime.live.commands.rediscli import redis_cli
 from cluster.runtime.live.kernel import SIGTERM
 from cluster.runtime.programs.nginx import version as nginx_version
 
@@ -105,35 +106,6 @@ def telnet(call: Call) -> int:
 
 
 # --- clients of servers -----------------------------------------------------------------------------------------
-
-
-def redis_cli(call: Call) -> int:
-    """redis-cli: one command, or one a line of the input."""
-    options, words = call.options("", "hpna")
-    port = number(options.get("p", ""), 6379)
-    name = options.get("h", "127.0.0.1")
-    lines = [words] if words else [line.split() for line in call.read_all().split("\n") if line.strip()]
-    for line in lines[:1_000]:
-        request = f"*{len(line)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in line)
-        reached = remembered(call) or connect(call, name, port, request)
-        waited_for(call, reached, SYN_TIME)
-        if reached.fate != CONNECTED:
-            why = {REFUSED: "Connection refused", UNREACHABLE: "No route to host", SILENT: "Connection timed out"}
-            call.err(f"Could not connect to Redis at {name}:{port}: {why.get(reached.fate, 'Name does not resolve')}\n")
-            return 1
-        call.out(_reply_text(reached.answer))
-    return 0
-
-
-def _reply_text(answer: str) -> str:
-    """As redis-cli prints it when nobody watches: without types."""
-    kind, rest = answer[:1], answer[1:]
-    if kind == "$":
-        size, _, text = rest.partition("\r\n")
-        return "\n" if size == "-1" else text[: int(size)] + "\n"
-    if kind == "*":
-        return "".join(f"{item}\n" for item in rest.split("\r\n")[2::2])
-    return rest.replace("\r\n", "\n")
 
 
 def nginx(call: Call) -> int:

@@ -87,18 +87,6 @@ def test_a_request_may_come_in_pieces_and_two_at_once():
     assert (both.taken, len(both.log), both.over) == (2 * len(request), 2, False)
 
 
-def test_redis_remembers_what_it_is_told():
-    memory: dict[str, object] = {}
-    server = a_server("redis")
-    said = [
-        answers.answer(server, 6379, text, memory).data
-        for text in ("PING\r\n", "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n5\r\n", "INCR a\n", "GET a\n", "NOPE x\n")
-    ]
-
-    assert said[:4] == ["+PONG\r\n", "+OK\r\n", ":6\r\n", "$1\r\n6\r\n"]
-    assert said[4].startswith("-ERR unknown command 'NOPE'")
-
-
 @pytest.mark.parametrize(
     ("program", "declared", "port", "listens"),
     [("nginx", 80, 80, True), ("nginx", 80, 81, False), ("generic", 8080, 8080, True), ("busybox", 80, 80, False)],

@@ -39,7 +39,9 @@ def kubelet_of(world: "World", name: str) -> Component:
     runtime.on_program = partial(world.network.program_changed, name)
     sessions = Sessions(runtime, world.cells["sessions"], world.cells["disks"])
     sessions.door = world.network
-    return Kubelet(world.around, name, world.cells["machines"], runtime, sessions)
+    kubelet = Kubelet(world.around, name, world.cells["machines"], runtime, sessions)
+    kubelet.streams.on_files = world.traffic.disturbed
+    return kubelet
 
 
 def add_machine(world: "World", spec: dict[str, Any], causes: tuple[str, ...]) -> None:
@@ -303,6 +305,7 @@ def sleep_input(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     return {"asleep": world.switches["asleep"], "simTime": world.clock.now}
 
 
+HARDWARE = ("node-add", "node-remove", "power-off", "power-on", "cloud-terminate", "route")  # What packets notice.
 INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     "node-add": node_add,
     "node-remove": node_remove,

@@ -61,8 +61,8 @@ class Full(Exception):
 class Door(Protocol):
     """The way out of a container: see cluster/network.py."""
 
-    def dial(self, record: Record, pid: int, address: str, port: int, protocol: str, data: str) -> tuple[str, str]:
-        """(fate, what came back)."""
+    def dial(self, record: Record, pid: int, address: str, port: int, protocol: str, data: str) -> tuple[str, str, int]:
+        """(fate, what came back, microseconds until then)."""
 
     def query(self, record: Record, pid: int, server: str, name: str, type_: str) -> Answered | None:
         """(code, records, further records) of a name server; None: nobody answers."""
@@ -431,6 +431,11 @@ class Sessions:
                 asked["traffic"] = lines[-REQUESTS:]
             self.containers[base] = {**record, **asked}
         return answer
+
+    def would_answer(self, record: Record, server: answers.Server, port: int, data: str) -> str:
+        """What it would answer: nothing is remembered, counted or logged."""
+        memory = _copy(self.cells.get(f"{key_of(record['uid'], record['name'], record['attempt'])}/{MEMORY}") or {})
+        return answers.answer(server, port, data, memory).data
 
     def _ask_locally(self, record: Record, port: int, data: str, files: Files) -> str | None:
         """curl inside the container. The files are those of the running session, with what it has just written."""

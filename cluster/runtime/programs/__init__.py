@@ -9,6 +9,7 @@ from cluster.runtime.programs.crasher import Crasher
 from cluster.runtime.programs.databases import MySQL, Postgres
 from cluster.runtime.programs.generic import Generic
 from cluster.runtime.programs.leaker import Leaker
+from cluster.runtime.programs.load import Load, Operator
 from cluster.runtime.programs.logging import FluentBit, Loki
 from cluster.runtime.programs.metrics_server import MetricsServer
 from cluster.runtime.programs.nginx import Nginx
@@ -44,4 +45,6 @@ PROGRAMS: dict[str, type[Program]] = {
     "stress": Stress,
     **{name: named(name) for name in SERVERS},
     "generic": Generic,
+    "load": Load,
+    "load-operator": Operator,
 }

@@ -146,13 +146,13 @@ class Mirror:
             cluster.pk << REVISION_BITS | self._revision,
             cluster.pk << REVISION_BITS | cluster.revision,
         )
-        fields = ("id", "verb", "value", "actor", "causes", "step", "sim_time")
+        fields = ("id", "key", "verb", "value", "actor", "causes", "step", "sim_time")
         new = Revision.objects.filter(id__gt=first, id__lte=last).order_by("id").values_list(*fields)[:AT_ONCE]
-        for identity, verb, value, actor, causes, step, sim_time in new:
+        for identity, stored, verb, value, actor, causes, step, sim_time in new:
             self._revision = identity & ((1 << REVISION_BITS) - 1)
             obj = orjson.loads(bytes(value))
             if obj["kind"] != "Lease":
-                plural = plural_of(obj["kind"])
+                plural = plural_of(obj["kind"], stored)
                 had_node = obj["kind"] == "Pod" and bool(self.pods.get(meta.key(obj), {}).get("n"))
                 stamp = rows.Stamp(self._revision, verb, actor, orjson.loads(causes), step, sim_time, plural)
                 delta.messages.append(rows.message_row(stamp, obj, had_node))
@@ -226,9 +226,14 @@ class Mirror:
         self._inputs = cluster.inputs
 
 
+def plural_of(kind: str, stored: str) -> str:
+    """`stored`: the key of one of them, which names a custom kind: /registry/GROUP/PLURAL/…"""
+    return _known_plurals().get(kind) or stored.split("/")[3]
+
+
 @cache
-def plural_of(kind: str) -> str:
-    return registry.by_kind(kind).plural
+def _known_plurals() -> dict[str, str]:
+    return {resource.kind: resource.plural for resource in registry.RESOURCES}
 
 
 def is_powered(machine: dict[str, Any]) -> bool:

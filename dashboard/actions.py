@@ -15,10 +15,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from cluster import inbox, outside
+from cluster.addons import installer
 from cluster.apiserver import registry
 from cluster.models import Cluster
 from cluster.objects import Manifest, meta
-from dashboard import opening, reads, stream
+from dashboard import loads, opening, reads, stream
 from dashboard.panels.panel import View
 from dashboard.said import LINE, flag, object_path
 
@@ -303,7 +304,8 @@ def yaml_error(error: yaml.YAMLError) -> str:
     return f"{where}{getattr(error, 'problem', None) or error}"
 
 
-def apply_one(view: View, document: Any, number: int) -> tuple[bool, str]:
+def apply_one(view: View, document: Any, number: int, line: str = "") -> tuple[bool, str]:
+    """(went well, what became of it). `line`: how it is said, if not as `kubectl apply -f NAME.yaml`."""
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
         return False, _("Document %(n)s is no object: it needs apiVersion, kind and metadata.") % {"n": number}
     kind, version = str(document.get("kind", "")), str(document.get("apiVersion", ""))
@@ -313,7 +315,7 @@ def apply_one(view: View, document: Any, number: int) -> tuple[bool, str]:
     name = meta.name(document)
     namespace = (meta.namespace(document) or "default") if found.namespaced else ""
     thing = f"{found.kind.lower()}{'.' + found.group if found.group else ''}/{name}"
-    line = f"kubectl apply -f {name}.yaml{flag(namespace)}"
+    line = line or f"kubectl apply -f {name}.yaml{flag(namespace)}"
     annotated = with_last_applied(document)
     if name and reads.get(view.cluster, kind, namespace, name) is not None:
         path, verb = object_path(version, found.plural, namespace, name), _("configured")
@@ -329,6 +331,57 @@ def with_last_applied(document: Manifest) -> Manifest:
     note = orjson.dumps(document).decode() + "\n"
     annotations = {**(document["metadata"].get("annotations") or {}), LAST_APPLIED: note}
     return {**document, "metadata": {**document["metadata"], "annotations": annotations}}
+
+
+# --- Traffic -----------------------------------------------------------------------------------------------
+
+
+def traffic_install(view: View, values: Values) -> Outcome:
+    """Apply the add-on's manifests, as `manage.py addon load-generators | kubectl apply -f -` does."""
+    line = f"python manage.py addon {loads.ADDON} | kubectl apply -f -"
+    for number, document in enumerate(installer.manifests(loads.ADDON), 1):
+        ok, said = apply_one(view, document, number, line)
+        if not ok:
+            return failed(said)
+    return done(_("Load generators are being installed."))
+
+
+def traffic_send(view: View, values: Values) -> Outcome:
+    """A LoadGenerator for a port of a Service, named like it. `key`: of the Service; `port`: its number."""
+    if not loads.is_installed(view.cluster):
+        return traffic_install(view, values)
+    namespace, service = meta.split_key(values.get("key", ""))
+    taken = {meta.name(wish) for wish in loads.listing(view.cluster) if meta.namespace(wish) == namespace}
+    names = [service, *(f"{service}-{number}" for number in range(2, 2 + MOST_OF_ONE))]
+    name = next((name for name in names if name not in taken), names[-1])
+    spec = {"target": loads.target(service, values.get("port", "80")), "requestsPerSecond": FIRST_RATE}
+    body = {"apiVersion": loads.VERSION, "kind": loads.KIND, "metadata": {"name": name}, "spec": spec}
+    line = f"echo '{orjson.dumps(body).decode()}' | kubectl create{flag(namespace)} -f -"
+    path = object_path(loads.VERSION, loads.PLURAL, namespace, "")
+    return outcome(api(view.cluster, "POST", path, body, line))
+
+
+FIRST_RATE = 10
+MOST_OF_ONE = 20  # Load generators of one Service that find a free name.
+
+
+def traffic_rate(view: View, values: Values) -> Outcome:
+    """Another rate for a LoadGenerator. `key`, `rate`."""
+    namespace, name = meta.split_key(values.get("key", ""))
+    rate = values.get("rate", "")
+    if not rate.isdigit():
+        return failed(_("Requests a second must be a whole number of 0 or more; it is %(value)r.") % {"value": rate})
+    patch = {"spec": {"requestsPerSecond": int(rate)}}
+    line = f"kubectl patch loadgenerator {name}{flag(namespace)} --type merge -p '{orjson.dumps(patch).decode()}'"
+    path = object_path(loads.VERSION, loads.PLURAL, namespace, name)
+    return outcome(api(view.cluster, "PATCH", path, patch, line, MERGE))
+
+
+def traffic_stop(view: View, values: Values) -> Outcome:
+    """Delete a LoadGenerator. `key`."""
+    namespace, name = meta.split_key(values.get("key", ""))
+    line = f"kubectl delete loadgenerator {name}{flag(namespace)}"
+    return outcome(api(view.cluster, "DELETE", object_path(loads.VERSION, loads.PLURAL, namespace, name), None, line))
 
 
 # --- Time --------------------------------------------------------------------------------------------------
@@ -411,5 +464,9 @@ ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
     "runtime": runtime,
     "scale": scale,
     "scheduler-configure": scheduler_configure,
+    "traffic-install": traffic_install,
+    "traffic-rate": traffic_rate,
+    "traffic-send": traffic_send,
+    "traffic-stop": traffic_stop,
     "uncordon": uncordon,
 }

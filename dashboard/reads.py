@@ -48,6 +48,14 @@ def listing(cluster: Cluster, kind: str) -> Iterator[Manifest]:
                 yield orjson.loads(bytes(rows[identity]))
 
 
+def custom(cluster: Cluster, group: str, plural: str) -> Iterator[Manifest]:
+    """All living objects of a custom kind."""
+    wanted = list(_stored(f"{cluster.pk}:/registry/{group}/{plural}/").values_list("revision", flat=True))
+    for start in range(0, len(wanted), 500):
+        rows = dict(Revision.objects.filter(pk__in=wanted[start : start + 500]).values_list("pk", "value"))
+        yield from (orjson.loads(bytes(rows[one])) for one in wanted[start : start + 500] if one in rows)
+
+
 def kinds() -> set[str]:
     """Every kind the API server knows."""
     return {resource.kind for resource in registry.RESOURCES}

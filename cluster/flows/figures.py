@@ -16,6 +16,12 @@ PARTS = ("mean", "p50", "p90", "p99")
 BEHIND = 0.98  # Of what is wanted: who sends less has fallen behind.
 
 
+def senders(records: Iterable[Record], namespace: str, name: str, epoch: int) -> list[Record]:
+    """The containers that send what the LoadGenerator of that name says."""
+    mine = (each for each in records if each.get("program") == serving.GENERATOR and each["namespace"] == namespace)
+    return [each for each in mine if (found := serving.demand(each, epoch)) is not None and found.of == name]
+
+
 def fails(outcome: str) -> bool:
     """Is that no answer, or a server's error? A client's own mistake (404) is an answer."""
     return not outcome.isdecimal() or outcome >= "500"
@@ -24,8 +30,8 @@ def fails(outcome: str) -> bool:
 def of(records: Iterable[Record], moment: int, url: str = "") -> dict[str, Any]:
     """At `moment`, of all these senders: requests a second `wanted`, `sent`, `answered`, `errors`, by `outcomes`;
 
-    `latency`: {mean, p50, p90, p99} as Go writes durations, means of the senders' by what they send; `behind`: is less
-    sent than wanted? `failure`, `said`: the commonest one, and what the client says of it.
+    `latency`: {mean, p50, p90, p99} as Go writes durations, means of the senders' by what they send, and the same in
+    `milliseconds`; `behind`: is less sent than wanted? `failure`, `said`: the commonest one, and a client's words for it.
     """
     pieces = [serving.piece(record, moment) for record in records if _sends(record, moment)]
     outcomes: dict[str, int] = {}
@@ -33,6 +39,7 @@ def of(records: Iterable[Record], moment: int, url: str = "") -> dict[str, Any]:
         for outcome, rate in piece.get("outcomes", {}).items():
             outcomes[outcome] = outcomes.get(outcome, 0) + rate
     wanted, sent = (sum(piece.get(key, 0) for piece in pieces) for key in ("wanted", "sent"))
+    latency = _latency(pieces)
     failed = {outcome: rate for outcome, rate in outcomes.items() if fails(outcome)}
     failure = max(sorted(failed), key=lambda outcome: failed[outcome], default="")
     return {
@@ -41,7 +48,8 @@ def of(records: Iterable[Record], moment: int, url: str = "") -> dict[str, Any]:
         "answered": shown(sum(rate for outcome, rate in outcomes.items() if not fails(outcome))),
         "errors": shown(sum(failed.values())),
         "outcomes": {outcome: shown(rate) for outcome, rate in sorted(outcomes.items())},
-        "latency": dict(zip(PARTS, map(span, _latency(pieces)), strict=False)),
+        "latency": dict(zip(PARTS, map(span, latency), strict=False)),
+        "milliseconds": dict(zip(PARTS, (round(each / MILLI, 3) for each in latency), strict=False)),
         "behind": sent < wanted * BEHIND,
         "failure": failure,
         "said": said(failure, url) if failure else "",

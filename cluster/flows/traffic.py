@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster import network
 from cluster.engine.controller import Component, Surroundings
-from cluster.flows import balance, ways
+from cluster.flows import balance, figures, ways
 from cluster.flows.balance import Lane, Sender
 from cluster.flows.ways import Way
 from cluster.kubelet import serving, volumes
@@ -186,9 +186,8 @@ class Traffic(Component):
 
     def senders_for(self, namespace: str, name: str) -> list[Record]:
         """The containers that send what a LoadGenerator says."""
-        records = [self._containers.get(key) for key in self.memory.get("senders") or ()]
-        mine = [record for record in records if record is not None and record["namespace"] == namespace]
-        return [each for each in mine if _wish_of(each, self.clock.epoch) == name]
+        records = (self._containers.get(key) for key in self.memory.get("senders") or ())
+        return figures.senders((each for each in records if each is not None), namespace, name, self.clock.epoch)
 
     # --- servers ----------------------------------------------------------------------------------------------------
 
@@ -330,12 +329,6 @@ class Traffic(Component):
                 due += [at] if at is not None else []
         if due:
             self.queue.add_after(WAYS, min(due) - self.clock.now)
-
-
-def _wish_of(record: Record, epoch: int) -> str:
-    """The name of the LoadGenerator whose wishes a container follows; empty: it has its own."""
-    demand = serving.demand(record, epoch)
-    return demand.of if demand is not None else ""
 
 
 def demand_of(wish: Manifest) -> Demand | None:

@@ -16,6 +16,7 @@ from dashboard.panels import (
     metrics,
     requests,
     scheduler_configuration,
+    traffic,
 )
 from dashboard.panels.panel import Panel, View
 
@@ -31,6 +32,7 @@ PANELS = (
     inspector.SCALE,
     logs.PANEL,
     metrics.PANEL,
+    traffic.PANEL,
     requests.PANEL,
     cloud.PANEL,
     etcd.PANEL,

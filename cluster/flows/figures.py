@@ -31,7 +31,7 @@ def of(records: Iterable[Record], moment: int, url: str = "") -> dict[str, Any]:
     """At `moment`, of all these senders: requests a second `wanted`, `sent`, `answered`, `errors`, by `outcomes`;
 
     `latency`: {mean, p50, p90, p99} as Go writes durations, means of the senders' by what they send, and the same in
-    `milliseconds`; `behind`: is less sent than wanted? `failure`, `said`: the commonest one, and a client's words for it.
+    `milliseconds`; `behind`: is less sent than wanted? `failure`, `said`: the commonest, in words and in a client's.
     """
     pieces = [serving.piece(record, moment) for record in records if _sends(record, moment)]
     outcomes: dict[str, int] = {}

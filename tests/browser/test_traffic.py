@@ -3,9 +3,9 @@
 import json
 
 from tests.browser.running import Orrery, Sight, eventually
-from tests.clients.test_load import APPLICATION
+from tests.clients.test_load import APPLICATION, AUTOSCALER
 
-SLIDER = ".generator[aria-labelledby] .slider[data-key='default/php-apache']"
+SLIDER = ".slider[data-key='default/php-apache']"
 PATIENCE = 120.0
 
 
@@ -25,6 +25,7 @@ def wanted(orrery: Orrery) -> int:
 
 def test_a_slider_makes_load_and_the_autoscaler_follows_it_up_and_down(orrery: Orrery, sight: Sight):
     orrery.kubectl("apply", "-f", "-", text=APPLICATION)
+    orrery.kubectl(*AUTOSCALER)
     orrery.manage("clock", "speed", "60")
     sight.open(f"{orrery.url}/view/default/?centre=traffic")
     page = sight.page
@@ -46,8 +47,8 @@ def test_a_slider_makes_load_and_the_autoscaler_follows_it_up_and_down(orrery: O
     orrery.kubectl("scale", "deployment", "php-apache", "--replicas=0")
     eventually(lambda: "connection refused" in page.inner_text(".traffic"), "the failure's name", PATIENCE)
 
-    orrery.kubectl("apply", "-f", "-", text=APPLICATION)
     orrery.kubectl("scale", "deployment", "php-apache", "--replicas=4")
+    orrery.kubectl(*AUTOSCALER)
     page.locator(SLIDER).focus()
     page.keyboard.press("Home")
     eventually(lambda: wanted(orrery) == 0, "the slider at its beginning", PATIENCE)

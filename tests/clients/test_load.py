@@ -30,16 +30,8 @@ apiVersion: v1
 kind: Service
 metadata: {name: php-apache}
 spec: {ports: [{port: 80}], selector: {run: php-apache}}
----
-apiVersion: autoscaling/v2
-kind: HorizontalPodAutoscaler
-metadata: {name: php-apache}
-spec:
-  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: php-apache}
-  minReplicas: 1
-  maxReplicas: 10
-  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
 """
+AUTOSCALER = ("autoscale", "deployment", "php-apache", "--cpu=50%", "--min=1", "--max=10")
 GENERATOR = """\
 apiVersion: traffic.orrery.dev/v1
 kind: LoadGenerator
@@ -67,7 +59,7 @@ def kubectl(server: Server) -> Iterator[Kubectl]:
 @pytest.mark.timeout(600)
 def test_more_requests_more_pods_and_every_kind_of_failure_has_its_name(kubectl: Kubectl):
     addon = (ROOT / "cluster" / "addons" / "traffic" / "load-generators.yaml").read_text()
-    kubectl("apply", "-f", "-", stdin=addon)
+    kubectl("apply", "--namespace=kube-system", "-f", "-", stdin=addon)
     kubectl("wait", "--for=condition=Established", "crd/loadgenerators.traffic.orrery.dev")
     kubectl("apply", "-f", "-", stdin=APPLICATION)
     kubectl("apply", "-f", "-", stdin=GENERATOR)
@@ -77,6 +69,7 @@ def test_more_requests_more_pods_and_every_kind_of_failure_has_its_name(kubectl:
     rate(kubectl, 10)
     soon(lambda: busiest(kubectl) > 400, "the CPU to rise")
     slow = milliseconds(kubectl)
+    kubectl(*AUTOSCALER)
     soon(lambda: replicas(kubectl) >= 6, "the autoscaler to make more pods")
     soon(lambda: milliseconds(kubectl) < slow / 2, "less waiting")
     assert "AllAnswered" in kubectl("get", "lg", "users") or "FallingBehind" in kubectl("get", "lg", "users")
@@ -92,8 +85,8 @@ def test_more_requests_more_pods_and_every_kind_of_failure_has_its_name(kubectl:
     told = condition(kubectl)["message"]
     assert told == 'Get "http://php-apache": dial tcp php-apache:80: connect: connection refused'
 
-    kubectl("apply", "-f", "-", stdin=APPLICATION)
     kubectl("scale", "deployment", "php-apache", "--replicas=4")
+    kubectl(*AUTOSCALER)
     rate(kubectl, 0)
     soon(lambda: replicas(kubectl) == 1, "the autoscaler to take pods away")
 

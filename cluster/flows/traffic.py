@@ -41,7 +41,6 @@ OBJECTS, GROUP = "loadgenerators.traffic.orrery.dev", "traffic.orrery.dev"
 WATCHED = ("Service", "EndpointSlice", "NetworkPolicy", "Namespace", "Node", "Pod")
 NO_HTTP, TOO_MANY = "malformed HTTP response", "too many load generators"
 LEAST_WEIGHT = 2  # Of a container that requests no CPU: cgroups' smallest share.
-IDLE = {"sent": 0, "outcomes": {}, "latency": []}
 
 
 @dataclass
@@ -273,8 +272,7 @@ class Traffic(Component):
         sending = {flow.key: (flow, sent) for flow, sent in zip(flows, found.sent, strict=True)}
         for number, key in enumerate(known):
             if key not in sending:
-                too_many = {**IDLE, "wanted": 0, "outcomes": {TOO_MANY: 0}} if number >= SENDERS else None
-                self._set_flow(key, too_many)
+                self._set_flow(key, self._refused(key) if number >= SENDERS else None)
                 continue
             flow, sent = sending[key]
             outcomes = {fate: round(rate * MILLI) for fate, rate in sorted(sent.outcomes.items())}
@@ -285,6 +283,15 @@ class Traffic(Component):
                 "latency": [round(each * SECOND) for each in sent.latency],
             }
             self._set_flow(key, piece)
+
+    def _refused(self, key: str) -> dict[str, Any] | None:
+        """The flow of a sender beyond the limit: all that it wants fails."""
+        record = self._containers.get(key)
+        demand = self._demand(record) if record is not None and self._sends(record) else None
+        if demand is None:
+            return None
+        rate = round(demand.rate * MILLI)
+        return {"wanted": rate, "sent": 0, "outcomes": {TOO_MANY: rate}, "latency": []}
 
     def _set_flow(self, key: str, piece: Mapping[str, Any] | None) -> None:
         record = self._containers.get(key)

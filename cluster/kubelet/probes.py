@@ -276,7 +276,7 @@ class Prober:
         Errors: ValueError: it has no such port.
         """
         handler = next((name for name in ("httpGet", "tcpSocket", "grpc") if name in probe), "")
-        if not handler:
+        if not handler or ("load" not in record and len(pods.everyone(pod)) == 1):
             return None
         port, seconds = (
             port_number(container, probe[handler].get("port")),

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 from cluster.runtime import noise, traffic, usage
 from cluster.runtime.containers import program_of
-from cluster.runtime.programs.load import duration
+from cluster.runtime.programs.load import DURATION, METRICS_PORT, QUANTILES, REQUESTS, duration
 from cluster.runtime.programs.program import Demand
 from cluster.runtime.queueing import MOST_AT_ONCE, Queue, Server, queue
 
-__all__ = ["Demand", "Queue", "Server", "duration", "queue"]
+__all__ = [
+    "DURATION", "METRICS_PORT", "QUANTILES", "REQUESTS", "Demand", "Queue", "Server", "duration", "queue",
+]  # fmt: skip
 
 Record = dict[str, Any]
 SECOND, MILLI = 1_000_000, traffic.MILLI

@@ -17,9 +17,22 @@ import re
 from collections.abc import Iterator
 
 from cluster.runtime import traffic
-from cluster.runtime.programs.program import MIB, MILLISECOND, SECOND, Demand, Exit, Line, Program, ended
+from cluster.runtime.programs.program import (
+    MIB,
+    MILLISECOND,
+    SECOND,
+    Demand,
+    Exit,
+    Line,
+    Program,
+    Response,
+    ended,
+)
 
 UNITS = {"ms": MILLISECOND, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
+METRICS_PORT = 8080
+REQUESTS, DURATION = "http_client_requests_total", "http_client_request_duration_seconds"
+QUANTILES = ("0.5", "0.9", "0.99")
 MOST_CONNECTIONS, MOST_RATE = 10_000, 1_000_000
 VALUED = {
     "hey": ("n", "c", "q", "z", "o", "m", "H", "t", "A", "d", "D", "T", "a", "x", "cpus", "host"),
@@ -79,6 +92,22 @@ class Load(Program):
         limit = duration(options.get("timeout", "")) or 10 * SECOND
         rate, connections = _number(options.get("rps"), 10.0), _whole(options.get("connections"), 10)
         return Demand(_url(url), min(rate, MOST_RATE), connections, limit, options.get("method", "GET"))
+
+    def ports(self) -> tuple[int, ...]:
+        """Where it tells how it does."""
+        return (METRICS_PORT,) if self.tool == "load-generator" else ()
+
+    def respond(self, at: int, method: str, target: str) -> Response:
+        """/metrics."""
+        if target.partition("?")[0] != "/metrics":
+            return Response(404, "404 page not found\n")
+        lines = [f"# TYPE {REQUESTS} counter"]
+        for outcome, number in sorted(traffic.outcomes_until(self.flow, at).items()):
+            lines.append(f'{REQUESTS}{{code="{outcome}"}} {number // traffic.MILLI}')
+        lines.append(f"# TYPE {DURATION} summary")
+        for part, duration_ in zip(QUANTILES, (traffic.piece_at(self.flow, at).get("latency") or ())[1:], strict=False):
+            lines.append(f'{DURATION}{{quantile="{part}"}} {duration_ / SECOND:g}')
+        return Response(200, "".join(f"{line}\n" for line in lines), "text/plain; version=0.0.4; charset=utf-8")
 
     @property
     def _until(self) -> int | None:

@@ -108,7 +108,7 @@ def latency(view: View) -> Data:
     times = moments(view.cluster.sim_now)
     sent = _sent(view, times)
     series = [{"label": part, "values": [each["milliseconds"].get(part) for each in sent]} for part in ("p50", "p99")]
-    return {"unit": "ms", "times": [t / 1e6 for t in times], "series": series}
+    return {"unit": "", "times": [t / 1e6 for t in times], "series": series}
 
 
 def _sent(view: View, times: list[int]) -> list[Data]:

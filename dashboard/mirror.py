@@ -55,6 +55,7 @@ class Mirror:
         self._epoch = self._measured = 0
         self._measure_at = 0.0
         self.usage: dict[str, list[int]] = {}
+        self.requests: dict[str, list[float]] = {}
         self.clock: Row = {}
 
     # --- Looking -------------------------------------------------------------------------------------------
@@ -92,6 +93,7 @@ class Mirror:
             "messages": [deed for deed in self._deeds if deed not in self._recent] + list(self._recent),
             "rhythm": list(self._rhythm),
             "usage": self.usage,
+            "requests": self.requests,
         }
 
     def _clock(self, cluster: Cluster) -> Row:
@@ -112,11 +114,14 @@ class Mirror:
         }
 
     def _measure(self, cluster: Cluster, delta: Delta) -> None:
-        """CPU and memory in use per node, every few seconds; the more containers, the rarer."""
+        """CPU and memory in use per node, requests per pod, every few seconds; the more containers, the rarer."""
         began = time.monotonic()
         if began < self._measure_at or cluster.sim_now == self._measured:
             return
-        self.usage = delta.usage = observed.usage_by_node(cluster, (name for name, on in self._powered.items() if on))
+        running = observed.running(cluster)
+        powered = [name for name, on in self._powered.items() if on]
+        self.usage = delta.usage = observed.usage_by_node(cluster, powered, running)
+        self.requests = delta.requests = observed.requests_by_pod(running)
         self._measured = cluster.sim_now
         self._measure_at = began + max(MEASURE_EVERY, (time.monotonic() - began) * 40)
 

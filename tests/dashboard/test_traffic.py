@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from dashboard import loads
+from dashboard.mirror import Mirror
 from tests.builders import a_deployment, a_service
 from tests.cluster.flows.conftest import ADDONS, Lab
 from tests.dashboard.saved import a_saved_cluster
@@ -69,6 +70,19 @@ def test_the_page_speaks_portuguese(client: Client, lab: Lab):
     assert "Tráfego" in page
     assert "1 gerador de carga" in page
     assert "não acompanha" in page
+
+
+def test_the_map_is_told_how_busy_pods_are_and_when_nobody_asks_any_more(lab: Lab):
+    lab.send(5000, connections=100)
+    mirror = Mirror("default")
+    mirror.look()
+    keys = [f"default/{pod['metadata']['name']}" for pod in lab.cluster.pods_of("web")]
+    assert mirror.snapshot()["requests"] == {key: [2500.0, 25.0] for key in keys}
+
+    lab.change(requestsPerSecond=0)
+    later = Mirror("default")
+    later.look()
+    assert later.snapshot()["requests"] == {}
 
 
 def test_charts_tell_requests_and_latency_of_a_generator_and_requests_of_a_pod(client: Client, lab: Lab):

@@ -81,7 +81,7 @@ function take(frame) {
   else diagram.stale = true;
   if (mode === 'table' && (change.pods.length || change.fresh)) soon('table', () => table.draw(), 500);
   heatmap.dirty ||= change.fresh || change.pods.length > 0 || change.nodes.length > 0;
-  if (frame.usage && mode === 'diagram') diagram.loads(null);
+  if (frame.usage && mode === 'diagram') { diagram.loads(null); diagram.asked(); }
   diagram.boxes(change);
   time.update();
   if (change.fresh && mode === 'diagram' && (calm() || !model.running())) wires.show(change.messages, 0);

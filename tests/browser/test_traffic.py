@@ -3,6 +3,7 @@
 import json
 
 from tests.browser.running import Orrery, Sight, eventually
+from tests.browser.test_looks import problems
 from tests.clients.test_load import APPLICATION, AUTOSCALER
 
 SLIDER = ".slider[data-key='default/php-apache']"
@@ -43,6 +44,7 @@ def test_a_slider_makes_load_and_the_autoscaler_follows_it_up_and_down(orrery: O
     eventually(lambda: page.locator(".traffic .tbl tbody tr").count() >= 6, "all of them among who serves", PATIENCE)
     assert page.evaluate("document.activeElement.matches('.slider')")  # No refresh took it from under the hand.
 
+    assert problems(sight) == []
     orrery.kubectl("delete", "hpa", "php-apache")
     orrery.kubectl("scale", "deployment", "php-apache", "--replicas=0")
     eventually(lambda: "connection refused" in page.inner_text(".traffic"), "the failure's name", PATIENCE)

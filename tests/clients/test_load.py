@@ -74,6 +74,9 @@ def test_more_requests_more_pods_and_every_kind_of_failure_has_its_name(kubectl:
     soon(lambda: milliseconds(kubectl) < slow / 2, "less waiting")
     assert "AllAnswered" in kubectl("get", "lg", "users") or "FallingBehind" in kubectl("get", "lg", "users")
 
+    assert "Of all pods together." in kubectl("explain", "loadgenerator.spec.requestsPerSecond")
+    kubectl("scale", "loadgenerator", "users", "--replicas=2")
+    soon(lambda: status(kubectl).get("readyReplicas") == 2, "a second pod that sends")
     kubectl("apply", "-f", "-", stdin=CLOSED)
     soon(lambda: reason(kubectl) == "IOTimeout", "requests to time out")
     kubectl("delete", "networkpolicy", "closed")

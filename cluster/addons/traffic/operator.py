@@ -20,6 +20,7 @@ from typing import Any
 from cluster.engine.clock import SECOND
 from cluster.engine.controller import Controller, Surroundings
 from cluster.objects import Manifest, conditions, meta
+from cluster.objects.errors import ApiError
 
 OBJECTS, LABEL = "loadgenerators.traffic.orrery.dev", "traffic.orrery.dev/load-generator"
 PROGRAM = "load-operator"
@@ -88,7 +89,11 @@ class Operator(Controller):
         namespace, name, wanted = meta.namespace(wish), meta.name(wish), wish["spec"]["replicas"]
         found = self.informers.get("Deployment", namespace, deployment_of(name))
         if found is None:
-            self.client.create(deployment(wish))
+            try:
+                self.client.create(deployment(wish))
+            except ApiError as error:
+                self.recorder.event(wish, "Warning", "FailedCreate", f"Error creating: {error}")
+                raise
             made = f"Created Deployment {namespace}/{deployment_of(name)}"
             self.recorder.event(wish, "Normal", "Created", made)
         elif _is_ours(found, wish) and found["spec"].get("replicas") != wanted:

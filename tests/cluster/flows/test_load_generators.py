@@ -77,6 +77,22 @@ def test_nonsense_is_refused_by_its_definition(lab: Lab, spec: dict[str, object]
     assert told in refused.value.body["message"]
 
 
+def test_a_name_that_is_too_long_for_a_label_is_refused(lab: Lab):
+    with pytest.raises(Refused, match="a name may have 48 characters at most"):
+        lab.cluster.request("POST", PATH, a_load_generator("x" * 49))
+
+
+def test_a_quota_that_leaves_no_room_is_told_in_an_event(lab: Lab):
+    spec = {"hard": {"count/deployments.apps": "1"}}
+    lab.cluster.create({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "one"}, "spec": spec})
+    lab.run_for(5)
+    lab.cluster.request("POST", PATH, a_load_generator())
+    lab.run_for(10)
+
+    told = [event["message"] for event in lab.cluster.events("FailedCreate")]
+    assert any("exceeded quota: one, requested: count/deployments.apps=1" in text for text in told)
+
+
 def test_only_the_target_has_to_be_said(lab: Lab):
     wish = a_load_generator()
     wish["spec"] = {"target": "http://web"}

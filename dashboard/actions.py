@@ -311,7 +311,7 @@ def apply_one(view: View, document: Any, number: int, line: str = "") -> tuple[b
     kind, version = str(document.get("kind", "")), str(document.get("apiVersion", ""))
     found = next((r for r in registry.RESOURCES if r.kind == kind and r.api_version == version), None)
     if found is None:
-        return False, f'no matches for kind "{kind}" in version "{version}"'
+        return apply_custom(view, document, line)
     name = meta.name(document)
     namespace = (meta.namespace(document) or "default") if found.namespaced else ""
     thing = f"{found.kind.lower()}{'.' + found.group if found.group else ''}/{name}"
@@ -322,6 +322,30 @@ def apply_one(view: View, document: Any, number: int, line: str = "") -> tuple[b
         ok, said = api(view.cluster, "PATCH", path, annotated, line, STRATEGIC)
     else:
         path, verb = object_path(version, found.plural, namespace, ""), _("created")
+        ok, said = api(view.cluster, "POST", path, annotated, line)
+    return ok, f"{thing} {verb}" if ok else f"{thing}: {said}"
+
+
+def apply_custom(view: View, document: Manifest, line: str) -> tuple[bool, str]:
+    """Likewise, of a kind that the cluster has defined itself."""
+    kind, version, name = str(document.get("kind", "")), str(document.get("apiVersion", "")), meta.name(document)
+    definition = reads.definition_of(view.cluster, kind, version)
+    if definition is None:
+        return False, f'no matches for kind "{kind}" in version "{version}"'
+    group, plural = definition["spec"]["group"], definition["spec"]["names"]["plural"]
+    namespace = (meta.namespace(document) or "default") if definition["spec"]["scope"] == "Namespaced" else ""
+    thing = f"{kind.lower()}.{group}/{name}"
+    line = line or f"kubectl apply -f {name}.yaml{flag(namespace)}"
+    there = any(
+        meta.name(each) == name and meta.namespace(each) == namespace
+        for each in reads.custom(view.cluster, group, plural)
+    )
+    annotated = with_last_applied(document)
+    if there:
+        path, verb = object_path(version, plural, namespace, name), _("configured")
+        ok, said = api(view.cluster, "PATCH", path, annotated, line, MERGE)
+    else:
+        path, verb = object_path(version, plural, namespace, ""), _("created")
         ok, said = api(view.cluster, "POST", path, annotated, line)
     return ok, f"{thing} {verb}" if ok else f"{thing}: {said}"
 

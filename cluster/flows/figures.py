@@ -13,6 +13,7 @@ from cluster.kubelet import serving
 Record = dict[str, Any]
 SECOND, MILLI = 1_000_000, serving.MILLI
 PARTS = ("mean", "p50", "p90", "p99")
+SELDOM = 0.001  # Of what is sent: fewer failures than that are no state, but bad luck.
 BEHIND = 0.98  # Of what is wanted: who sends less has fallen behind.
 
 
@@ -31,7 +32,8 @@ def of(records: Iterable[Record], moment: int, url: str = "") -> dict[str, Any]:
     """At `moment`, of all these senders: requests a second `wanted`, `sent`, `answered`, `errors`, by `outcomes`;
 
     `latency`: {mean, p50, p90, p99} as Go writes durations, means of the senders' by what they send, and the same in
-    `milliseconds`; `behind`: is less sent than wanted? `failure`, `said`: the commonest, in words and in a client's.
+    `milliseconds`; `behind`: is less sent than wanted? `failing`: do more than a few fail? `failure`, `said`: the
+    commonest of them, and what a client says of it.
     """
     pieces = [serving.piece(record, moment) for record in records if _sends(record, moment)]
     outcomes: dict[str, int] = {}
@@ -51,6 +53,7 @@ def of(records: Iterable[Record], moment: int, url: str = "") -> dict[str, Any]:
         "latency": dict(zip(PARTS, map(span, latency), strict=False)),
         "milliseconds": dict(zip(PARTS, (round(each / MILLI, 3) for each in latency), strict=False)),
         "behind": sent < wanted * BEHIND,
+        "failing": sum(failed.values()) > SELDOM * sent,
         "failure": failure,
         "said": said(failure, url) if failure else "",
     }

@@ -37,7 +37,7 @@ GENERATORS, WAYS = "generators", "ways"
 SENDERS = 500
 LATENCY = 200_000
 SECOND, MILLI = 1_000_000, serving.MILLI
-OBJECTS, GROUP = "loadgenerators.traffic.orrery.dev", "traffic.orrery.dev"
+OBJECTS = "loadgenerators.traffic.orrery.dev"
 WATCHED = ("Service", "EndpointSlice", "NetworkPolicy", "Namespace", "Node", "Pod")
 NO_HTTP, TOO_MANY = "malformed HTTP response", "too many load generators"
 LEAST_WEIGHT = 2  # Of a container that requests no CPU: cgroups' smallest share.
@@ -198,7 +198,7 @@ class Traffic(Component):
                 record, pod = (end.trace.record, end.trace.pod) if end.trace is not None else (None, None)
                 if end.fate or record is None or pod is None:
                     continue
-                key = f"{record['uid']}/{record['name']}/{record['attempt']}"
+                key = serving.key(record)
                 if key not in found:
                     found[key] = Target(key, record, pod, serving.means(record, self.clock.epoch))
                 found[key].asked += end.share * (flow.demand.rate or balance.AS_FAST)
@@ -226,7 +226,7 @@ class Traffic(Component):
         others = 0
         for pod in self.informers.by_index("Pod", "node", node):
             for record in self._world.site.records(meta.uid(pod)):
-                key = f"{record['uid']}/{record['name']}/{record['attempt']}"
+                key = serving.key(record)
                 if key not in servers and _runs(record):
                     others += serving.used(record, self.clock.now, self.clock.epoch)
         return float(max(quantity.milli(machine["cpu"]) - serving.SYSTEM - others, 0))
@@ -239,9 +239,9 @@ class Traffic(Component):
                 yield Lane(share, None, "400")
             else:
                 record = trace.record
-                number = numbers[f"{record['uid']}/{record['name']}/{record['attempt']}"]
+                number = numbers[serving.key(record)]
                 code = self._peek(trace.pod, record, trace.port, flow.way.request)
-                yield Lane(share, number, code, number is not None)
+                yield Lane(share, number, code)
 
     def _peek(self, pod: Manifest, record: Record, port: int, request: str) -> str:
         """The status code with which a container answers; NO_HTTP: it speaks something else."""
@@ -264,7 +264,7 @@ class Traffic(Component):
         """Does a container see other files than those of its image?"""
         if any(mount["mountPath"] != volumes.TOKENS for mount in spec.get("volumeMounts") or ()):
             return True
-        return f"{record['uid']}/{record['name']}/{record['attempt']}" in self._world.cells["disks"]
+        return serving.key(record) in self._world.cells["disks"]
 
     # --- what comes of it -------------------------------------------------------------------------------------------
 

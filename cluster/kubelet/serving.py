@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from cluster.runtime import noise, traffic, usage
-from cluster.runtime.containers import program_of
+from cluster.runtime.containers import key_of, program_of
 from cluster.runtime.programs.load import DURATION, METRICS_PORT, QUANTILES, REQUESTS, duration
 from cluster.runtime.programs.program import Demand
 from cluster.runtime.queueing import MOST_AT_ONCE, Queue, Server, queue
@@ -62,6 +62,11 @@ def demand(record: Record, epoch: int) -> Demand | None:
     """What a running load generator wants to send; None: it is none, or has nothing to send."""
     found = program_of(record, epoch).demand() if record["program"] == GENERATOR else None
     return found if found is not None and (found.url or found.of) else None
+
+
+def key(record: Record) -> str:
+    """Where the record lives."""
+    return key_of(record["uid"], record["name"], record["attempt"])
 
 
 def used(record: Record, moment: int, epoch: int) -> int:

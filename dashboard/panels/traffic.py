@@ -64,9 +64,9 @@ def generator(view: View, wish: Manifest, records: list[Record]) -> dict[str, An
         "failures": [
             {"outcome": outcome, "rate": rate, "said": figures.said(outcome, spec["target"])}
             for outcome, rate in found["outcomes"].items()
-            if figures.fails(outcome)
+            if found["failing"] and figures.fails(outcome)
         ],
-        "behind": found["behind"] and not found["errors"],
+        "behind": found["behind"] and not found["failing"],
         "charts": [
             {"title": title, "unit": unit, "src": f"{reverse('chart', args=[cluster.name, name])}?{query}"}
             for name, title, unit in titles

@@ -2,9 +2,9 @@
 
 import json
 
-from tests.browser.running import Orrery, Sight, eventually
+from tests.browser.running import ROOT, Orrery, Sight, eventually
 from tests.browser.test_looks import problems
-from tests.clients.test_load import APPLICATION, AUTOSCALER
+from tests.clients.test_load import APPLICATION, AUTOSCALER, GENERATOR
 
 SLIDER = ".slider[data-key='default/php-apache']"
 PATIENCE = 120.0
@@ -60,3 +60,23 @@ def test_a_slider_makes_load_and_the_autoscaler_follows_it_up_and_down(orrery: O
     eventually(lambda: page.locator(SLIDER).count() == 0, "the generator to go", PATIENCE)
     orrery.kubectl("delete", "deployment,service,hpa", "php-apache")
     orrery.manage("clock", "speed", "1")
+
+
+def test_an_object_of_a_custom_kind_can_be_applied_on_the_page(orrery: Orrery, sight: Sight):
+    addon = ROOT / "cluster" / "addons" / "traffic" / "load-generators.yaml"
+    orrery.kubectl("apply", "-f", str(addon))
+    orrery.kubectl("wait", "--for=condition=Established", "crd/loadgenerators.traffic.orrery.dev")
+    sight.open(orrery.url)
+    page = sight.page
+    for rate, verb in ((0, "created"), (1, "configured")):
+        page.click("[data-sheet=apply].pri")
+        fresh = "document.querySelector('#sheet').open && !document.querySelector('#sheet .result').textContent"
+        sight.until(fresh, "an empty sheet")
+        page.fill("#sheet textarea", GENERATOR.replace("requestsPerSecond: 1", f"requestsPerSecond: {rate}"))
+        page.click("#sheet .btn.pri")
+        text = f"loadgenerator.traffic.orrery.dev/users {verb}"
+        eventually(lambda text=text: text in page.inner_text("#sheet .result"), text)
+        page.click("#sheet header [data-close]")
+
+    assert orrery.kubectl("get", "lg", "users", "-o", "jsonpath={.spec.requestsPerSecond}") == "1"
+    orrery.kubectl("delete", "lg", "users")

@@ -105,8 +105,9 @@ class Load(Program):
         for outcome, number in sorted(traffic.outcomes_until(self.flow, at).items()):
             lines.append(f'{REQUESTS}{{code="{outcome}"}} {number // traffic.MILLI}')
         lines.append(f"# TYPE {DURATION} summary")
-        for part, duration_ in zip(QUANTILES, (traffic.piece_at(self.flow, at).get("latency") or ())[1:], strict=False):
-            lines.append(f'{DURATION}{{quantile="{part}"}} {duration_ / SECOND:g}')
+        latency = traffic.piece_at(self.flow, at).get("latency") or ()
+        for part, lasts in zip(QUANTILES, latency[1:], strict=False):
+            lines.append(f'{DURATION}{{quantile="{part}"}} {lasts / SECOND:g}')
         return Response(200, "".join(f"{line}\n" for line in lines), "text/plain; version=0.0.4; charset=utf-8")
 
     @property
@@ -118,7 +119,7 @@ class Load(Program):
             lasts = duration(options.get("z", ""))
             each, connections = _number(options.get("q"), 0.0), _whole(options.get("c"), 50)
             if lasts is None and each:
-                lasts = round(_whole(options.get("n"), 200) / (each * connections) * SECOND)
+                lasts = round(_number(options.get("n"), 200.0) / (each * connections) * SECOND)
             return started + lasts if lasts is not None else None
         if self.tool == "fortio":
             given = options.get("t", "5s")

@@ -11,7 +11,9 @@ changed may have become slow, so its probes are woken.
 A server's CPU is its limit's, or what its machine has left; what is asked for together, and is not there, is given out
 by the containers' CPU requests, as cgroups do.
 
-Limits: SENDERS load generators a cluster; the others send nothing, and say so.
+Limits:   SENDERS load generators a cluster; the others send nothing, and say so.
+Left out: what look-ups cost CoreDNS; connections that are kept; retries. A page that comes from a ConfigMap and changes
+          is noticed at the next look.
 Read next: ways.py, balance.py.
 """
 
@@ -391,7 +393,8 @@ def _seen(obj: Manifest) -> tuple[Any, ...]:
     if kind == "Pod":
         status = obj.get("status") or {}
         where = obj["spec"].get("nodeName"), status.get("podIP"), status.get("phase")
-        return (*where, metadata.get("labels"), metadata.get("deletionTimestamp"))
+        sizes = metadata.get("generation"), status.get("observedGeneration")  # Its limits may be other ones now.
+        return (*where, *sizes, metadata.get("labels"), metadata.get("deletionTimestamp"))
     if kind == "Namespace":
         return (metadata.get("labels"),)
     if kind == "Node":

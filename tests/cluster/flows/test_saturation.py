@@ -37,6 +37,23 @@ def test_over_its_capacity_a_server_answers_as_much_as_its_cpu_allows_and_slowly
     assert list(lab.cpu("web").values()) == [500]
 
 
+def test_a_higher_limit_is_more_capacity_without_a_new_pod():
+    lab = slow_server().send(20)
+    assert lab.outcomes() == {"200": 2.5}
+    (pod,) = lab.cluster.pods_of("web")
+    bigger = {"name": "app", "resources": {"limits": {"cpu": "1"}}}
+    lab.cluster.request(
+        "PATCH",
+        f"/api/v1/namespaces/default/pods/{pod['metadata']['name']}/resize",
+        {"spec": {"containers": [bigger]}},
+        content_type="application/strategic-merge-patch+json",
+    )
+    lab.run_for(5)
+
+    assert lab.outcomes() == {"200": 5.0}
+    assert restarts(lab.cluster) == 0
+
+
 def test_who_waits_less_than_that_hears_nothing_in_time():
     lab = slow_server().send(20, timeout="1s")
 

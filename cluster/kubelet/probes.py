@@ -340,8 +340,8 @@ def _too_late(pod: Manifest, probe: Manifest, handler: str, port: int, seconds: 
     action = probe["httpGet"]
     host, path = action.get("host") or record_address(pod), str(action.get("path") or "/")
     url = f"{str(action.get('scheme') or 'HTTP').lower()}://{host}:{port}{path if path[:1] == '/' else '/' + path}"
-    awaiting = "net/http: request canceled while waiting for connection" if unconnected else "context deadline exceeded"
-    return f'Get "{url}": {awaiting} (Client.Timeout exceeded while awaiting headers)'
+    why = f"dial tcp {address}: i/o timeout" if unconnected else "context deadline exceeded"
+    return f'Get "{url}": {why} (Client.Timeout exceeded while awaiting headers)'
 
 
 def connect(asked: Asked, pod: Manifest, container: Manifest, record: Record, action: Manifest) -> Outcome:

@@ -118,6 +118,21 @@ def test_a_connection_is_accepted_by_the_kernel_even_if_the_program_is_busy():
     assert restarts(lab.cluster) == 0
 
 
+def test_a_backlog_that_is_full_lets_nobody_connect():
+    lab = slow_server(
+        livenessProbe={"tcpSocket": {"port": 80}, "periodSeconds": 5},
+        readinessProbe={"httpGet": {"path": "/", "port": 80}, "periodSeconds": 5},
+    )
+    lab.send(1_000, connections=5_000).run_for(120)
+
+    told = {event["message"] for event in lab.cluster.events("Unhealthy")}
+    assert any(
+        text.startswith("Liveness probe failed: dial tcp 10.") and text.endswith(":80: i/o timeout") for text in told
+    )
+    timeout = ":80: i/o timeout (Client.Timeout exceeded while awaiting headers)"
+    assert any("Readiness probe failed: Get" in text and text.endswith(timeout) for text in told)
+
+
 def test_usual_loads_disturb_no_probe():
     lab = a_lab(replicas=0)
     probe = {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 1}

@@ -7,6 +7,7 @@ Each room mirrors a real component. Imports only go down; rooms of one floor nev
               gathering       what scrapers and log agents carry away, between two turns
     floor 4   world           the only place that knows every room: builds, connects, steps, commits
               network         a packet's whole way: name, rules, route, policy, port
+              flows           what load generators send: which way it takes, who serves it, what fails
               monitoring      what was scraped, and PromQL over it
               logstore        what was shipped, and searching it
     floor 3   apiserver       kube-apiserver: authenticate, authorise, admit, validate, store

@@ -24,7 +24,7 @@ from cluster import backends
 from cluster.addons.dns import zone
 from cluster.addons.network import policy
 from cluster.addons.network.policy import EGRESS, INGRESS, End
-from cluster.kubelet import committed, environment
+from cluster.kubelet import committed, environment, serving
 from cluster.kubelet.kubelet import Kubelet
 from cluster.kubelet.node_status import address_of
 from cluster.kubeproxy import rules, views
@@ -41,6 +41,7 @@ SERVICE_RANGE = "10.96.0.0/12"
 API_SERVER, API_PORT = "10.0.0.1", 6443
 DNS_PORT, COREDNS, KUBE_PROXY = 53, "coredns", "kube-proxy"
 PLUGINS = ("flannel",)  # Programs that configure a machine's network for pods.
+PATIENCE = 3_600_000_000  # Microseconds: longer does nobody wait for an answer.
 MOST_HOPS = 8  # Times that a packet is handed on from node to node.
 
 
@@ -391,7 +392,8 @@ class Network:
     def __init__(self, world: "World", site: Site) -> None:
         self._world, self.site = world, site
 
-    def _source(self, record: Record) -> Source:
+    def source(self, record: Record) -> Source:
+        """A container as a sender."""
         pod = self.site.get("Pod", record["namespace"], record["pod"])
         sandbox = self._world.cells["containers"].get(record["uid"]) or {}
         address = str(sandbox.get("ip") or "")
@@ -403,30 +405,37 @@ class Network:
         now = self._world.clock.now
 
         def roll(sides: int, about: str) -> int:
-            whom = (about, self._source(record).address) if about else (record["id"], pid, now)
+            whom = (about, self.source(record).address) if about else (record["id"], pid, now)
             return self._world.dice.between(0, sides - 1, "endpoint", *whom)
 
         return roll
 
-    def dial(self, record: Record, pid: int, address: str, port: int, protocol: str, data: str) -> tuple[str, str]:
-        """Connect from a container, and send `data`, if there is any: (fate, what came back)."""
-        way = trace(self.site, self._source(record), address, port, protocol, self._roll(record, pid))
+    def dial(self, record: Record, pid: int, address: str, port: int, protocol: str, data: str) -> tuple[str, str, int]:
+        """Connect from a container, and send `data`, if there is any: (fate, what came back, microseconds until then).
+
+        An answer takes time only if load generators ask the same server: it has its place among theirs.
+        """
+        way = trace(self.site, self.source(record), address, port, protocol, self._roll(record, pid))
         if way.fate != CONNECTED:
-            return way.fate, ""
+            return way.fate, "", 0
         if way.record is None:
-            return CONNECTED, _api_server(data) if protocol == "TCP" else ""
+            return CONNECTED, _api_server(data) if protocol == "TCP" else "", 0
         kubelet = self._world.components.get(f"kubelet/{way.node}")
         if not isinstance(kubelet, Kubelet) or way.pod is None:
-            return SILENT, ""
+            return SILENT, "", 0
         spec = next((each for each in pods.everyone(way.pod) if each["name"] == way.record["name"]), None)
         if spec is None:
-            return REFUSED, ""
+            return REFUSED, "", 0
+        about = (record["seed"], pid, self._world.clock.now)
+        if serving.fate(way.record, PATIENCE, *about) == serving.NO_ROOM:
+            return SILENT, "", 0
+        took = serving.lasts(way.record, *about) if data else 0
         answer = kubelet.streams.ask_port(spec, way.record, way.port, data, way.client)
-        return CONNECTED, answer or ""
+        return CONNECTED, answer or "", took
 
     def query(self, record: Record, pid: int, server: str, name: str, type_: str) -> Answered | None:
         """Ask a name server from a container: (code, records, further ones). None: nobody answers."""
-        reply = lookup(self.site, self._source(record), server, name, type_, self._roll(record, pid))[1]
+        reply = lookup(self.site, self.source(record), server, name, type_, self._roll(record, pid))[1]
         if reply is None:
             return None
         return reply.code, list(reply.records), list(reply.extra)
@@ -440,6 +449,7 @@ class Network:
 
         A kube-proxy looks after its node's rules, or no longer does; a network plugin leaves its configuration.
         """
+        self._world.program_changed(program)
         machine = self._world.cells["machines"].get(node)
         if machine is None:
             return

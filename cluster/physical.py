@@ -45,6 +45,7 @@ def kubelet_of(world: "World", name: str) -> Component:
     sessions.door = world.network
     kubelet = Kubelet(world.around, name, world.cells["machines"], runtime, sessions, scheme)
     kubelet.on_shut_down = partial(_power_goes, world, name)
+    kubelet.streams.on_files = world.traffic.disturbed
     return kubelet
 
 
@@ -402,6 +403,7 @@ def sleep_input(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     return {"asleep": world.switches["asleep"], "simTime": world.clock.now}
 
 
+HARDWARE = ("node-add", "node-remove", "power-off", "power-on", "cloud-terminate", "route")  # What packets notice.
 INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     "node-add": node_add,
     "node-remove": node_remove,

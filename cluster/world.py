@@ -21,6 +21,8 @@ import orjson
 from cluster import ENGINE_VERSION, backends, clouds, physical, processes, quorum
 from cluster.addons.installer import Installer
 from cluster.addons.monitoring import metrics_server
+from cluster.addons.traffic.operator import OBJECTS, Operator
+from cluster.addons.traffic.operator import PROGRAM as OPERATOR
 from cluster.apiserver import commits, requests
 from cluster.apiserver.aggregation import RemoteAvailability
 from cluster.apiserver.bootstrap import APIServices, Bootstrap, FlowControl, IdentityLease
@@ -40,6 +42,8 @@ from cluster.engine.controller import Component, Surroundings
 from cluster.engine.dice import Dice
 from cluster.engine.election import Elector
 from cluster.engine.informer import Informers
+from cluster.flows import figures
+from cluster.flows.traffic import Traffic
 from cluster.kubeproxy import rules
 from cluster.logstore import departures
 from cluster.network import Network, address_index
@@ -173,6 +177,11 @@ class World:
         self._add(APIServices(self.around))
         self._add(RemoteAvailability(self.around, self.server))
         self._add(Installer(self.around))
+        self.traffic = Traffic(self.around, self)
+        self._add(self.traffic)
+        self.load_operator = Operator(self.around, partial(self._runs, OPERATOR), self._figures)
+        self._add(self.load_operator)
+        self.traffic.on_change = self.load_operator.figures_changed
         for process, makers in self._makers.items():
             for name in makers:
                 self.informers.ranks[name] = len(self.informers.ranks)
@@ -185,6 +194,26 @@ class World:
         for name in self.cells["machines"]:
             if self.cells["machines"][name]["power"]:
                 self._add(physical.kubelet_of(self, name))
+
+    def program_changed(self, program: str) -> None:
+        """A container in which `program` is has started or ended."""
+        self.traffic.program_changed(program)
+        self.load_operator.program_changed(program)
+
+    def _runs(self, program: str) -> bool:
+        """Does it run on any machine that has power?"""
+        machines = self.cells["machines"].data
+        return any(
+            record["program"] == program and record["started"] is not None and record["ended"] is None
+            for record in self.site.all_records()
+            if machines.get(record["node"], {}).get("power")
+        )
+
+    def _figures(self, namespace: str, name: str) -> dict[str, Any]:
+        """What comes of a LoadGenerator's requests now."""
+        wish = self.informers.get(OBJECTS, namespace, name)
+        url = wish["spec"]["target"] if wish is not None else ""
+        return figures.of(self.traffic.senders_for(namespace, name), self.clock.now, url)
 
     def _tell(self, kind: str, subject: str, body: Manifest) -> str:
         return self.happened(kind, subject, self.agenda.causes, body)
@@ -399,7 +428,10 @@ class World:
         action = physical.INPUTS.get(str(kind))
         if action is None:
             raise errors.BadRequest(f"unknown input type {kind!r}; known: api, {', '.join(sorted(physical.INPUTS))}")
-        return Response.json(200, action(self, request))
+        answer = action(self, request)
+        if kind in physical.HARDWARE:
+            self.traffic.machines_changed()
+        return Response.json(200, answer)
 
     def happened(self, kind: str, subject: str, causes: tuple[str, ...], body: Manifest) -> str:
         """Record a physical event; returns its cause string."""

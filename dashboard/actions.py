@@ -16,10 +16,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from cluster import inbox, outside
+from cluster.addons import installer
 from cluster.apiserver import registry
 from cluster.models import Cluster
 from cluster.objects import Manifest, meta
-from dashboard import kubelet_flags, opening, reads, stream
+from dashboard import kubelet_flags, loads, opening, reads, stream
 from dashboard.panels.panel import View
 from dashboard.said import LINE, flag, object_path
 
@@ -340,17 +341,18 @@ def yaml_error(error: yaml.YAMLError) -> str:
     return f"{where}{getattr(error, 'problem', None) or error}"
 
 
-def apply_one(view: View, document: Any, number: int) -> tuple[bool, str]:
+def apply_one(view: View, document: Any, number: int, line: str = "") -> tuple[bool, str]:
+    """(went well, what became of it). `line`: how it is said, if not as `kubectl apply -f NAME.yaml`."""
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
         return False, _("Document %(n)s is no object: it needs apiVersion, kind and metadata.") % {"n": number}
     kind, version = str(document.get("kind", "")), str(document.get("apiVersion", ""))
     found = next((r for r in registry.RESOURCES if r.kind == kind and r.api_version == version), None)
     if found is None:
-        return False, f'no matches for kind "{kind}" in version "{version}"'
+        return apply_custom(view, document, line)
     name = meta.name(document)
     namespace = (meta.namespace(document) or "default") if found.namespaced else ""
     thing = f"{found.kind.lower()}{'.' + found.group if found.group else ''}/{name}"
-    line = f"kubectl apply -f {name}.yaml{flag(namespace)}"
+    line = line or f"kubectl apply -f {name}.yaml{flag(namespace)}"
     annotated = with_last_applied(document)
     if name and reads.get(view.cluster, kind, namespace, name) is not None:
         path, verb = object_path(version, found.plural, namespace, name), _("configured")
@@ -361,11 +363,86 @@ def apply_one(view: View, document: Any, number: int) -> tuple[bool, str]:
     return ok, f"{thing} {verb}" if ok else f"{thing}: {said}"
 
 
+def apply_custom(view: View, document: Manifest, line: str) -> tuple[bool, str]:
+    """Likewise, of a kind that the cluster has defined itself."""
+    kind, version, name = str(document.get("kind", "")), str(document.get("apiVersion", "")), meta.name(document)
+    definition = reads.definition_of(view.cluster, kind, version)
+    if definition is None:
+        return False, f'no matches for kind "{kind}" in version "{version}"'
+    group, plural = definition["spec"]["group"], definition["spec"]["names"]["plural"]
+    namespace = (meta.namespace(document) or "default") if definition["spec"]["scope"] == "Namespaced" else ""
+    thing = f"{kind.lower()}.{group}/{name}"
+    line = line or f"kubectl apply -f {name}.yaml{flag(namespace)}"
+    there = any(
+        meta.name(each) == name and meta.namespace(each) == namespace
+        for each in reads.custom(view.cluster, group, plural)
+    )
+    annotated = with_last_applied(document)
+    if there:
+        path, verb = object_path(version, plural, namespace, name), _("configured")
+        ok, said = api(view.cluster, "PATCH", path, annotated, line, MERGE)
+    else:
+        path, verb = object_path(version, plural, namespace, ""), _("created")
+        ok, said = api(view.cluster, "POST", path, annotated, line)
+    return ok, f"{thing} {verb}" if ok else f"{thing}: {said}"
+
+
 def with_last_applied(document: Manifest) -> Manifest:
     """kubectl leaves this note, so that a later `kubectl apply` knows which fields to take away."""
     note = orjson.dumps(document).decode() + "\n"
     annotations = {**(document["metadata"].get("annotations") or {}), LAST_APPLIED: note}
     return {**document, "metadata": {**document["metadata"], "annotations": annotations}}
+
+
+# --- Traffic -----------------------------------------------------------------------------------------------
+
+
+def traffic_install(view: View, values: Values) -> Outcome:
+    """Apply the add-on's manifests, as `manage.py addon load-generators | kubectl apply -f -` does."""
+    line = f"python manage.py addon {loads.ADDON} | kubectl apply -f -"
+    for number, document in enumerate(installer.manifests(loads.ADDON), 1):
+        ok, said = apply_one(view, document, number, line)
+        if not ok:
+            return failed(said)
+    return done(_("Load generators are being installed."))
+
+
+def traffic_send(view: View, values: Values) -> Outcome:
+    """A LoadGenerator for a port of a Service, named like it. `key`: of the Service; `port`: its number."""
+    if not loads.is_installed(view.cluster):
+        return traffic_install(view, values)
+    namespace, service = meta.split_key(values.get("key", ""))
+    taken = {meta.name(wish) for wish in loads.listing(view.cluster) if meta.namespace(wish) == namespace}
+    names = [service, *(f"{service}-{number}" for number in range(2, 2 + MOST_OF_ONE))]
+    name = next((name for name in names if name not in taken), names[-1])
+    spec = {"target": loads.target(service, values.get("port", "80")), "requestsPerSecond": FIRST_RATE}
+    body = {"apiVersion": loads.VERSION, "kind": loads.KIND, "metadata": {"name": name}, "spec": spec}
+    line = f"echo '{orjson.dumps(body).decode()}' | kubectl create{flag(namespace)} -f -"
+    path = object_path(loads.VERSION, loads.PLURAL, namespace, "")
+    return outcome(api(view.cluster, "POST", path, body, line))
+
+
+FIRST_RATE = 10
+MOST_OF_ONE = 20  # Load generators of one Service that find a free name.
+
+
+def traffic_rate(view: View, values: Values) -> Outcome:
+    """Another rate for a LoadGenerator. `key`, `rate`."""
+    namespace, name = meta.split_key(values.get("key", ""))
+    rate = values.get("rate", "")
+    if not rate.isdigit():
+        return failed(_("Requests a second must be a whole number of 0 or more; it is %(value)r.") % {"value": rate})
+    patch = {"spec": {"requestsPerSecond": int(rate)}}
+    line = f"kubectl patch loadgenerator {name}{flag(namespace)} --type merge -p '{orjson.dumps(patch).decode()}'"
+    path = object_path(loads.VERSION, loads.PLURAL, namespace, name)
+    return outcome(api(view.cluster, "PATCH", path, patch, line, MERGE))
+
+
+def traffic_stop(view: View, values: Values) -> Outcome:
+    """Delete a LoadGenerator. `key`."""
+    namespace, name = meta.split_key(values.get("key", ""))
+    line = f"kubectl delete loadgenerator {name}{flag(namespace)}"
+    return outcome(api(view.cluster, "DELETE", object_path(loads.VERSION, loads.PLURAL, namespace, name), None, line))
 
 
 # --- Time --------------------------------------------------------------------------------------------------
@@ -450,5 +527,9 @@ ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
     "shutdown": shutdown,
     "scale": scale,
     "scheduler-configure": scheduler_configure,
+    "traffic-install": traffic_install,
+    "traffic-rate": traffic_rate,
+    "traffic-send": traffic_send,
+    "traffic-stop": traffic_stop,
     "uncordon": uncordon,
 }

@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from cluster.kubelet import committed
+from django.utils.translation import gettext_lazy as _
+
+from cluster.flows import figures
+from cluster.kubelet import committed, serving
 from cluster.kubelet.committed import Record
 from cluster.models import Cluster
 from cluster.objects import meta
 from cluster.objects.pods import uid_at_node
-from dashboard import observed, reads
+from dashboard import loads, observed, reads
 from dashboard.panels.panel import View
 
 POINTS = 60
@@ -84,4 +87,41 @@ def grouped(records: Iterable[Record], field: str) -> list[tuple[str, list[Recor
     return sorted(by.items())
 
 
-CHARTS: dict[str, Callable[[View], Data]] = {"cpu": cpu, "memory": memory}
+# --- traffic ----------------------------------------------------------------------------------------------------
+
+
+def requests(view: View) -> Data:
+    """What a load generator's requests come to, or how many a pod takes; `key` or `pod` in the query."""
+    times = moments(view.cluster.sim_now)
+    if pod := view.wish("pod"):
+        found = reads.get(view.cluster, "Pod", *meta.split_key(pod))
+        records = committed.containers(observed.records(view.cluster, meta.uid(found))) if found else []
+        values = [sum(serving.asked(record, t) for record in alive(records, t)) for t in times]
+        return {"unit": "", "times": [t / 1e6 for t in times], "series": [{"label": "", "values": values}]}
+    sent = _sent(view, times)
+    names = (("answered", _("answered")), ("errors", _("failed")))
+    series = [{"label": str(label), "values": [each[name] for each in sent]} for name, label in names]
+    return {"unit": "", "times": [t / 1e6 for t in times], "series": series}
+
+
+def latency(view: View) -> Data:
+    """Milliseconds; null while nothing is answered."""
+    times = moments(view.cluster.sim_now)
+    sent = _sent(view, times)
+    series = [{"label": part, "values": [each["milliseconds"].get(part) for each in sent]} for part in ("p50", "p99")]
+    return {"unit": "", "times": [t / 1e6 for t in times], "series": series}
+
+
+def _sent(view: View, times: list[int]) -> list[Data]:
+    """The figures of the load generator `key` at these moments."""
+    wish = loads.get(view.cluster, view.wish("key"))
+    records = loads.senders(view.cluster, wish) if wish is not None else []
+    return [figures.of(records, t) for t in times]
+
+
+CHARTS: dict[str, Callable[[View], Data]] = {
+    "cpu": cpu,
+    "memory": memory,
+    "requests": requests,
+    "latency": latency,
+}

@@ -27,6 +27,7 @@ class Delta:
     messages: list[Row] = field(default_factory=list)
     more: int = 0
     usage: dict[str, list[int]] = field(default_factory=dict)
+    requests: dict[str, list[float]] = field(default_factory=dict)  # With `usage`: of all pods that serve flows.
     touched: list[str] = field(default_factory=list)  # "Kind/ns/name" of other objects: panels refresh on them.
 
     def fold(self, newer: "Delta") -> "Delta":
@@ -40,6 +41,7 @@ class Delta:
             messages=messages[-MESSAGES:],
             more=self.more + newer.more + max(len(messages) - MESSAGES, 0),
             usage=newer.usage or self.usage,
+            requests=newer.requests if newer.usage else self.requests,
             touched=list(dict.fromkeys(self.touched + newer.touched)),
         )
 

@@ -55,6 +55,7 @@ class Mirror:
         self._epoch = self._measured = 0
         self._measure_at = 0.0
         self.usage: dict[str, list[int]] = {}
+        self.requests: dict[str, list[float]] = {}
         self.clock: Row = {}
 
     # --- Looking -------------------------------------------------------------------------------------------
@@ -92,6 +93,7 @@ class Mirror:
             "messages": [deed for deed in self._deeds if deed not in self._recent] + list(self._recent),
             "rhythm": list(self._rhythm),
             "usage": self.usage,
+            "requests": self.requests,
         }
 
     def _clock(self, cluster: Cluster) -> Row:
@@ -112,11 +114,14 @@ class Mirror:
         }
 
     def _measure(self, cluster: Cluster, delta: Delta) -> None:
-        """CPU and memory in use per node, every few seconds; the more containers, the rarer."""
+        """CPU and memory in use per node, requests per pod, every few seconds; the more containers, the rarer."""
         began = time.monotonic()
         if began < self._measure_at or cluster.sim_now == self._measured:
             return
-        self.usage = delta.usage = observed.usage_by_node(cluster, (name for name, on in self._powered.items() if on))
+        running = observed.running(cluster)
+        powered = [name for name, on in self._powered.items() if on]
+        self.usage = delta.usage = observed.usage_by_node(cluster, powered, running)
+        self.requests = delta.requests = observed.requests_by_pod(running)
         self._measured = cluster.sim_now
         self._measure_at = began + max(MEASURE_EVERY, (time.monotonic() - began) * 40)
 
@@ -146,13 +151,13 @@ class Mirror:
             cluster.pk << REVISION_BITS | self._revision,
             cluster.pk << REVISION_BITS | cluster.revision,
         )
-        fields = ("id", "verb", "value", "actor", "causes", "step", "sim_time")
+        fields = ("id", "key", "verb", "value", "actor", "causes", "step", "sim_time")
         new = Revision.objects.filter(id__gt=first, id__lte=last).order_by("id").values_list(*fields)[:AT_ONCE]
-        for identity, verb, value, actor, causes, step, sim_time in new:
+        for identity, stored, verb, value, actor, causes, step, sim_time in new:
             self._revision = identity & ((1 << REVISION_BITS) - 1)
             obj = orjson.loads(bytes(value))
             if obj["kind"] != "Lease":
-                plural = plural_of(obj["kind"])
+                plural = plural_of(obj["kind"], stored)
                 had_node = obj["kind"] == "Pod" and bool(self.pods.get(meta.key(obj), {}).get("n"))
                 stamp = rows.Stamp(self._revision, verb, actor, orjson.loads(causes), step, sim_time, plural)
                 delta.messages.append(rows.message_row(stamp, obj, had_node))
@@ -226,9 +231,14 @@ class Mirror:
         self._inputs = cluster.inputs
 
 
+def plural_of(kind: str, stored: str) -> str:
+    """`stored`: the key of one of them, which names a custom kind: /registry/GROUP/PLURAL/…"""
+    return _known_plurals().get(kind) or stored.split("/")[3]
+
+
 @cache
-def plural_of(kind: str) -> str:
-    return registry.by_kind(kind).plural
+def _known_plurals() -> dict[str, str]:
+    return {resource.kind: resource.plural for resource in registry.RESOURCES}
 
 
 def is_powered(machine: dict[str, Any]) -> bool:

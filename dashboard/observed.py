@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from cluster.kubelet import committed, static_pods
+from cluster.flows import figures
+from cluster.kubelet import committed, serving, static_pods
 from cluster.kubelet.committed import Printed, Record
 from cluster.models import REVISION_BITS, Cluster, Container, Disk, Machine, PhysicalEvent
 
@@ -40,12 +41,30 @@ def usage_by_pod(cluster: Cluster) -> dict[str, tuple[int, int]]:
     return {uid: committed.used(group, cluster.sim_now, cluster.epoch) for uid, group in found.items()}
 
 
-def usage_by_node(cluster: Cluster, powered: Iterable[str]) -> dict[str, list[int]]:
-    """Node to [millicores, MiB] at this moment, of the machines that are on."""
+def running(cluster: Cluster) -> list[Record]:
+    """The containers that run now."""
+    found = committed.containers(records(cluster))
+    return [record for record in found if record["started"] is not None and record["ended"] is None]
+
+
+def requests_by_pod(records: Iterable[Record]) -> dict[str, list[float]]:
+    """`namespace/name` to [requests a second, per cent of what it can], of pods that load generators ask now."""
+    found: dict[str, list[float]] = {}
+    for record in records:
+        queue = serving.queue_of(record) if record.get("load") else None
+        if queue is not None and queue.taken:
+            key = f"{record['namespace']}/{record['pod']}"
+            rate, part = found.get(key, (0.0, 0.0))
+            busy = 100 * queue.taken / queue.server.capacity
+            found[key] = [figures.shown(round((rate + queue.taken) * serving.MILLI)), max(part, round(busy))]
+    return found
+
+
+def usage_by_node(cluster: Cluster, powered: Iterable[str], running: Iterable[Record]) -> dict[str, list[int]]:
+    """Node to [millicores, MiB] at this moment, of the machines that are on. `running`: the containers."""
     found: dict[str, list[Record]] = defaultdict(list)
-    for record in committed.containers(records(cluster)):
-        if record["started"] is not None and record["ended"] is None:
-            found[record["node"]].append(record)
+    for record in running:
+        found[record["node"]].append(record)
     return {n: list(committed.used_by_machine(n, found[n], cluster.sim_now, cluster.epoch)) for n in powered}
 
 

@@ -48,6 +48,25 @@ def listing(cluster: Cluster, kind: str) -> Iterator[Manifest]:
                 yield orjson.loads(bytes(rows[identity]))
 
 
+def definition_of(cluster: Cluster, kind: str, api_version: str) -> Manifest | None:
+    """The definition of a custom kind that serves that version; None: there is none."""
+    group, _, version = api_version.partition("/")
+    for definition in listing(cluster, "CustomResourceDefinition"):
+        spec = definition["spec"]
+        served = any(each["name"] == version and each.get("served") for each in spec["versions"])
+        if spec["group"] == group and spec["names"]["kind"] == kind and served:
+            return definition
+    return None
+
+
+def custom(cluster: Cluster, group: str, plural: str) -> Iterator[Manifest]:
+    """All living objects of a custom kind."""
+    wanted = list(_stored(f"{cluster.pk}:/registry/{group}/{plural}/").values_list("revision", flat=True))
+    for start in range(0, len(wanted), 500):
+        rows = dict(Revision.objects.filter(pk__in=wanted[start : start + 500]).values_list("pk", "value"))
+        yield from (orjson.loads(bytes(rows[one])) for one in wanted[start : start + 500] if one in rows)
+
+
 def kinds() -> set[str]:
     """Every kind the API server knows."""
     return {resource.kind for resource in registry.RESOURCES}

@@ -30,6 +30,7 @@ TEXTS = (
     gettext_noop("Pods on {node}"),
     gettext_noop("Mem"),
     gettext_noop("{n} restarts"),
+    gettext_noop("{n} requests a second, {part} % of what it can"),
     gettext_noop("{n} pods wait for a node"),
     gettext_noop("Waiting for a node"),
     gettext_noop("revision {n}"),

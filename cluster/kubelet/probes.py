@@ -7,7 +7,8 @@ container's port, exec runs a command among its files and processes.
 A real kubelet asks for ever. Here a probe that is content *sleeps* until its answer could be another one: programs say
 when they will answer differently (`Program.next_change`); whoever writes a file in the pod wakes it, and so do a
 changed ConfigMap or Secret among its volumes and the end of another of its containers. A command sleeps if it only
-looked at files (`Sessions.steady`). So ten thousand healthy pods cost nothing. Failing probes, commands that look at
+looked at files (`Sessions.steady`). So ten thousand healthy pods cost nothing. Failing probes, probes of servers that
+others ask so much of that they may be late (they meet the queue like any other request), commands that look at
 more, and files on disks that other pods share are tried every period, as in real life.
 
     state of a probe   {"next": when to try again, None: asleep; "good": the verdict, None: none yet;
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from cluster.engine.clock import SECOND, Clock
+from cluster.kubelet.serving import NO_ROOM
 from cluster.objects import Manifest, meta, pods
 from cluster.runtime.containers import Record
 
@@ -77,6 +79,12 @@ class Port(Protocol):
 
     def health(self, service: str) -> str:
         """SERVING, NOT_SERVING, or "": it knows no such service."""
+
+    def is_strained(self, within: int) -> bool:
+        """Do others ask so much of it that it might not answer within so many microseconds?"""
+
+    def trouble(self, within: int, *about: int) -> str:
+        """How one request goes now: serving.LATE, serving.NO_ROOM, or "": it is answered in time."""
 
 
 class Asked(Protocol):
@@ -248,13 +256,39 @@ class Prober:
         if "exec" in probe:
             return self._command(record, probe, kind, state)
         try:
-            if "httpGet" in probe:
-                return get(self.asked, pod, container, record, probe["httpGet"])
-            if "tcpSocket" in probe:
-                return connect(self.asked, pod, container, record, probe["tcpSocket"])
-            return self._grpc(pod, container, record, probe) if "grpc" in probe else Outcome(True)
+            return self._crowded(pod, container, record, kind, probe) or self._ask(pod, container, record, probe)
         except ValueError as error:
             return Outcome(None, str(error))
+
+    def _ask(self, pod: Manifest, container: Manifest, record: Record, probe: Manifest) -> Outcome:
+        """Errors: ValueError: it has no such port."""
+        if "httpGet" in probe:
+            return get(self.asked, pod, container, record, probe["httpGet"])
+        if "tcpSocket" in probe:
+            return connect(self.asked, pod, container, record, probe["tcpSocket"])
+        return self._grpc(pod, container, record, probe) if "grpc" in probe else Outcome(True)
+
+    def _crowded(
+        self, pod: Manifest, container: Manifest, record: Record, kind: str, probe: Manifest
+    ) -> Outcome | None:
+        """What it finds while others ask the server so much that it may be late; None: they don't.
+
+        Errors: ValueError: it has no such port.
+        """
+        handler = next((name for name in ("httpGet", "tcpSocket", "grpc") if name in probe), "")
+        if not handler or ("load" not in record and len(pods.everyone(pod)) == 1):
+            return None
+        port, seconds = (
+            port_number(container, probe[handler].get("port")),
+            max(int(probe.get("timeoutSeconds") or 1), 1),
+        )
+        found = self.asked.reach(pod, record, port)
+        if found is None or not found.is_strained(seconds * SECOND):
+            return None
+        trouble = found.trouble(seconds * SECOND, KINDS.index(kind))
+        if trouble and (handler != "tcpSocket" or trouble == NO_ROOM):  # The kernel accepts what the program can't.
+            return Outcome(False, _too_late(pod, probe, handler, port, seconds, trouble == NO_ROOM))
+        return self._ask(pod, container, record, probe)._replace(changes=self.clock.now)
 
     def _command(self, record: Record, probe: Manifest, kind: str, state: State) -> Outcome | None:
         argv, now = [str(word) for word in probe["exec"].get("command") or ()], self.clock.now
@@ -293,6 +327,21 @@ class Prober:
         if health != "SERVING":
             return Outcome(False, f'service unhealthy (responded with "{health}")')
         return Outcome(True, changes=self.asked.next_change(pod))
+
+
+def _too_late(pod: Manifest, probe: Manifest, handler: str, port: int, seconds: int, unconnected: bool) -> str:
+    """What the kubelet says of a probe that took longer than its timeout."""
+    address = f"{record_address(pod)}:{port}"
+    if handler == "grpc":
+        words = f'failed to connect service "{address}" within {seconds}s: context deadline exceeded'
+        return f"timeout: {words if unconnected else f'health rpc did not complete within {seconds}s'}"
+    if handler == "tcpSocket":
+        return f"dial tcp {address}: i/o timeout"
+    action = probe["httpGet"]
+    host, path = action.get("host") or record_address(pod), str(action.get("path") or "/")
+    url = f"{str(action.get('scheme') or 'HTTP').lower()}://{host}:{port}{path if path[:1] == '/' else '/' + path}"
+    why = f"dial tcp {address}: i/o timeout" if unconnected else "context deadline exceeded"
+    return f'Get "{url}": {why} (Client.Timeout exceeded while awaiting headers)'
 
 
 def connect(asked: Asked, pod: Manifest, container: Manifest, record: Record, action: Manifest) -> Outcome:

@@ -16,7 +16,7 @@ from typing import Any
 from cluster.engine.agenda import WorkQueue
 from cluster.engine.clock import MINUTE, Clock
 from cluster.engine.informer import Informers
-from cluster.kubelet import environment, probes, volumes
+from cluster.kubelet import environment, probes, serving, volumes
 from cluster.kubelet.probes import Ran
 from cluster.objects import Manifest, errors, meta, pods
 from cluster.runtime import noise, runtimes
@@ -44,6 +44,7 @@ class StreamingServer:
         sessions.runtime.on_boot = lambda record: sessions.boot(record, self._mounts(record))
         sessions.on_ended = lambda record: sessions.last_words(record, self._mounts(record))
         sessions.on_kept = lambda record: self.on_wrote(record)
+        self.on_files: Callable[[], None] = lambda: None  # Likewise, for who looks from outside.
 
     # --- requests -------------------------------------------------------------------------------------------
 
@@ -231,6 +232,15 @@ class StreamingServer:
             return None
         return self.sessions.ask(record, server, port, request, client).data if request else ""
 
+    def would_answer(self, container: Manifest, record: Record, port: int, request: str) -> str | None:
+        """What it would say to that. Nothing is asked, counted or logged. None: nobody listens."""
+        server = self._listening(container, record, port)
+        return None if server is None else self.sessions.would_answer(record, server, port, request)
+
+    def load_changed(self, record: Record) -> None:
+        """Others ask a container more or less than before: its probes may find it slow."""
+        self._wake_probes(record)
+
     def reach(self, pod: Manifest, record: Record, port: int) -> "Listening | None":
         """Who listens at a port of the pod: containers share their addresses. `record`: whose is looked at first."""
         first = next((each for each in pods.everyone(pod) if each["name"] == record["name"]), None)
@@ -324,6 +334,7 @@ class StreamingServer:
         if self.sessions.wrote:
             self._wake_probes(record)
             self.on_wrote(record)
+            self.on_files()
         self.queue.cancel(TIMER + key)
         record, end = self.containers[base], self.sessions.exit_of(key)
         if end is not None and not record.get("exit"):
@@ -380,6 +391,12 @@ class Listening:
 
     def health(self, service: str) -> str:
         return self.server.health(service)
+
+    def is_strained(self, within: int) -> bool:
+        return serving.is_strained(self.record, within)
+
+    def trouble(self, within: int, *about: int) -> str:
+        return serving.fate(self.record, within, self.streams.clock.now, *about)
 
 
 def extra_of(pod: Manifest, container: Manifest) -> dict[str, Any]:

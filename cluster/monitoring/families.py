@@ -2,6 +2,7 @@
 
     machine     cAdvisor's and the kubelet's: what containers and the machine use
     objects     kube-state-metrics': what the API server holds
+    loads       load generators': what came of their requests
 
 Counters of CPU time are integrals of programs' usage, carried from scrape to scrape.
 
@@ -12,7 +13,7 @@ Left out: series of disks and networks, histograms, init and ephemeral container
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cluster.kubelet import committed
+from cluster.kubelet import committed, serving
 from cluster.network import Site
 from cluster.objects import Manifest, meta, quantity
 
@@ -54,6 +55,8 @@ FAMILIES = {
     "kube_deployment_status_replicas": Family("gauge", "The number of replicas per deployment."),
     "kube_deployment_status_replicas_available": Family("gauge", "The number of available replicas per deployment."),
     "kube_deployment_status_replicas_unavailable": Family("gauge", "The number of unavailable replicas."),
+    serving.REQUESTS: Family("counter", "Requests that a load generator has had an outcome of, by what it was."),
+    serving.DURATION: Family("summary", "How long requests take that are answered."),
     "ALERTS": Family("gauge", "Alerts that are pending or firing."),
     "ALERTS_FOR_STATE": Family("gauge", "Since when an alert has been active, in seconds since 1970."),
     "scrape_samples_scraped": Family("gauge", "Samples that the target exposed."),
@@ -146,6 +149,15 @@ def machine_samples(
 def kubelet_samples(running: Sequence[Record]) -> Iterator[Sample]:
     yield sample("kubelet_running_containers", len(running), container_state="running")
     yield sample("kubelet_running_pods", len({record["uid"] for record in running}))
+
+
+def load_samples(record: Record, moment: int) -> Iterator[Sample]:
+    """A load generator's own."""
+    for outcome, number in sorted(serving.outcomes(dict(record), moment).items()):
+        yield sample(serving.REQUESTS, number // serving.MILLI, code=outcome)
+    latency = serving.piece(dict(record), moment).get("latency") or ()
+    for part, duration in zip(serving.QUANTILES, latency[1:], strict=False):
+        yield sample(serving.DURATION, duration / SECOND, quantile=part)
 
 
 COUNTED = {"Pod": "pods", "Node": "nodes", "Service": "services"}

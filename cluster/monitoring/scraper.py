@@ -15,12 +15,12 @@ Read next: families.py, store.py.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from cluster.apiserver import commits
 from cluster.engine.clock import monotonic
-from cluster.kubelet import committed
+from cluster.kubelet import committed, serving
 from cluster.monitoring import configuration, families, rules
 from cluster.monitoring.families import Sample, sample
 from cluster.monitoring.store import Store
@@ -33,6 +33,20 @@ SECOND = 1_000_000
 REST = 9  # Times as long as it was late does a scraper rest: a large cluster's world has nine tenths of its time left.
 PROGRAM = "prometheus"
 JOBS = {"kube-state-metrics": 8080, "coredns": 9153, PROGRAM: 9090}  # Programs in pods, and the ports of their metrics.
+
+
+SAMPLES: dict[str, Callable[[Site, Record, int], Iterable[Sample]]] = {  # By program: what it tells of itself.
+    "kube-state-metrics": lambda site, record, moment: families.object_samples(site),
+    serving.GENERATOR: lambda site, record, moment: families.load_samples(record, moment),
+}
+
+
+def _port_of(record: Record, epoch: int) -> int | None:
+    """Where a container tells its metrics; None: it tells none."""
+    if record["program"] == serving.GENERATOR:
+        demand = serving.demand(record, epoch)  # Not hey, not fortio.
+        return serving.METRICS_PORT if demand is not None and demand.of else None
+    return JOBS.get(record["program"])
 
 
 def server_of(site: Site) -> tuple[Record, Manifest] | None:
@@ -137,13 +151,15 @@ class Scraper:
             inside = self._machine(site, name, machine or {}, mine, moment) if is_up else ()
             yield from _target("cadvisor", instance, is_up, inside, node=name)
         for record in records:
-            port = JOBS.get(record["program"])
+            port = _port_of(record, site.epoch)
             seen = site.get("Pod", record["namespace"], record["pod"]) if port is not None else None
             address = ((seen or {}).get("status") or {}).get("podIP")
             if port is not None and address:
                 is_up = record is server or _reaches(site, source, address, port)
-                inside = families.object_samples(site) if record["program"] == "kube-state-metrics" else ()
-                yield from _target(record["program"], f"{address}:{port}", is_up, inside)
+                told = SAMPLES.get(record["program"])
+                said = told(site, record, moment) if told is not None else ()
+                more = {"pod": record["pod"]} if record["program"] == serving.GENERATOR else {}
+                yield from _target(record["program"], f"{address}:{port}", is_up, said, **more)
         self._cpu.keep({record["id"] for record in committed.containers(site.all_records())} | set(machines))
 
     def _machine(self, site: Site, node: str, machine: Record, mine: list[Record], moment: int) -> Iterator[Sample]:

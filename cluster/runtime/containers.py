@@ -10,12 +10,12 @@
     code reason message                       how it ended
 
 Some have more: tty and stdin (as the pod asks, if it does); cpu, its limit in millicores; live, if others look at its
-files, or it at theirs; hits, requests by time (see traffic.py); traffic, lines of an access log as [at, line]; of a
-server with a data directory: boot, what it found there (see servers/starts.py); of a process that lives: printed, as
-[at, channel, text]; exit, how it has ended, as [at, code, reason, message]; logged, rotated and full_at, of its log's
-files (see rotation.py); rotate, [bytes, files], if its node keeps logs differently; hostname, if it is not the pod's
-name; target, the container whose processes it shares; host_pid, if it shares its machine's; user, [uid, gid, its
-groups …], if it is not root.
+files, or it at theirs; hits, load and flow, requests by time (see traffic.py); traffic, lines of an access log as
+[at, line]; of a server with a data directory: boot, what it found there (see servers/starts.py); of a process that
+lives: printed, as [at, channel, text]; exit, how it has ended, as [at, code, reason, message]; logged, rotated and
+full_at, of its log's files (see rotation.py); rotate, [bytes, files], if its node keeps logs differently; hostname, if
+it is not the pod's name; target, the container whose processes it shares; host_pid, if it shares its machine's; user,
+[uid, gid, its groups …], if it is not root.
 
 A sandbox record has id, uid, namespace, pod, node, ip, created, ended, containers (their keys, oldest first)
 and held (does it hold its address?). Keys: `<uid>/<name>/<attempt>`, and `<uid>` for the sandbox. Whoever has
@@ -108,7 +108,7 @@ def program_of(record: Mapping[str, Any], epoch: int) -> Program:
     if record["program"] == "terminal":
         return Terminal(process, record.get("printed", ()), record.get("exit"))
     program = PROGRAMS[record["program"]](process)
-    program.traffic = record.get("traffic", ())
+    program.traffic, program.flow = record.get("traffic", ()), record.get("flow", ())
     return Scripted(program, record["script"]) if record["script"] else program
 
 

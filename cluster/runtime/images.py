@@ -113,6 +113,11 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/fluent/fluent-bit": Known("fluent-bit", 35 * MB, ("/fluent-bit/bin/fluent-bit",), True),
     "docker.io/grafana/loki": Known("loki", 39 * MB, ("/usr/bin/loki",), True),
     "registry.k8s.io/e2e-test-images/agnhost": Known("agnhost", 54 * MB, ("/agnhost", "pause"), True),
+    "docker.io/orrery/load-generator": Known("load", 6 * MB, ("/load-generator",), True),
+    "docker.io/orrery/load-operator": Known("load-operator", 12 * MB, ("/load-operator",), True),
+    "docker.io/fortio/fortio": Known("load", 12 * MB, ("/usr/bin/fortio",), True),
+    "docker.io/williamyeh/hey": Known("load", 5 * MB, ("/hey",), True),
+    "docker.io/rakyll/hey": Known("load", 5 * MB, ("/hey",), True),
 }
 
 CALLED = {"python": ("python", "python3"), "stress": ("stress", "stress-ng")}  # By what other names.

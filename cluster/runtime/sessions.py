@@ -73,8 +73,8 @@ class Full(Exception):
 class Door(Protocol):
     """The way out of a container: see cluster/network.py."""
 
-    def dial(self, record: Record, pid: int, address: str, port: int, protocol: str, data: str) -> tuple[str, str]:
-        """(fate, what came back)."""
+    def dial(self, record: Record, pid: int, address: str, port: int, protocol: str, data: str) -> tuple[str, str, int]:
+        """(fate, what came back, microseconds until then)."""
 
     def query(self, record: Record, pid: int, server: str, name: str, type_: str) -> Answered | None:
         """(code, records, further records) of a name server; None: nobody answers."""
@@ -509,6 +509,10 @@ class Sessions:
             self.containers[base] = {**record, **asked}
         return answer
 
+    def would_answer(self, record: Record, server: answers.Server, port: int, data: str) -> str:
+        """What it would answer: nothing is remembered, counted or logged."""
+        memory = _copy(self.cells.get(f"{key_of(record['uid'], record['name'], record['attempt'])}/{MEMORY}") or {})
+        return answers.answer(server, port, data, memory).data
     # --- servers with a memory and files ----------------------------------------------------------------------
 
     def _own_protocol(self, record: Record, files: Files) -> Callable[[int, str, dict[str, Any], str], Any] | None:

@@ -4,11 +4,13 @@ from hashlib import blake2b
 
 from cluster.runtime import noise, traffic
 from cluster.runtime.containers import Record, program_of
-from cluster.runtime.programs.program import MIB, SECOND, Usage
+from cluster.runtime.programs.program import MIB, SECOND, Program, Usage
 
 NOTHING = Usage(0, 0)
 SYSTEM = Usage(38, 412 * MIB)  # kubelet, runtime, kernel and journal of a quiet machine.
 SYSTEM_DRIFT = 0.03
+CPU_PER_SENT = 0.03  # Millicores that a load generator takes for each request a second.
+FLOW_DRIFT = 0.02
 
 
 def at(record: Record, moment: int, epoch: int) -> Usage:
@@ -16,9 +18,22 @@ def at(record: Record, moment: int, epoch: int) -> Usage:
     started, ended = record["started"], record["ended"]
     if started is None or moment < started or (ended is not None and moment >= ended):
         return NOTHING
-    used = program_of(record, epoch).usage(moment, traffic.rate(record.get("hits", ()), moment))
+    program = program_of(record, epoch)
+    used = program.usage(moment, traffic.rate(record.get("hits", ()), moment))
+    if more := _by_flows(program, record, moment):
+        used = used._replace(cpu_millicores=used.cpu_millicores + more)
     limit = record.get("cpu")
     return used if limit is None or used.cpu_millicores <= limit else used._replace(cpu_millicores=limit)
+
+
+def _by_flows(program: Program, record: Record, moment: int) -> int:
+    """Millicores for the requests that come, or go, in flows."""
+    load, flow = record.get("load", ()), record.get("flow", ())
+    if not load and not flow:
+        return 0
+    asked = traffic.mean_rate(load, moment) * program.cpu_per_request
+    sent = traffic.piece_at(flow, moment).get("sent", 0) / traffic.MILLI * CPU_PER_SENT
+    return round((asked + sent) * (1 + FLOW_DRIFT * noise.smooth(moment, 15 * SECOND, record["seed"] + 3)))
 
 
 def series(record: Record, start: int, end: int, step: int, epoch: int) -> list[tuple[int, Usage]]:

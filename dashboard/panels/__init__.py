@@ -17,6 +17,7 @@ from dashboard.panels import (
     requests,
     scheduler_configuration,
     static_pod,
+    traffic,
 )
 from dashboard.panels.panel import Panel, View
 
@@ -32,6 +33,7 @@ PANELS = (
     inspector.SCALE,
     logs.PANEL,
     metrics.PANEL,
+    traffic.PANEL,
     requests.PANEL,
     cloud.PANEL,
     etcd.PANEL,

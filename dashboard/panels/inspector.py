@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cluster.objects import Manifest, meta
-from dashboard import observed, reads, rows
+from dashboard import loads, observed, reads, rows
 from dashboard.panels import (
     cloud,
     tab_about,
@@ -71,6 +71,7 @@ def context(view: View) -> dict[str, Any]:
         "scalable": kind in SCALABLE and obj is not None,
         "balancer": balancer(view, kind, obj),
         "powered": kind == "Node" and observed.machine(view.cluster, name)["power"],
+        "ports": list(loads.ports(obj)) if kind == "Service" and obj is not None else [],
         **described(kind, obj),
         **TABS[tab][1](view, kind, key, obj),
     }

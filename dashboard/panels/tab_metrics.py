@@ -19,4 +19,7 @@ def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, 
         {"title": title, "unit": unit, "src": f"{reverse('chart', args=[view.cluster.name, name])}?{query}"}
         for name, title, unit in names
     ]
+    if kind == "Pod":
+        src = f"{reverse('chart', args=[view.cluster.name, 'requests'])}?{urlencode({'pod': key})}"
+        charts.append({"title": _("Requests"), "unit": _("a second"), "src": src})
     return {"charts": charts}

@@ -36,6 +36,22 @@ def test_later_looks_see_what_was_committed_since():
     assert "bind" in [message.get("l") for message in delta.messages]
 
 
+def test_objects_of_a_custom_kind_are_told_like_others():
+    cluster = a_saved_cluster(nodes=1, addons=["load-generators"])
+    cluster.run_for(5)
+    mirror = Mirror("default")
+    mirror.look()
+
+    wish = {"apiVersion": "traffic.orrery.dev/v1", "kind": "LoadGenerator", "metadata": {"name": "web"}}
+    path = "/apis/traffic.orrery.dev/v1/namespaces/default/loadgenerators"
+    cluster.request("POST", path, {**wish, "spec": {"target": "http://web"}})
+    cluster.run_for(1)
+    delta = mirror.look()
+
+    assert "LoadGenerator/default/web" in delta.touched
+    assert "loadgenerators" in [message.get("p") for message in delta.messages]
+
+
 def test_a_machine_takes_something_for_itself_as_long_as_it_is_on():
     cluster = a_saved_cluster(nodes=2, addons=[])
     mirror = Mirror("default")

@@ -73,8 +73,9 @@ class Container:
     addresses: list[str] = field(default_factory=list)
     memory: tuple[int, int] = (8 << 30, 1 << 30)  # Bytes of the machine: all of it, and what is used.
     answer: Callable[[int, str], str | None] = lambda port, data: None  # What a port of the pod answers.
-    dial: Callable[[int, str, int, str, str], tuple[str, str]] = lambda *_: ("no route", "")  # (pid, address, port,
-    # … protocol, data) to (fate, what came back); a name server: (pid, server, name, type) to its answer.
+    # (pid, address, port, protocol, data) to (fate, what came back, microseconds until then), and a name server: (pid,
+    # server, name, type) to its answer.
+    dial: Callable[[int, str, int, str, str], tuple[str, str, int]] = lambda *_: ("no route", "", 0)
     query: Callable[[int, str, str, str], Answered | None] = lambda *_: None
     view: Callable[[str], str] | None = None  # A tool's view of the machine's packet rules, for who may look.
 

@@ -9,6 +9,7 @@ from cluster.runtime.programs.crasher import Crasher
 from cluster.runtime.programs.databases import MariaDB, MySQL, Postgres
 from cluster.runtime.programs.generic import Generic
 from cluster.runtime.programs.leaker import Leaker
+from cluster.runtime.programs.load import Load, Operator
 from cluster.runtime.programs.logging import FluentBit, Loki
 from cluster.runtime.programs.metrics_server import MetricsServer
 from cluster.runtime.programs.mongo import Mongo
@@ -54,4 +55,6 @@ PROGRAMS: dict[str, type[Program]] = {
     "chatty": Chatty,
     "hello-world": HelloWorld,
     "generic": Generic,
+    "load": Load,
+    "load-operator": Operator,
 }

@@ -21,6 +21,7 @@ ENTRYPOINT = (
 
 class Nginx(Program):
     cpu, memory, stop_time = 1, 9 * MIB, 60 * MILLISECOND
+    threads, places = WORKERS, WORKERS * 1024  # worker_connections of each.
 
     def ports(self) -> tuple[int, ...]:
         return (80,)

@@ -50,6 +50,20 @@ class Response(NamedTuple):
     location: str = ""  # Of a redirect.
 
 
+class Demand(NamedTuple):
+    """What a load generator wants to send. `rate`: requests a second; 0: as fast as answers come.
+
+    `connections`: so many at a time; `timeout`: microseconds; `of`: the LoadGenerator that says all of it, else "".
+    """
+
+    url: str
+    rate: float = 0.0
+    connections: int = 1
+    timeout: int = 20 * SECOND
+    method: str = "GET"
+    of: str = ""
+
+
 class Usage(NamedTuple):
     """What it takes at one instant."""
 
@@ -92,8 +106,11 @@ class Program:
     cpu = 1  # Millicores when idle …
     cpu_per_request = 0.2  # … and more for each request per second.
     memory = 8 * MIB
+    threads = 64  # So many requests can it work on at once, if it has the CPUs …
+    places = 4096  # … and hold so many, waiting ones in the kernel's backlog too.
     stop_time = 100 * MILLISECOND  # How long it takes to end after SIGTERM.
     traffic: Sequence[Sequence[Any]] = ()  # Lines of its access log: [at, text].
+    flow: Sequence[Mapping[str, Any]] = ()  # What came of what it has sent: see traffic.py.
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -132,6 +149,10 @@ class Program:
     def health(self, at: int, service: str) -> str:
         """The answer to gRPC's health check: SERVING, NOT_SERVING; "": it knows no such service."""
         return "SERVING"
+
+    def demand(self) -> Demand | None:
+        """What it sends for as long as it runs; None: it is no load generator."""
+        return None
 
     def listens_at(self) -> int:
         """From when on its ports are open."""

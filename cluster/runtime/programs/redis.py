@@ -24,6 +24,7 @@ VERSIONS = {
 
 
 class Redis(Program):
+    threads, places = 1, 10_000  # maxclients.
     cpu, cpu_per_request, memory, stop_time = 3, 0.05, 12 * MIB, 40 * MILLISECOND
 
     @property

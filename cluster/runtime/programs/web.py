@@ -30,6 +30,7 @@ from cluster.runtime.programs.crasher import number
 from cluster.runtime.programs.program import MIB, MILLISECOND, SECOND, Exit, Line, Process, Program, Response, ended
 
 ILL_AFTER = 10 * SECOND  # agnhost liveness.
+APACHE = 150  # MaxRequestWorkers; a backlog of 511 comes on top.
 
 
 class Server(NamedTuple):
@@ -43,6 +44,8 @@ class Server(NamedTuple):
     speaks: Callable[[Process, int], str] = lambda process, port: "http"
     health: Callable[[Process, int, str], str] = lambda process, at, service: "SERVING"
     code: Callable[[Process], int] = lambda process: 0  # What it ends with at SIGTERM.
+    threads: int = Program.threads  # Requests that it works on at once …
+    places: int = Program.places  # … and has room for.
 
 
 def _on(*ports: int) -> Callable[[Process], tuple[int, ...]]:
@@ -177,9 +180,14 @@ def _agnhost_health(process: Process, at: int, service: str) -> str:
 
 
 SERVERS: Mapping[str, Server] = {
-    "bootcamp": Server(_on(8080), _bootcamp, "Kubernetes Bootcamp App Started At: {date} | Running On:  {host} "),
+    "bootcamp": Server(
+        _on(8080), _bootcamp, "Kubernetes Bootcamp App Started At: {date} | Running On:  {host} ", threads=1, places=511
+    ),
     "hello-app": Server(_on(8080), _hello, "{date} Server listening on port 8080"),
-    "httpd": Server(_on(80), _works, "[{date}] [mpm_event:notice] Apache configured -- resuming normal operations"),
+    "httpd": Server(
+        _on(80), _works, "[{date}] [mpm_event:notice] Apache configured -- resuming normal operations",
+        threads=APACHE, places=APACHE + 511,
+    ),
     "http-echo": Server(
         lambda p: _port(_flag(p.argv, "listen", ":5678"), 5678), _text, "{date} [INFO] server is listening"
     ),
@@ -187,7 +195,10 @@ SERVERS: Mapping[str, Server] = {
     "php": Server(_on(80), _forbidden, "[{date}] [core:notice] Apache configured -- resuming normal operations"),
     "whoami": Server(_on(80), _whoami, "{date} Starting up on port 80"),
     "echo": Server(lambda p: (number(p.env, "PORT", 8080),), _echo, "Echo server listening."),
-    "hpa-example": Server(_on(80), _ok, "{date} AH00094: Command line: 'apache2 -D FOREGROUND'", cpu_per_request=200.0),
+    "hpa-example": Server(
+        _on(80), _ok, "{date} AH00094: Command line: 'apache2 -D FOREGROUND'", cpu_per_request=200.0,
+        threads=APACHE, places=APACHE + 511,
+    ),
     "wordpress": Server(
         _on(80), _down, "WordPress not found in /var/www/html - copying now...\nComplete! WordPress has been"
                         " successfully"
@@ -243,4 +254,6 @@ class Web(Program):
 
 def named(name: str) -> type[Web]:
     """The program that is the server of that name."""
-    return type(name, (Web,), {"server": name, "cpu_per_request": SERVERS[name].cpu_per_request})
+    server = SERVERS[name]
+    figures = {"cpu_per_request": server.cpu_per_request, "threads": server.threads, "places": server.places}
+    return type(name, (Web,), {"server": name, **figures})

@@ -81,7 +81,7 @@ function take(frame) {
   else diagram.stale = true;
   if (mode === 'table' && (change.pods.length || change.fresh)) soon('table', () => table.draw(), 500);
   heatmap.dirty ||= change.fresh || change.pods.length > 0 || change.nodes.length > 0;
-  if (frame.usage && mode === 'diagram') diagram.loads(null);
+  if (frame.usage && mode === 'diagram') { diagram.loads(null); diagram.asked(); }
   diagram.boxes(change);
   time.update();
   if (change.fresh && mode === 'diagram' && (calm() || !model.running())) wires.show(change.messages, 0);
@@ -163,7 +163,7 @@ function centre(name, query = '') {
 
 function refreshWide() {
   const name = document.body.dataset.centre;
-  if (name === 'map' || document.hidden) return;
+  if (name === 'map' || document.hidden || performance.now() - slidAt < 800) return;
   const form = $('#wide form');
   const query = form ? `?${new URLSearchParams(new FormData(form))}` : '';
   htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerMorph' });
@@ -256,7 +256,12 @@ document.addEventListener('click', (event) => {
   if (!target || target === document.body) return;
   const { dataset } = target;
   if (dataset.object) { const [kind, ...rest] = dataset.object.split('/'); inspect(kind, rest.join('/').replace(/^\//, ''), dataset.tab ?? open.tab); }
-  else if (dataset.act) { const { act: name, ...values } = dataset; act(name, values); stepped(target); target.closest('[popover]')?.hidePopover(); }
+  else if (dataset.act) {
+    const { act: name, then, ...values } = dataset;
+    act(name, values).then(() => { if (then) centre(then); else if (name.startsWith('traffic-')) soon('wide', refreshWide, 300); });
+    stepped(target);
+    target.closest('[popover]')?.hidePopover();
+  }
   else if (dataset.nodeMenu) nodeMenu(target);
   else if (dataset.tab) inspect(open.kind, open.key, dataset.tab);
   else if (dataset.sheet) { sheet(dataset.sheet, dataset.query ?? ''); target.closest('[popover]')?.hidePopover(); }
@@ -268,6 +273,16 @@ document.addEventListener('click', (event) => {
   else if (dataset.view) { if (dataset.view === 'map') centre('map'); view(dataset.view); }
 });
 
+let slidAt = -Infinity; // Nobody pulls a slider from under a finger.
+/** A slider over steps: the number follows at once, the deed when the hand rests for a moment. */
+document.addEventListener('input', ({ target }) => {
+  if (!target.matches('[data-slide]')) return;
+  slidAt = performance.now();
+  const rate = target.dataset.steps.split(',')[target.valueAsNumber];
+  say($('output', target.parentElement), rate);
+  attribute(target, 'aria-valuetext', rate);
+  soon(`slide ${target.id}`, () => act(target.dataset.slide, { key: target.dataset.key, rate: target.dataset.steps.split(',')[target.valueAsNumber] }), 250);
+});
 document.addEventListener('change', ({ target }) => {
   if (target.matches('[data-wish]')) { open.wishes = { ...open.wishes, [target.dataset.wish]: target.value }; inspect(open.kind, open.key, open.tab, true); }
 });

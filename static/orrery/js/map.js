@@ -1,6 +1,6 @@
 // The diagram: boxes that stay, node cards and pod chips that come and go. Only what changed is touched.
 
-import { $, attribute, glyph, grouped, h, icon, phone, say, t, toggle } from './dom.js';
+import { $, $$, attribute, glyph, grouped, h, icon, phone, say, t, toggle } from './dom.js';
 import { isSystem, nameOf, shortName } from './model.js';
 
 export const STATES = ['run', 'notready', 'creating', 'pending', 'fail', 'term', 'done'];
@@ -131,12 +131,20 @@ export class Diagram {
       chip.className = classes;
       chip.firstElementChild.replaceWith(glyph(row.s));
     }
-    const words = `${row.t}${row.x ? `, ${t('{n} restarts', { n: row.x })}` : ''}`;
+    const [rate, busy] = this.model.requests[key] ?? [0, 0];
+    const words = `${row.t}${row.x ? `, ${t('{n} restarts', { n: row.x })}` : ''}${rate ? `, ${t('{n} requests a second, {part} % of what it can', { n: grouped(rate), part: busy })}` : ''}`;
+    if (rate) { attribute(chip, 'data-busy', String(busy)); chip.style.setProperty('--busy', `${Math.min(busy, 100)}%`); } else chip.removeAttribute('data-busy');
     say($('small', chip), words);
     attribute(chip, 'aria-label', `${nameOf(key)}, ${t(`state.${row.s}`)}, ${words}`);
     attribute(chip, 'title', `${key}\n${words}`);
     attribute(chip, 'aria-pressed', String(this.selected === `Pod/${key}`));
     return false;
+  }
+
+  /** Pods that load generators ask: a bar below each says how much of what it can. */
+  asked() {
+    const keys = new Set([...$$('[data-busy]', this.nodes).map((chip) => chip.dataset.object.slice(4)), ...Object.keys(this.model.requests)]);
+    for (const key of keys) this.chip(key);
   }
 
   affected(pods, nodes) {

@@ -14,6 +14,7 @@ export class Model {
     this.writes = new Map(); // Revision to its message, as far as `log` reaches.
     this.outages = new Map(); // Node to [[from, to | null], …], from physical events.
     this.usage = {};
+    this.requests = {}; // Pod to [requests a second, per cent of what it can], where load generators ask.
     this.arrived = performance.now();
   }
 
@@ -35,7 +36,7 @@ export class Model {
       this.beats.push({ t: time, node });
     }
     if (this.beats.length > LOG) this.beats.splice(0, this.beats.length - LOG);
-    if (frame.usage) this.usage = frame.usage;
+    if (frame.usage) { this.usage = frame.usage; this.requests = frame.requests ?? {}; }
     const messages = frame.messages ?? [];
     for (const message of messages) this.remember(message);
     return { fresh, pods, nodes, messages, more: frame.more ?? 0, touched: frame.touched ?? [], wasAt };

@@ -12,7 +12,8 @@ from cluster.monitoring.families import sample
 from cluster.monitoring.families import text as text_of
 from cluster.monitoring.scraper import Scraper
 from cluster.world import World
-from tests.builders import EPOCH, a_deployment
+from tests.builders import EPOCH, a_deployment, a_service
+from tests.cluster.flows.conftest import PATH, a_load_generator
 from tests.cluster.gateway.asgi import fetch
 from tests.cluster.gateway.conftest import CommittedCluster
 
@@ -203,3 +204,17 @@ def test_a_scraper_that_was_far_too_late_rests(watched):
     assert ask('count_over_time(up{job="apiserver"}[45s]) > 0')
     watched.watch(60)
     assert ask('count_over_time(up{job="apiserver"}[45s]) > 0') == {}
+
+
+def test_load_generators_tell_what_came_of_their_requests(transactional_db):
+    options = {"nodes": 2, "addons": ["kube-proxy", "coredns", "prometheus", "load-generators"]}
+    row = Cluster.objects.create(name="lab", seed=7, epoch=EPOCH, engine="test", options=options)
+    cluster = Watched(World.create(7, EPOCH, options, row.pk, 0))
+    cluster.gathering = Gathering(row.pk, 0)
+    cluster.settle()
+    cluster.with_objects(a_deployment("web", replicas=2), a_service("web")).run_for(30)
+    cluster.request("POST", PATH, a_load_generator(rate=40))
+    cluster.watch(300)
+
+    assert ask('sum(rate(http_client_requests_total{job="load",code="200"}[1m]))') == {(): pytest.approx(40, rel=0.02)}
+    assert list(ask('http_client_request_duration_seconds{quantile="0.99"}').values()) == [pytest.approx(0.0005)]

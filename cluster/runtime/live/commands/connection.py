@@ -24,6 +24,7 @@ class Reached(NamedTuple):
     fate: str
     address: str = ""
     answer: str = ""
+    took: int = 0  # Microseconds until the answer: others may ask the server, too.
 
 
 def connect(call: Call, host: str, port: int, data: str, protocol: str = "TCP") -> Reached:
@@ -37,8 +38,8 @@ def connect(call: Call, host: str, port: int, data: str, protocol: str = "TCP") 
             return Reached(CONNECTED, found.address)
         answer = container.answer(port, data)
         return Reached(REFUSED if answer is None else CONNECTED, found.address, answer or "")
-    fate, answer = container.dial(int(call.proc["pid"]), found.address, port, protocol, data)
-    return Reached(fate, found.address, answer)
+    fate, answer, took = container.dial(int(call.proc["pid"]), found.address, port, protocol, data)
+    return Reached(fate, found.address, answer, took)
 
 
 def _waited(call: Call, fate: str, seconds: float) -> None:
@@ -58,6 +59,14 @@ def waited_for(call: Call, reached: Reached, seconds: float) -> None:
     if reached.fate not in (CONNECTED, REFUSED, UNKNOWN):
         call.local["reached"] = list(reached)
         _waited(call, reached.fate, seconds)
+
+
+def answered_within(call: Call, reached: Reached, seconds: float) -> bool:
+    """Wait for an answer that takes its time, for so many seconds at most: did it come?"""
+    if reached.took:
+        call.local["reached"] = list(reached)
+        call.sleep(min(reached.took, int(seconds * SECOND)))
+    return reached.took <= seconds * SECOND
 
 
 def seconds_of(text: str | None, default: float) -> float:

@@ -16,6 +16,7 @@ from cluster.runtime.live.commands.connection import (
     UNKNOWN,
     UNREACHABLE,
     Reached,
+    answered_within,
     connect,
     remembered,
     seconds_of,
@@ -25,6 +26,7 @@ from cluster.runtime.live.commands.connection import (
 URL = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>\[[0-9a-fA-F:]+\]|[^/:?]+)(?::(?P<port>\d{1,5}))?(?P<path>[/?].*)?"
 )
+PATIENCE = 900.0  # Seconds for an answer, if nothing is said.
 TLS_PORTS = (443, 6443, 8443, 10250)
 CURL_LONG = {
     "max-time": "m", "connect-timeout": "C", "silent": "s", "fail": "f", "head": "I", "include": "i", "output": "o",
@@ -79,6 +81,13 @@ def fetch(call: Call) -> int:
             if call.name == "curl"
             else _wget_failed(call, reached, host, port, "T" in options)
         )
+    if not answered_within(call, reached, seconds_of(options.get("m" if call.name == "curl" else "T"), PATIENCE)):
+        if call.name == "wget":
+            call.err("wget: download timed out\n")
+            return 1
+        waited = f"{seconds_of(options.get('m'), PATIENCE) * 1000:.0f}"
+        call.err(f"curl: (28) Operation timed out after {waited} milliseconds with 0 bytes received\n")
+        return 28
     if tls and (port not in TLS_PORTS or not reached.answer):
         return _no_tls(call)
     return _show(call, reached, options, words[0], host, port)
@@ -145,7 +154,9 @@ def _show(call: Call, reached: Reached, options: dict[str, str], url: str, host:
     else:
         call.out(text)
     if "w" in options:
-        call.out(options["w"].replace("%{http_code}", str(code)).replace("\\n", "\n"))
+        took = f"{reached.took / 1_000_000:.6f}"
+        written = options["w"].replace("%{http_code}", str(code)).replace("\\n", "\n")
+        call.out(written.replace("%{time_total}", took).replace("%{time_starttransfer}", took))
     return 0
 
 

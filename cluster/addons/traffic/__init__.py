@@ -1,0 +1,1 @@
+"""Load generators: a custom kind, and the operator that looks after it."""

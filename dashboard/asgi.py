@@ -30,7 +30,9 @@ from django.urls import set_script_prefix
 django.setup()
 
 from cluster.gateway import application as gateway  # noqa: E402
+from cluster.gateway import computed  # noqa: E402
 from dashboard.routing import websocket_urlpatterns  # noqa: E402
+from dashboard.webui import door, streams  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -55,6 +57,19 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await gateway(scope, receive, send)
     elif scope["type"] == "websocket":
         await _sockets(scope, receive, send)
+    elif door.WEBUI.match(scope["path"]):
+        await webui(scope, receive, send)
+    else:
+        await _pages.serve(scope, receive, send)
+
+
+async def webui(scope: Scope, receive: Receive, send: Send) -> None:
+    """web-ui, from its own address or through the API server. All that it needs is below that address."""
+    cluster, rest = door.WEBUI.match(scope["path"]).groups()  # type: ignore[union-attr]
+    if rest in streams.STREAMS and scope["type"] == "http":
+        await streams.serve(scope, receive, send, cluster, rest)
+    elif rest.startswith("static/"):
+        await _pages.serve({**scope, "path": f"/{rest}", "root_path": ""}, receive, send)
     else:
         await _pages.serve(scope, receive, send)
 
@@ -147,3 +162,4 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 _pages = Pages()
+computed.serves(door.PROGRAM, "ui", webui)

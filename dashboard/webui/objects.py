@@ -17,6 +17,7 @@ DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 EVENTS = 20  # Newest ones that are shown, of …
 READ = "500"  # … at most so many that are read.
 TAILS = ("100", "1000", "5000")  # Lines of a log.
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # All of an object again, a Secret's values too.
 DEEPEST = 5  # Owners above and children below.
 PODS, JOBS, SETS = "api/v1/pods", "apis/batch/v1/jobs", "apis/apps/v1/replicasets"
 OWNED = {  # Kind -> the lists in which its children, and theirs, can be.
@@ -49,7 +50,7 @@ def live(server: Client, known: list[Kind], api: str, obj: Manifest) -> dict[str
     return {
         "object": obj,
         "labels": sorted(meta.labels(obj).items()),
-        "annotations": [each for each in sorted(meta.annotations(obj).items()) if len(each[1]) < 200],
+        "annotations": [each for each in sorted(meta.annotations(obj).items()) if each[0] != LAST_APPLIED],
         "owners": _owners(server, known, obj),
         "pods": _pods(obj),
         "sections": [each for each in summaries.of(server, obj) if each.fields or each.rows or each.note],

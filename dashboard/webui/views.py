@@ -110,7 +110,8 @@ def show(request: HttpRequest, server: Server, api: str) -> HttpResponse:
 def drain(request: HttpRequest, server: Server, node: str) -> HttpResponse:
     """What `kubectl drain` would do with a node, and doing it, round by round."""
     state = draining.round_of(server, node, request.POST if request.method == "POST" else None)
-    state["watch"] = [f"api/v1/pods?fieldSelector=spec.nodeName={node}"] if not state["started"] else []
+    preview = [f"api/v1/pods?fieldSelector=spec.nodeName={node}"]
+    state["watch"] = preview if request.method == "GET" else None  # What came of a round is not to be replaced by it.
     if request.headers.get("HX-Request"):
         return _part(request, server, "drain", state)
     return _page(request, server, "drain", state, {"heading": _("Drain %s") % node, "node": node, **state})

@@ -441,6 +441,38 @@ def test_what_its_account_may_not_is_refused_in_the_apis_words(ui: str, sight: S
     sight.complaints.clear()  # Chromium's own word for a 403.
 
 
+def test_an_open_page_is_refused_with_its_accounts_rights_and_returns_with_them(orrery: Orrery, ui: str, sight: Sight):
+    binding = orrery.kubectl("get", "clusterrolebinding", "web-ui", "-o", "json")
+    sight.page.goto(f"{ui}api/v1/namespaces/default/configmaps")
+    orrery.kubectl("delete", "clusterrolebinding", "web-ui")
+    orrery.kubectl("create", "configmap", "unseen")  # An open watch goes on, as the real one's; its news are asked for.
+    said = 'User "system:serviceaccount:kube-system:web-ui" cannot list resource "configmaps" in API group ""'
+    eventually(lambda: said in sight.page.inner_text("#live"), "the refusal")
+
+    sight.page.goto(f"{ui}api/v1/nodes/worker-1")
+    assert 'cannot get resource "nodes"' in sight.page.inner_text("[role=alert]")
+    orrery.kubectl("create", "-f", "-", text=binding)
+    eventually(lambda: "Allocated resources" in sight.page.inner_text("#live"), "the page to return")
+    orrery.kubectl("delete", "configmap", "unseen")
+    sight.complaints.clear()  # Chromium's own word for a 403.
+
+
+def test_a_drain_without_the_right_to_evict_ends_with_the_apis_words(orrery: Orrery, ui: str, sight: Sight):
+    role = json.loads(orrery.kubectl("get", "clusterrole", "web-ui", "-o", "json"))
+    fewer = {**role, "rules": [rule for rule in role["rules"] if "pods/eviction" not in rule["resources"]]}
+    orrery.kubectl("replace", "-f", "-", text=json.dumps({**fewer, "metadata": {"name": "web-ui"}}))
+
+    sight.page.goto(f"{ui}drain/worker-3")
+    sight.page.check("input[name=emptydir]")
+    sight.page.check("input[name=force]")
+    sight.page.click("button[value=drain]")
+
+    refused = 'cannot create resource "pods/eviction" in API group "" in the namespace'
+    assert refused in sight.page.inner_text("[role=alert]")
+    orrery.kubectl("replace", "-f", "-", text=json.dumps({**role, "metadata": {"name": "web-ui"}}))
+    orrery.kubectl("uncordon", "worker-3")
+
+
 def test_scaled_to_nothing_it_is_503_and_an_open_list_returns_by_itself(orrery: Orrery, ui: str, sight: Sight):
     sight.page.goto(f"{ui}apis/apps/v1/namespaces/kube-system/deployments")
     assert "coredns" in sight.page.inner_text("#live")

@@ -130,7 +130,8 @@ def autoscaler(server: Client, obj: Manifest) -> list[Section]:
     ]
     about = fields(
         (_("Scales"), Cell(f"{target['kind']}/{target['name']}", path)),
-        (_("Replicas"), f"{status.get('currentReplicas', 0)} → {status.get('desiredReplicas', 0)}"),
+        (_("Replicas"), status.get("currentReplicas", 0)),
+        (_("Wanted"), status.get("desiredReplicas") or "<unknown>"),
         (_("Between"), f"{spec.get('minReplicas', 1)} – {spec['maxReplicas']}"),
         (_("Last scaled"), status.get("lastScaleTime", "")),
     )

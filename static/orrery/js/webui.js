@@ -6,6 +6,7 @@ import { $, $$, boot, t } from './dom.js';
 
 const RETRY = 2000;      // Milliseconds until a broken connection is tried again.
 const MEASURED = 15000;  // Between looks at what can't be watched.
+const REFUSED = 5000;    // Until what was refused is asked for again: rights change without a word.
 const ROUND = 5000;      // Between rounds of a drain, as kubectl's.
 const TYPING = 200;
 const MOST_CHARACTERS = 2_000_000; // Of a log that is kept on the page.
@@ -15,8 +16,11 @@ const MOST_CHARACTERS = 2_000_000; // Of a log that is kept on the page.
 const live = $('#live');
 let busy = false, again = false, asked = Date.now();
 
+/** What came of a form is not the page's newest state: it stays as it is. */
+const isStill = () => !live || $('#seen')?.dataset.watch === 'null';
+
 async function refresh() {
-  if (!live) return;
+  if (isStill()) return;
   if (busy) { again = true; return; }
   busy = true;
   try {
@@ -43,7 +47,7 @@ let source = null, listening = '';
 
 function listen() {
   const watched = $('#seen')?.dataset.watch ?? listening;
-  if (!live || document.hidden || (source && watched === listening)) return;
+  if (isStill() || document.hidden || (source && watched === listening)) return;
   source?.close();
   listening = watched;
   const query = JSON.parse(watched || '[]').map((path) => `of=${encodeURIComponent(path)}`).join('&');
@@ -53,7 +57,8 @@ function listen() {
   opened.addEventListener('clock', (event) => {
     now = Date.parse(event.data);
     tick();
-    if ($('meter', live) && Date.now() - asked > MEASURED) refresh();
+    const patience = $('[role=alert]', live) ? REFUSED : $('meter', live) ? MEASURED : Infinity;
+    if (Date.now() - asked > patience) refresh();
   });
   opened.onerror = () => {
     opened.close();

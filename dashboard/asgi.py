@@ -32,7 +32,7 @@ django.setup()
 from cluster.gateway import application as gateway  # noqa: E402
 from cluster.gateway import computed  # noqa: E402
 from dashboard.routing import websocket_urlpatterns  # noqa: E402
-from dashboard.webui import door, streams  # noqa: E402
+from dashboard.webui import door, streams, terminal  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -66,7 +66,9 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def webui(scope: Scope, receive: Receive, send: Send) -> None:
     """web-ui, from its own address or through the API server. All that it needs is below that address."""
     cluster, rest = door.WEBUI.match(scope["path"]).groups()  # type: ignore[union-attr]
-    if rest in streams.STREAMS and scope["type"] == "http":
+    if scope["type"] == "websocket":
+        await terminal.application(scope, receive, send)
+    elif rest in streams.STREAMS:
         await streams.serve(scope, receive, send, cluster, rest)
     elif rest.startswith("static/"):
         await _pages.serve({**scope, "path": f"/{rest}", "root_path": ""}, receive, send)

@@ -80,6 +80,7 @@ WEBUI = (
     gettext_noop("Time"),
     gettext_noop("{n} lines"),
     gettext_noop("The container has ended."),
+    gettext_noop("The connection has ended."),
 )
 
 

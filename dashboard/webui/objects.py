@@ -204,6 +204,8 @@ def log(server: Client, api: str, pod: Manifest, query: QueryDict) -> dict[str, 
     flags = (" --previous" if previous else " -f") + (" --timestamps" if query.get("timestamps") else "")
     where = "" if meta.namespace(pod) == "default" else f" -n {meta.namespace(pod)}"
     return {
+        "pod": meta.name(pod),
+        "where": where,
         "containers": containers,
         "container": container,
         "tail": tail,

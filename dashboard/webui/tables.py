@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.http import QueryDict
 
 from cluster.apiserver.target import Target
-from cluster.objects import Manifest
+from cluster.objects import Manifest, quantity
 from dashboard.webui.cells import Cell, tone_of_column
 from dashboard.webui.client import Answer, Client
 
@@ -19,6 +19,9 @@ PAGE = 50  # Rows.
 CHUNK = 500  # Rows of one answer while all of it is read …
 MOST = 5000  # … and of all of them.
 _PARTS = re.compile(r"(\d+)")
+_SPAN, _SPAN_PARTS = re.compile(r"(\d+[smhdy])+"), re.compile(r"(\d+)([smhdy])")
+_AMOUNT = re.compile(r"\d+[KMGTP]i")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
 Row = dict[str, Any]
 
 
@@ -137,11 +140,17 @@ def _sort(rows: list[Row], columns: list[str], sort: str) -> None:
 
 
 def _natural(value: Any) -> list[tuple[int, Any]]:
-    """For sorting texts with numbers in them.
+    """For sorting texts with numbers in them, spans of time and amounts.
 
     >>> sorted(["web-10", "web-9", 3, "12"], key=_natural)
     [3, '12', 'web-9', 'web-10']
+    >>> sorted(["2h", "3m20s", "90s"], key=_natural), sorted(["1Gi", "500Mi"], key=_natural)
+    (['90s', '3m20s', '2h'], ['500Mi', '1Gi'])
     """
+    if isinstance(value, str) and _SPAN.fullmatch(value):
+        return [(0, sum(int(number) * SECONDS[unit] for number, unit in _SPAN_PARTS.findall(value)))]
+    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+        return [(0, quantity.value(value))]
     parts = _PARTS.split(str("" if value is None else value).lower())
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]
 

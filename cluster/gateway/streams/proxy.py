@@ -8,8 +8,8 @@ program's access log; but what computed.py knows is answered without entering th
 
 Mirrors:  kubernetes/pkg/registry/core/pod/strategy.go (ResourceLocation), core/service/storage/storage.go
           (ResourceLocation), k8s.io/apimachinery/pkg/util/proxy
-Left out: nodes/proxy, upgrades, rewriting links in HTML, the redirect to a path with a slash for programs of the world
-          (sites have it), a random endpoint.
+Left out: nodes/proxy, upgrades to programs of the world, rewriting links in HTML, the redirect to a path with a slash
+          for programs of the world (sites have it), a random endpoint.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ import orjson
 from cluster.apiserver import registry
 from cluster.apiserver.target import Target
 from cluster.gateway import computed, pool
-from cluster.gateway.http import Reply, Request
+from cluster.gateway.http import Reply, Request, Send
 from cluster.gateway.streams.pump import Refused, ask
 from cluster.objects import Manifest, errors, meta
 from cluster.objects.services import SERVICE_NAME
@@ -57,6 +57,15 @@ async def serve(request: Request, target: Target) -> None:
         where = f"dial tcp {answer['address']}:{port}: connect: connection refused"
         raise ServiceUnavailable(f"error trying to reach service: {where}")
     await request.reply(_reply(str(answer["answer"])))
+
+
+async def connect(request: Request, target: Target, send: Send) -> None:
+    """A websocket to a site. Errors: NotFound, BadRequest, ServiceUnavailable."""
+    pod, port = (_service if target.plural == "services" else _pod)(request.cluster, target)
+    site = await computed.site_of(request.cluster, target.namespace, pod, port)
+    if site is None:
+        raise ServiceUnavailable("error trying to reach service: it speaks no websockets")
+    await site({**request.scope, "path": f"/{target.rest}"}, request.receive, send)
 
 
 async def _visit(request: Request, target: Target, site: computed.Application) -> None:

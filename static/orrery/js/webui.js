@@ -3,6 +3,7 @@
 
 import { refreshCharts } from './charts.js';
 import { $, $$, boot, t } from './dom.js';
+import './terminal.js';
 
 const RETRY = 2000;      // Milliseconds until a broken connection is tried again.
 const MEASURED = 15000;  // Between looks at what can't be watched.
@@ -37,8 +38,8 @@ async function refresh() {
 }
 
 // What somebody opened stays open: the server doesn't know of it.
-document.addEventListener('htmx:before:morph:attr', (event) => {
-  if (event.detail.attrName === 'open' && event.target.tagName === 'DETAILS') event.preventDefault();
+window.htmx.registerExtension('stay-open', {
+  htmx_before_morph_attr: (element, { attrName }) => !(attrName === 'open' && element.tagName === 'DETAILS'),
 });
 
 // --- the stream of changes -----------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ AGENT = "dashboard/v2.7.0"
 REVOKED = "revoked"  # What is shown instead of a token that nobody gives any more.
 SECONDS = 3607  # Of a token, as the kubelet asks for it.
 TIMEOUT = 35.0  # Seconds of the wall for one answer; a write may wait 30 s in the inbox.
+CHUNK = "500"  # Objects of one answer while a list is read …
+MOST = 5000  # … and of all of it.
 PARTS = 64  # Of a stream that wait for their reader, before the stream waits.
 Headers = dict[str, str]
 
@@ -56,8 +58,16 @@ class Client:
         return self._send("GET", path, query or {}, {"accept": accept, **self._credentials}, b"")
 
     def items(self, path: str, query: dict[str, str] | None = None) -> list[Manifest]:
-        """A list's objects; none of what may not be read. Errors: TimeoutError."""
-        return list(self.get(path, {"limit": "500", **(query or {})}).body.get("items") or ())
+        """A list's objects, MOST at most; none of what may not be read. Errors: TimeoutError."""
+        found: list[Manifest] = []
+        asked = {"limit": CHUNK, **(query or {})}
+        while True:
+            body = self.get(path, asked).body
+            found += body.get("items") or ()
+            token = (body.get("metadata") or {}).get("continue")
+            if not token or len(found) >= MOST:
+                return found
+            asked["continue"] = token
 
     def write(
         self, method: str, path: str, body: bytes, media: str = JSON, query: dict[str, str] | None = None

@@ -322,6 +322,50 @@ def test_a_rollout_is_paused_resumed_and_taken_back(orrery: Orrery, ui: str, sig
     eventually(lambda: "successfully rolled out" in sight.page.inner_text("#live"), "the rollout to end")
 
 
+AGENT = """\
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: default}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec: {containers: [{name: main, image: "nginx:1.29"}]}
+"""
+
+
+def test_a_daemonset_goes_back_to_a_revision_too(orrery: Orrery, ui: str, sight: Sight):
+    orrery.kubectl("create", "-f", "-", text=AGENT)
+    orrery.kubectl("rollout", "status", "daemonset/agent", "--timeout=60s")
+    orrery.kubectl("set", "image", "daemonset/agent", "main=nginx:1.29.1")
+    orrery.kubectl("rollout", "status", "daemonset/agent", "--timeout=60s")
+    sight.page.goto(f"{ui}apis/apps/v1/namespaces/default/daemonsets/agent")
+    eventually(lambda: "nginx:1.29.1" in sight.page.inner_text("#live"), "both revisions")
+
+    sight.page.get_by_role("button", name="Roll back to this").first.click()
+
+    found = json.loads(orrery.kubectl("get", "daemonset", "agent", "-o", "json"))
+    assert found["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.29"
+    orrery.kubectl("rollout", "status", "daemonset/agent", "--timeout=60s")
+    assert "REVISION" in orrery.kubectl("rollout", "history", "daemonset/agent")
+    orrery.kubectl("delete", "daemonset", "agent")
+
+
+def test_a_paused_deployment_is_not_taken_back(orrery: Orrery, ui: str, sight: Sight):
+    orrery.kubectl("create", "deployment", "halted", "--image=nginx:1.29")
+    orrery.kubectl("rollout", "status", "deployment/halted", "--timeout=60s")
+    orrery.kubectl("set", "image", "deployment/halted", "nginx=nginx:1.29.1")
+    orrery.kubectl("rollout", "status", "deployment/halted", "--timeout=60s")
+    orrery.kubectl("rollout", "pause", "deployment/halted")
+    sight.page.goto(f"{ui}apis/apps/v1/namespaces/default/deployments/halted")
+
+    sight.page.get_by_role("button", name="Roll back to this").first.click()
+
+    assert "you cannot rollback a paused deployment; resume it first" in sight.page.inner_text("[role=alert]")
+    sight.complaints.clear()  # Chromium's own word for a 409.
+    orrery.kubectl("delete", "deployment", "halted")
+
+
 def test_an_object_shows_what_it_owns_and_who_owns_it(orrery: Orrery, ui: str, sight: Sight):
     pod = orrery.pods("shop")[0]
     sight.page.goto(ui + DEPLOYMENT)

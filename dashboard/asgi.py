@@ -65,6 +65,9 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def webui(scope: Scope, receive: Receive, send: Send) -> None:
     """web-ui, from its own address or through the API server. All that it needs is below that address."""
+    if not _host_allowed(scope):  # On a forwarded connection nobody has looked at it yet.
+        await _refuse(scope, receive, send, 400, "This Host is not served here; use localhost or 127.0.0.1.")
+        return
     cluster, rest = door.WEBUI.match(scope["path"]).groups()  # type: ignore[union-attr]
     if scope["type"] == "websocket":
         await terminal.application(scope, receive, send)

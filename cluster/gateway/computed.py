@@ -31,7 +31,7 @@ ANSWERS: dict[str, tuple[str, Answer]] = {  # Program -> the prefix of its paths
     "prometheus": ("api/v1/", prometheus.answer),
     "kube-state-metrics": ("metrics", prometheus.state_metrics),
 }
-NOT_PASSED_ON = (b"host", b"origin", b"authorization")
+NOT_PASSED_ON = (b"origin", b"authorization")
 SERVICES = {  # Short address -> Service and port, and what all of its paths begin with.
     "/loki/": ("loki:3100", "loki/"),
     "/prometheus/": ("prometheus:9090", ""),
@@ -58,7 +58,7 @@ async def site_of(cluster: str, namespace: str, pod: str, port: int) -> Applicat
         path = f"/clusters/{cluster}/{root}{scope['path']}"
         headers = [(name, value) for name, value in scope["headers"] if name not in NOT_PASSED_ON]
         about = {"path": path, "raw_path": path.encode(), "root_path": "", "scheme": "http", POD: (namespace, pod)}
-        await application({**scope, **about, "headers": [*headers, (b"host", b"localhost")]}, receive, send)
+        await application({**scope, **about, "headers": headers}, receive, send)
 
     return answered
 

@@ -664,6 +664,16 @@ def test_kubectl_port_forward_brings_the_pages_to_a_port_of_ones_own(orrery: Orr
         sight.page.goto("about:blank")
 
 
+def test_a_page_of_another_name_gets_nothing_from_a_forwarded_port(orrery: Orrery, ui: str):
+    """Nor does one that had its name resolved to us."""
+    port = free_port()
+    with kubectl_that_stays(orrery, "port-forward", "-n", "kube-system", "svc/web-ui", f"{port}:80"):
+        for path in ("", "live?of=api/v1/secrets", "api/v1/secrets"):
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/{path}", headers={"Host": "elsewhere.example"})
+            with pytest.raises(urllib.error.HTTPError, match="400"):
+                urllib.request.urlopen(request)
+
+
 def test_kubectl_proxy_leads_there_too(orrery: Orrery, ui: str, sight: Sight):
     port = free_port()
     with kubectl_that_stays(orrery, "proxy", "--append-server-path", f"--port={port}"):

@@ -8,6 +8,7 @@ Left out: chunked requests (411), pipelining (what comes early waits), trailers,
 
 import asyncio
 import contextlib
+import logging
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -23,6 +24,8 @@ REFUSALS = {
     431: "Request Header Fields Too Large",
 }
 HOP_BY_HOP = (b"connection", b"keep-alive", b"transfer-encoding")
+
+log = logging.getLogger(__name__)
 
 
 class Way(Protocol):
@@ -72,6 +75,8 @@ class Connection:
             text = REFUSALS[refused.status]
             head = f"HTTP/1.1 {refused.status} {text}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
             await self._way.send(head)
+        except Exception:
+            log.exception("a forwarded connection's application failed")
         await self._way.close()
 
     async def _until(self, mark: bytes) -> bytes | None:

@@ -82,6 +82,14 @@ def test_an_answer_that_does_not_end_is_chunked_and_ends_with_its_client():
     assert heard.endswith(b"3\r\none\r\n0\r\n\r\n")
 
 
+def test_a_failure_ends_the_connection_and_is_logged(caplog):
+    async def fails(scope, receive, send) -> None:
+        raise RuntimeError("on purpose")
+
+    assert conversation(fails, GET) == b""
+    assert "on purpose" in caplog.text
+
+
 def test_the_answer_to_head_has_no_body():
     heard = conversation(told, GET.replace(b"GET", b"HEAD"))
 

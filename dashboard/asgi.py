@@ -56,7 +56,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif API.match(scope["path"]):
         await gateway(scope, receive, send)
     elif scope["type"] == "websocket":
-        await _sockets(scope, receive, send)
+        await _sockets({**scope, "path": scope.get("root_path", "") + scope["path"]}, receive, send)
     elif door.WEBUI.match(scope["path"]):
         await webui(scope, receive, send)
     else:

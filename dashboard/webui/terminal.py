@@ -33,7 +33,7 @@ SHELLS = ("sh", "bash", "ash")
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """One shell, until it or its reader leaves. Whose page may connect has been looked at before."""
-    cluster, rest = door.WEBUI.match(scope["path"]).groups()  # type: ignore[union-attr]
+    cluster, rest = door.WEBUI.search(scope["path"]).groups()  # type: ignore[union-attr]
     if rest != "exec":
         await receive()
         await send({"type": "websocket.close", "code": 4404})

@@ -66,11 +66,13 @@ def _running(site: Site, backend: Backend) -> list[Record]:
 
 
 def demand(site: Site, namespace: str, service: str, program: str) -> Manifest:
-    """The pod that answers behind port 443 of a Service, in whose image `program` is.
+    """The pod that answers behind the first port of a Service, in whose image `program` is.
 
     Errors: Unavailable, in the words of the service proxy.
     """
-    entry = {"spec": {"service": {"namespace": namespace, "name": service}}}
+    found = site.get("Service", namespace, service) or {"spec": {}}
+    port = next((each["port"] for each in found["spec"].get("ports") or ()), 443)
+    entry = {"spec": {"service": {"namespace": namespace, "name": service, "port": port}}}
     try:
         there = aggregation.backends(entry, site)
     except Unavailable as error:
@@ -90,6 +92,16 @@ def demand(site: Site, namespace: str, service: str, program: str) -> Manifest:
             return pod
         problem = f"pod {backend.pod} does not run {program}"
     raise Unavailable("", problem)
+
+
+def serving(site: Site, namespace: str, name: str, program: str) -> Manifest:
+    """The pod of that name, if `program` runs in it and can be reached. Errors: Unavailable."""
+    pod = site.get("Pod", namespace, name)
+    address = (pod or {}).get("status", {}).get("podIP", "")
+    running = _running(site, Backend(namespace, name, address))
+    if pod is None or not any(each["program"] == program for each in running):
+        raise Unavailable("", f"pod {name} does not run {program}")
+    return pod
 
 
 def dial(site: Site, entry: Manifest, backend: Backend) -> str:

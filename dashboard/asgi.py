@@ -30,7 +30,9 @@ from django.urls import set_script_prefix
 django.setup()
 
 from cluster.gateway import application as gateway  # noqa: E402
+from cluster.gateway import computed  # noqa: E402
 from dashboard.routing import websocket_urlpatterns  # noqa: E402
+from dashboard.webui import door, streams, terminal  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -54,7 +56,25 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif API.match(scope["path"]):
         await gateway(scope, receive, send)
     elif scope["type"] == "websocket":
-        await _sockets(scope, receive, send)
+        await _sockets({**scope, "path": scope.get("root_path", "") + scope["path"]}, receive, send)
+    elif door.WEBUI.match(scope["path"]):
+        await webui(scope, receive, send)
+    else:
+        await _pages.serve(scope, receive, send)
+
+
+async def webui(scope: Scope, receive: Receive, send: Send) -> None:
+    """web-ui, from its own address or through the API server. All that it needs is below that address."""
+    if not _host_allowed(scope):  # On a forwarded connection nobody has looked at it yet.
+        await _refuse(scope, receive, send, 400, "This Host is not served here; use localhost or 127.0.0.1.")
+        return
+    cluster, rest = door.WEBUI.match(scope["path"]).groups()  # type: ignore[union-attr]
+    if scope["type"] == "websocket":
+        await terminal.application(scope, receive, send)
+    elif rest in streams.STREAMS:
+        await streams.serve(scope, receive, send, cluster, rest)
+    elif rest.startswith("static/"):
+        await _pages.serve({**scope, "path": f"/{rest}", "root_path": ""}, receive, send)
     else:
         await _pages.serve(scope, receive, send)
 
@@ -147,3 +167,4 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 _pages = Pages()
+computed.serves(door.PROGRAM, "ui", webui)

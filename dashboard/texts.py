@@ -78,6 +78,18 @@ def for_scripts() -> dict[str, str]:
     return {key: gettext(text) for key, text in STATES.items()} | {text: gettext(text) for text in TEXTS}
 
 
+WEBUI = (
+    gettext_noop("Time"),
+    gettext_noop("{n} lines"),
+    gettext_noop("The container has ended."),
+    gettext_noop("The connection has ended."),
+)
+
+
+def for_webui() -> dict[str, str]:
+    return {text: gettext(text) for text in WEBUI}
+
+
 NOTES = (  # What the next event is called, by its form; the scripts put the groups in.
     (r"^pods of (\S+) are evicted$", gettext_noop("the pods of {1} are evicted")),
     (r"^(\S+) has been silent for (\d+) s$", gettext_noop("{1} has been silent for {2} s")),

@@ -4,6 +4,8 @@
     prometheus           /api/v1/…         samples that were scraped
     kube-state-metrics   /metrics          what the API server holds, as text
 
+A program that is a whole site (web-ui's) is answered by an application that who knows it hands in: see `serves`.
+
 A program answers as long as a container of it listens on the port that is asked, on a machine with power; which pod and
 port that is, is the proxy's business. Another program is one function and one line in ANSWERS.
 
@@ -17,22 +19,49 @@ from collections.abc import Awaitable, Callable
 from cluster.apiserver.reads import Reader
 from cluster.apiserver.target import Target
 from cluster.gateway import loki, pool, prometheus
-from cluster.gateway.http import Reply, Request
+from cluster.gateway.http import Receive, Reply, Request, Scope, Send
 from cluster.gateway.site import Site
 from cluster.kubelet import committed
 from cluster.objects import errors
 from cluster.objects.pods import uid_at_node
 
 Answer = Callable[[Request, str], Awaitable[Reply]]  # Of a request and its path, behind the prefix.
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 ANSWERS: dict[str, tuple[str, Answer]] = {  # Program -> the prefix of its paths, and who answers.
     "loki": ("loki/api/v1/", loki.answer),
     "prometheus": ("api/v1/", prometheus.answer),
     "kube-state-metrics": ("metrics", prometheus.state_metrics),
 }
+NOT_PASSED_ON = (b"origin", b"authorization")
 SERVICES = {  # Short address -> Service and port, and what all of its paths begin with.
     "/loki/": ("loki:3100", "loki/"),
     "/prometheus/": ("prometheus:9090", ""),
 }
+
+
+POD = "orrery.pod"  # In an application's scope: (namespace, name) of the pod that is asked.
+_SITES: dict[str, tuple[str, Application]] = {}
+
+
+def serves(program: str, root: str, application: Application) -> None:
+    """Let `application` answer for all of a program's paths: it sees them under /clusters/<name>/`root`/."""
+    _SITES[program] = (root, application)
+
+
+async def site_of(cluster: str, namespace: str, pod: str, port: int) -> Application | None:
+    """The site that listens there, for requests with their path at its own root; None: no site does."""
+    program = await pool.in_thread(_program_at, cluster, namespace, pod, port) if _SITES else ""
+    if program not in _SITES:
+        return None
+    root, application = _SITES[program]
+
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        path = f"/clusters/{cluster}/{root}{scope['path']}"
+        headers = [(name, value) for name, value in scope["headers"] if name not in NOT_PASSED_ON]
+        about = {"path": path, "raw_path": path.encode(), "root_path": "", "scheme": "http", POD: (namespace, pod)}
+        await application({**scope, **about, "headers": headers}, receive, send)
+
+    return answered
 
 
 def target_of(path: str) -> Target | None:

@@ -155,6 +155,16 @@ class Request:
             headers = (*headers, ("Retry-After", str(error.retry_after)))
         await self.reply(Reply(error.status, form.media, body, headers))
 
+    async def hand_over(self, application: Callable[[Scope, Receive, Send], Awaitable[None]], scope: Scope) -> None:
+        """Let another application answer, to `scope` instead of this request's own."""
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                self.started, self.status = True, message["status"]
+            await self._send(message)
+
+        await application(scope, self.receive, send)
+
     async def disconnected(self) -> None:
         """Return when the client is gone."""
         while (await self.receive())["type"] != "http.disconnect":

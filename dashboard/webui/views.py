@@ -1,33 +1,45 @@
 """Pages of web-ui. The path behind /ui/ is the API's own path of a list or an object; a POST there changes the object.
 
-What is live on a page is a part of its own: htmx asks for it every two seconds, and gets 204 if it is as it was.
+What is live on a page is a part of its own. A page hears of changes (streams.py) and asks for that part anew; it gets
+204 if it is as it was.
+
+Read next: tables.py for lists, objects.py for objects, writes.py for what forms do.
 """
 
 import hashlib
+import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.templatetags.static import static
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
-from cluster import backends, inbox
 from cluster.apiserver.aggregation import Unavailable
 from cluster.apiserver.target import Target, parse
 from cluster.gateway import pool
-from cluster.gateway.site import Site
-from dashboard.views import SHEETS, THEMES, with_policy
-from dashboard.webui import discovery, health, objects, writes
+from cluster.objects import meta, times
+from dashboard import texts
+from dashboard.views import SHEETS, THEMES, script_json, with_policy
+from dashboard.webui import changes, discovery, door, draining, health, navigation, objects, tables, usage, writes
 from dashboard.webui.client import Answer, Client
+from dashboard.webui.tables import Wish
 
-TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
-PROGRAM = "dashboard"
-PAGE = "50"  # Rows.
+NOT_KEPT = ("seen", "continue", "page")  # Of a query, when something else is asked of the list.
 View = Callable[..., HttpResponse]
+
+
+class Server(Client):
+    """The API, for one request of a page. `now`: the cluster's time, microseconds since 1970."""
+
+    def __init__(self, request: HttpRequest, cluster: str, answering: door.Answering) -> None:
+        super().__init__(request, cluster, answering.pod)
+        self.now = answering.now
 
 
 def served(view: View) -> View:
@@ -35,13 +47,11 @@ def served(view: View) -> View:
 
     @wraps(view)
     def answer(request: HttpRequest, cluster: str, **rest: str) -> HttpResponse:
-        site = Site.of(pool.reader(), cluster)
-        if site is None:
+        if pool.reader().cluster(cluster) is None:
             raise Http404
-        inbox.follow(cluster)
         try:
-            pod = backends.demand(site, "kube-system", "web-ui", PROGRAM)
-            return _told(view(request, Client(request, cluster, pod), **rest))
+            found = door.answering(pool.reader(), cluster, getattr(request, "scope", {}))
+            return _told(view(request, Server(request, cluster, found), **rest))
         except Unavailable as error:
             text, status = f"{error.message}\n", 503
         except TimeoutError:
@@ -53,21 +63,24 @@ def served(view: View) -> View:
 
 @require_GET
 @served
-def overview(request: HttpRequest, server: Client) -> HttpResponse:
+def overview(request: HttpRequest, server: Server) -> HttpResponse:
     """Health, warnings, and every kind that can be listed."""
     live = {"health": health.of_cluster(server), "events": objects.events(server, ""), "all": True}
+    live["usage"] = usage.section(server, None)
+    live["watch"] = [*(api for api, _ in health.CHECKS.values()), "api/v1/events?fieldSelector=type=Warning"]
     if request.headers.get("HX-Request"):
         return _part(request, server, "overview", live)
-    kinds = [kind for kind in discovery.kinds(server) if "list" in kind.verbs]
-    return _page(request, server, "overview", live, {"kinds": kinds})
+    known = discovery.kinds(server)
+    context = {"kinds": [kind for kind in known if "list" in kind.verbs], "charts": usage.charts(server, None)}
+    return _page(request, server, "overview", live, context, known=known)
 
 
 @require_http_methods(["GET", "POST"])
 @csrf_protect
 @served
-def create(request: HttpRequest, server: Client) -> HttpResponse:
+def create(request: HttpRequest, server: Server) -> HttpResponse:
     """A form for YAML; what came of each document stands above it."""
-    context: dict[str, Any] = {"yaml": request.POST.get("yaml", "")}
+    context: dict[str, Any] = {"yaml": request.POST.get("yaml", ""), "heading": _("Create from YAML")}
     status = 200
     if request.method == "POST":
         status, lines = writes.create(server, context["yaml"].replace("\r\n", "\n"))
@@ -78,7 +91,7 @@ def create(request: HttpRequest, server: Client) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @csrf_protect
 @served
-def show(request: HttpRequest, server: Client, api: str) -> HttpResponse:
+def show(request: HttpRequest, server: Server, api: str) -> HttpResponse:
     """A list or an object. POST: do to the object what the form says."""
     api = api.strip("/")
     target = parse(f"/{api}")
@@ -91,120 +104,263 @@ def show(request: HttpRequest, server: Client, api: str) -> HttpResponse:
     return _list(request, server, api, target)
 
 
-def _list(request: HttpRequest, server: Client, api: str, target: Target) -> HttpResponse:
-    chosen = request.GET.get("namespace")
+@require_http_methods(["GET", "POST"])
+@csrf_protect
+@served
+def drain(request: HttpRequest, server: Server, node: str) -> HttpResponse:
+    """What `kubectl drain` would do with a node, and doing it, round by round."""
+    state = draining.round_of(server, node, request.POST if request.method == "POST" else None)
+    preview = [f"api/v1/pods?fieldSelector=spec.nodeName={node}"]
+    state["watch"] = preview if request.method == "GET" else None  # What came of a round is not to be replaced by it.
+    if request.headers.get("HX-Request"):
+        return _part(request, server, "drain", state)
+    return _page(request, server, "drain", state, {"heading": _("Drain %s") % node, "node": node, **state})
+
+
+@require_GET
+@served
+def chart(request: HttpRequest, server: Server, name: str) -> HttpResponse:
+    """The numbers of one chart."""
+    if name not in usage.CHARTS:
+        raise Http404
+    return JsonResponse(usage.numbers(server, name, request.GET))
+
+
+@require_GET
+@served
+def log(request: HttpRequest, server: Server) -> HttpResponse:
+    """A whole log, to be kept."""
+    target = parse(f"/{request.GET.get('pod', '')}")
+    if target is None or target.plural != "pods" or not target.name or target.subresource:
+        raise Http404
+    names = ("container", "previous", "timestamps")
+    asked = {name: request.GET[name] for name in names if request.GET.get(name)}
+    answer = server.get(f"{request.GET['pod']}/log", asked)
+    response = HttpResponse(answer.text if answer.status == 200 else answer.message, status=answer.status)
+    response["Content-Type"] = "text/plain; charset=utf-8"
+    if answer.status == 200:
+        file = f"{target.name}-{asked.get('container', 'log')}.log"
+        response["Content-Disposition"] = f'attachment; filename="{file}"'
+    return response
+
+
+# --- a list -------------------------------------------------------------------------------------------------------
+
+
+def _list(request: HttpRequest, server: Server, api: str, target: Target) -> HttpResponse:
+    wish = Wish.of(request.GET)
     root = f"apis/{target.group}/{target.version}" if target.group else f"api/{target.version}"
-    selector = request.GET.get("labelSelector", "")
-    if chosen is not None:
-        scope = f"/namespaces/{chosen}" if chosen else ""
-        here = reverse("webui-show", args=[server.cluster, f"{root}{scope}/{target.plural}"])
-        chosen_by = request.GET.copy()
-        del chosen_by["namespace"]
-        return HttpResponseRedirect(f"{here}?{chosen_by.urlencode()}" if selector else here)
-    query = {name: request.GET[name] for name in ("labelSelector", "continue") if request.GET.get(name)}
-    answer = server.get(api, {"limit": PAGE, **query}, TABLE)
-    live: dict[str, Any] = {"problem": answer.message} if answer.status != 200 else {"table": _table(answer.body, api)}
-    live |= {"api": api, "selector": selector}
+    given = request.GET.getlist("namespace")
+    if given and ("" in given or len(given) < 2 or target.namespace):
+        return _elsewhere(request, root, target, wish)
+    apis = tables.paths(api, target, wish.namespaces)
+    listed = tables.read(server, apis, wish)
+    query = "&".join(f"{name}={value}" for name, value in wish.selected.items())
+    live: dict[str, Any] = {"api": api, "watch": [f"{each}?{query}" if query else each for each in apis]}
+    if listed.answer.status != 200:
+        live["problem"] = listed.answer.message
+    else:
+        live |= _shown_list(request, listed, wish, api)
     if request.headers.get("HX-Request"):
         return _part(request, server, "list", live)
-    kinds = discovery.kinds(server)
-    kind = next((each for each in kinds if each.list == f"{root}/{target.plural}"), None)
-    where = f" -n {target.namespace}" if target.namespace else (" -A" if kind and kind.namespaced else "")
-    wish = f" -l {selector}" if selector else ""
+    known = discovery.kinds(server)
+    kind = next((each for each in known if each.list == f"{root}/{target.plural}"), None)
+    namespaced = kind is not None and kind.namespaced
     context = {
-        "namespace": target.namespace,
-        "namespaces": _namespaces(server) if kind and kind.namespaced else [],
-        "line": f"kubectl get {kind.name if kind else target.plural}{where}{wish}",
-        "heading": kind.name if kind else target.plural,
+        "wish": wish,
+        "chosen": [target.namespace] if target.namespace else list(wish.namespaces),
+        "namespaces": _namespaces(server) if namespaced else [],
+        "line": _kubectl_get(kind.name if kind else target.plural, target.namespace, namespaced, wish),
+        "heading": navigation.named(kind) if kind else target.plural,
+        "here": f"{root}/{target.plural}",
     }
-    return _page(request, server, "list", live, context, answer.status)
+    return _page(request, server, "list", live, context, listed.answer.status, known)
 
 
-def _object(request: HttpRequest, server: Client, api: str, target: Target) -> HttpResponse:
-    said, status, text = "", 200, ""
+def _elsewhere(request: HttpRequest, root: str, target: Target, wish: Wish) -> HttpResponse:
+    """The address of the namespaces that were chosen."""
+    query = request.GET.copy()
+    scope = ""
+    if len(wish.namespaces) < 2:
+        scope = f"/namespaces/{wish.namespaces[0]}" if wish.namespaces else ""
+        del query["namespace"]
+    else:
+        query.setlist("namespace", list(wish.namespaces))
+    for name in [name for name in query if not query[name] or name in NOT_KEPT]:
+        del query[name]
+    return HttpResponseRedirect(f"{door.base(request)}{root}{scope}/{target.plural}?{query.urlencode()}".rstrip("?"))
+
+
+def _shown_list(request: HttpRequest, listed: tables.Listed, wish: Wish, api: str) -> dict[str, Any]:
+    def link(**changed: str) -> str:
+        query = request.GET.copy()
+        for name in [*NOT_KEPT, *changed]:
+            query.pop(name, None)
+        query.update({name: value for name, value in changed.items() if value})
+        return f"?{query.urlencode()}"
+
+    several = "/namespaces/" not in api and any(row["namespace"] for row in listed.rows)
+    names = [*(["Namespace"] if several else []), *listed.columns]
+    heads = [
+        {
+            "name": name,
+            "sorted": {name: "ascending", f"-{name}": "descending"}.get(wish.sort, ""),
+            "link": link(sort=f"-{name}" if wish.sort == name else name),
+        }
+        for name in names
+    ]
+    return {
+        "rows": listed.rows,
+        "heads": heads,
+        "several": several,
+        "searched": bool(wish.search or wish.selected),
+        "found": listed.found,
+        "left_out": listed.left_out,
+        "page": listed.page,
+        "pages": listed.pages,
+        "first": link() if wish.next else "",
+        "next": link(**{"continue": listed.next}) if listed.next else "",
+        "before": link(page=str(listed.page - 1)) if listed.page > 1 else "",
+        "after": link(page=str(listed.page + 1)) if listed.page < listed.pages else "",
+    }
+
+
+def _kubectl_get(name: str, namespace: str, namespaced: bool, wish: Wish) -> str:
+    if len(wish.namespaces) > 1:
+        return "; ".join(_kubectl_get(name, each, True, wish._replace(namespaces=())) for each in wish.namespaces)
+    where = f" -n {namespace}" if namespace else (" -A" if namespaced else "")
+    wishes = (f" -l {wish.labels}" if wish.labels else "") + (" -o wide" if wish.wide else "")
+    return f"kubectl get {name}{where}{wishes}"
+
+
+def _namespaces(server: Client) -> list[str]:
+    return [meta.name(each) for each in server.items("api/v1/namespaces")]
+
+
+# --- an object ----------------------------------------------------------------------------------------------------
+
+
+def _object(request: HttpRequest, server: Server, api: str, target: Target) -> HttpResponse:
+    outcome: dict[str, Any] = {"status": 200}
     if request.method == "POST":
         done = request.POST.get("do", "")
         if done not in writes.WRITES:
             raise Http404
-        answer = writes.WRITES[done](request.POST).send(server, api)
-        dry = done == "edit" and request.POST.get("dry")
-        if answer.status < 400 and not dry:
-            return _after(server, api, target, done, answer)
-        said, status, text = answer.message, answer.status, request.POST.get("yaml", "")
-        if dry and answer.status < 400:
-            said, status = "", 200
-    return _shown(request, server, api, target, {"problem": said, "status": status, "yaml": text})
+        if done == "edit" and not request.POST.get("sure"):
+            outcome = changes.reviewed(server, api, request.POST.get("yaml", ""))
+        else:
+            answer = writes.do(server, api, done, request.POST)
+            if answer.status < 400:
+                return _after(request, api, done, answer)
+            outcome = {"problem": answer.message, "status": answer.status, "yaml": request.POST.get("yaml", "")}
+    return _shown(request, server, api, target, outcome)
 
 
-def _after(server: Client, api: str, target: Target, done: str, answer: Answer) -> HttpResponse:
-    """Back to the object, or to the list that it was in."""
+def _after(request: HttpRequest, api: str, done: str, answer: Answer) -> HttpResponse:
+    """Back to the object, to the list that it was in, or to what was made of it."""
     finalized = bool((answer.body.get("metadata") or {}).get("deletionTimestamp"))
     path = api.rpartition("/")[0] if done == "delete" and not finalized else api
-    return HttpResponseRedirect(reverse("webui-show", args=[server.cluster, path]))
+    if done == "run":
+        path = api.rpartition("/")[0].removesuffix("cronjobs") + f"jobs/{meta.name(answer.body)}"
+    return HttpResponseRedirect(door.base(request) + path)
 
 
-def _shown(request: HttpRequest, server: Client, api: str, target: Target, outcome: dict[str, Any]) -> HttpResponse:
+def _shown(request: HttpRequest, server: Server, api: str, target: Target, outcome: dict[str, Any]) -> HttpResponse:
     answer = server.get(api)
+    here = api.rpartition("/")[0]
     if answer.status != 200:
-        live: dict[str, Any] = {"problem": answer.message, "api": api}
+        watch = [f"{here}?fieldSelector=metadata.name={target.name}"]
+        live: dict[str, Any] = {"problem": answer.message, "api": api, "watch": watch}
         if request.headers.get("HX-Request"):
             return _part(request, server, "object", live)
         return _page(request, server, "object", live, {"heading": target.name}, answer.status)
     known = discovery.kinds(server)
     obj = answer.body
-    live = {"api": api, **objects.live(server, known, target, obj, request.GET)}
+    live = {"api": api, **objects.live(server, known, api, obj), "usage": usage.section(server, obj)}
     if request.headers.get("HX-Request"):
         return _part(request, server, "object", live)
     kind = discovery.of_object(known, obj["apiVersion"], obj["kind"])
-    lines = writes.offered(kind, obj) if kind else {}
+    root = f"apis/{target.group}/{target.version}" if target.group else f"api/{target.version}"
     context = {
         "heading": f"{obj['kind']} {target.name}",
-        "lines": lines,
-        "object_replicas": request.POST.get("replicas") or (obj.get("spec") or {}).get("replicas", 1),
-        "buttons": [(name, label, lines[name]) for name, label in writes.BUTTONS.items() if name in lines],
-        "failure": outcome["problem"],
-        "would": request.method == "POST" and not outcome["problem"],
-        "yaml": outcome["yaml"] or objects.as_yaml(obj),
-        "editing": bool(outcome["yaml"]),
-        "list": api.rpartition("/")[0],
+        "here": f"{root}/{target.plural}",
+        "actions": writes.offered(kind, obj, server) if kind else [],
+        "delete_line": writes.delete_line(kind, obj) if kind else "",
+        "edit_line": writes.edit_line(kind, obj) if kind else "",
+        "failure": outcome.get("problem", ""),
+        "diff": outcome.get("diff"),
+        "yaml": outcome.get("yaml") or objects.as_yaml(obj),
+        "editing": bool(outcome.get("yaml")),
+        "api_path": api,
+        "log": objects.log(server, api, obj, request.GET),
+        "charts": usage.charts(server, obj),
     }
-    return _page(request, server, "object", live, context, outcome["status"])
+    return _page(request, server, "object", live, context, outcome["status"], known)
 
 
-def _namespaces(server: Client) -> list[str]:
-    found = server.get("api/v1/namespaces", {"limit": "500"}).body.get("items", ())
-    return [each["metadata"]["name"] for each in found]
-
-
-# --- answers --------------------------------------------------------------------------------------------------------
+# --- answers ------------------------------------------------------------------------------------------------------
 
 
 def _page(
     request: HttpRequest,
-    server: Client,
+    server: Server,
     name: str,
     live: dict[str, Any],
     context: dict[str, Any],
     status: int = 200,
+    known: list[discovery.Kind] | None = None,
 ) -> HttpResponse:
-    theme = request.COOKIES.get("orrery_theme", "")
-    shown = {"cluster": server.cluster, "sheets": SHEETS[:2], "theme": theme if theme in THEMES else "", **context}
+    theme, base = request.COOKIES.get("orrery_theme", ""), door.base(request)
+    known = discovery.kinds(server) if known is None else known
+    shown = {
+        "cluster": server.cluster,
+        "base": base,
+        "here_path": door.rest(request),
+        "sheets": [_file(base, sheet) for sheet in (*SHEETS[:2], "orrery/css/webui.css")],
+        "scripts": {name: _file(base, path) for name, path in SCRIPTS.items()},
+        "icon": _file(base, "orrery/icon.svg"),
+        "menu": navigation.menu(known, context.get("here", "")),
+        "theme": theme if theme in THEMES else "",
+        "boot": script_json(_boot(base, server)),
+        **context,
+    }
     if live:
         shown["live"], shown["seen"] = _rendered(request, server, name, live)
+        shown["watch"] = json.dumps(live.get("watch", []))
     return with_policy(render(request, f"webui/{name}.html", shown, status=status))
 
 
-def _part(request: HttpRequest, server: Client, name: str, live: dict[str, Any]) -> HttpResponse:
+SCRIPTS = {
+    "htmx": "vendor/htmx.org-4.0.1/htmx.min.js",
+    "webui": "orrery/js/webui.js",
+}
+
+
+def _file(base: str, name: str) -> str:
+    """A static file below web-ui's own address: nothing else can be reached through the API server."""
+    return f"{base}static/{static(name).partition('static/')[2]}"
+
+
+def _boot(base: str, server: Server) -> dict[str, Any]:
+    """What the scripts must know."""
+    files = {"js": _file(base, "vendor/uplot-1.6.32/uPlot.iife.min.js")}
+    files["css"] = _file(base, "vendor/uplot-1.6.32/uPlot.min.css")
+    return {"base": base, "uplot": files, "texts": texts.for_webui(), "now": times.rfc3339(server.now)}
+
+
+def _part(request: HttpRequest, server: Server, name: str, live: dict[str, Any]) -> HttpResponse:
     """The live part, with 200 also for what the API refuses: htmx shows it in place. 204: it is as it was."""
     html, seen = _rendered(request, server, name, live)
     if request.GET.get("seen") == seen:
         return HttpResponse(status=204)
-    return render(request, "webui/_live.html", {"live": html, "seen": seen})
+    watch = json.dumps(live.get("watch", []))
+    return render(request, "webui/_live.html", {"live": html, "seen": seen, "watch": watch})
 
 
-def _rendered(request: HttpRequest, server: Client, name: str, live: dict[str, Any]) -> tuple[str, str]:
+def _rendered(request: HttpRequest, server: Server, name: str, live: dict[str, Any]) -> tuple[str, str]:
     """(HTML, a digest of it)."""
-    html = render_to_string(f"webui/_{name}.html", {"cluster": server.cluster, **live}, request)
+    context = {"cluster": server.cluster, "base": door.base(request), **live}
+    html = render_to_string(f"webui/_{name}.html", context, request)
     return html, hashlib.sha256(html.encode()).hexdigest()[:16]
 
 
@@ -212,32 +368,3 @@ def _told(response: HttpResponse) -> HttpResponse:
     """What a cluster answers is no failure of this server: Django need not log it."""
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
-
-
-def _table(body: dict[str, Any], api: str) -> dict[str, Any]:
-    """Columns that kubectl shows without -o wide, and rows with where their objects are."""
-    columns = [(at, each["name"]) for at, each in enumerate(body.get("columnDefinitions", ())) if not each["priority"]]
-    rows = []
-    for row in body.get("rows", ()):
-        about = row["object"]["metadata"]
-        cells = [row["cells"][at] for at, _ in columns]
-        rows.append({"namespace": about.get("namespace", ""), "api": _object_path(api, about), "cells": cells})
-    return {
-        "columns": [name for _, name in columns],
-        "rows": rows,
-        "namespaced": any(row["namespace"] for row in rows) and "/namespaces/" not in api,
-        "more": body.get("metadata", {}).get("continue", ""),
-    }
-
-
-def _object_path(api: str, about: dict[str, str]) -> str:
-    """The path of an object in the list at `api`.
-
-    >>> _object_path("api/v1/pods", {"namespace": "shop", "name": "web"})
-    'api/v1/namespaces/shop/pods/web'
-    >>> _object_path("api/v1/nodes", {"name": "n1"})
-    'api/v1/nodes/n1'
-    """
-    root, _, plural = api.rpartition("/")
-    scope = f"/namespaces/{about['namespace']}" if about.get("namespace") and "/namespaces/" not in api else ""
-    return f"{root}{scope}/{plural}/{about['name']}"

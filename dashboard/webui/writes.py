@@ -1,6 +1,7 @@
 """What a form of web-ui asks of the API, and the kubectl line that asks the same.
 
-Left out: draining a node; `kubectl apply`'s merge (create and replace are what there is).
+Left out: `kubectl apply`'s merge (create and replace are what there is).
+Read next: draining.py, for what takes more than one request.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,10 +10,11 @@ from typing import Any, NamedTuple
 
 import orjson
 import yaml
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _
 
 from cluster.objects import Manifest, meta
 from dashboard.said import flag
+from dashboard.webui import rollouts
 from dashboard.webui.client import JSON, Answer, Client
 from dashboard.webui.discovery import Kind, kinds, of_object
 
@@ -39,9 +41,12 @@ class Write(NamedTuple):
 
 def scale(values: Values) -> Write:
     """The number goes to the API as it is: the API knows which ones are wrong."""
-    given = values.get("replicas", "")
-    count = int(given) if given.lstrip("-").isdecimal() and len(given) < 12 else given
-    return Write("PATCH", orjson.dumps({"spec": {"replicas": count}}), MERGE, "/scale")
+    return Write("PATCH", orjson.dumps({"spec": {"replicas": _number(values, "replicas")}}), MERGE, "/scale")
+
+
+def _number(values: Values, name: str) -> int | str:
+    given = values.get(name, "")
+    return int(given) if given.lstrip("-").isdecimal() and len(given) < 12 else given
 
 
 def restart(values: Values) -> Write:
@@ -50,12 +55,14 @@ def restart(values: Values) -> Write:
     return Write("PATCH", orjson.dumps({"spec": {"template": {"metadata": {"annotations": note}}}}), STRATEGIC)
 
 
-def cordon(values: Values) -> Write:
-    return Write("PATCH", orjson.dumps({"spec": {"unschedulable": True}}), STRATEGIC)
+def _spec(**values: Any) -> Callable[[Values], Write]:
+    return lambda _: Write("PATCH", orjson.dumps({"spec": values}), STRATEGIC)
 
 
-def uncordon(values: Values) -> Write:
-    return Write("PATCH", orjson.dumps({"spec": {"unschedulable": None}}), STRATEGIC)
+def bounds(values: Values) -> Write:
+    """Between how many replicas an autoscaler may choose."""
+    spec = {"minReplicas": _number(values, "min"), "maxReplicas": _number(values, "max")}
+    return Write("PATCH", orjson.dumps({"spec": spec}), MERGE)
 
 
 def delete(values: Values) -> Write:
@@ -69,40 +76,141 @@ def edit(values: Values) -> Write:
     return Write("PUT", text.encode(), "application/yaml", query=STRICT | dry)
 
 
-WRITES: dict[str, Callable[[Values], Write]] = {
-    "scale": scale,
-    "restart": restart,
-    "cordon": cordon,
-    "uncordon": uncordon,
-    "edit": edit,
-    "delete": delete,
-}
-BUTTONS = {
-    "restart": gettext_lazy("Restart rollout"),
-    "cordon": gettext_lazy("Cordon"),
-    "uncordon": gettext_lazy("Uncordon"),
-}
-RESTARTED = ("Deployment", "StatefulSet", "DaemonSet")
+Written = Callable[[Client, str, Values], Answer]
 
 
-def offered(kind: Kind, obj: Manifest) -> dict[str, str]:
-    """{"scale": the kubectl line …} of what can be done with an object."""
+def _just(write: Callable[[Values], Write]) -> Written:
+    return lambda server, api, values: write(values).send(server, api)
+
+
+def undo(server: Client, api: str, values: Values) -> Answer:
+    """Go back to a revision, as `kubectl rollout undo --to-revision`."""
+    found = server.get(api)
+    if found.status != 200:
+        return found
+    if found.body["spec"].get("paused"):
+        how = "resume it first with 'kubectl rollout resume' and try again"
+        return Answer(409, {}, f"error: you cannot rollback a paused deployment; {how}")
+    wanted = values.get("revision", "")
+    revision = next((each for each in rollouts.revisions(server, found.body) if str(each.number) == wanted), None)
+    if revision is None:
+        return Answer(404, {}, f"error: unable to find specified revision {wanted} in history")
+    media, body = revision.patch
+    return server.write("PATCH", api, body, f"application/{media}+json")
+
+
+def run(server: Client, api: str, values: Values) -> Answer:
+    """A Job of a CronJob's template at once, as `kubectl create job NAME --from=cronjob/…`."""
+    found = server.get(api)
+    if found.status != 200:
+        return found
+    template = found.body["spec"]["jobTemplate"]
+    about = template.get("metadata") or {}
+    metadata = {
+        "name": values.get("name", ""),
+        "annotations": {"cronjob.kubernetes.io/instantiate": "manual", **(about.get("annotations") or {})},
+        "labels": about.get("labels") or {},
+        "ownerReferences": [{**meta.owner_reference(found.body, controller=False), "controller": True}],
+    }
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": template["spec"]}
+    return server.write("POST", api.rpartition("/")[0].removesuffix("cronjobs") + "jobs", orjson.dumps(job))
+
+
+WRITES: dict[str, Written] = {
+    "scale": _just(scale),
+    "restart": _just(restart),
+    "cordon": _just(_spec(unschedulable=True)),
+    "uncordon": _just(_spec(unschedulable=None)),
+    "pause": _just(_spec(paused=True)),
+    "resume": _just(_spec(paused=None)),
+    "suspend": _just(_spec(suspend=True)),
+    "unsuspend": _just(_spec(suspend=False)),
+    "bounds": _just(bounds),
+    "undo": undo,
+    "run": run,
+    "edit": _just(edit),
+    "delete": _just(delete),
+}
+
+
+def do(server: Client, api: str, done: str, values: Values) -> Answer:
+    return WRITES[done](server, api, values)
+
+
+class Input(NamedTuple):
+    name: str
+    label: Any
+    value: Any
+    type: str = "number"
+
+
+class Action(NamedTuple):
+    """A button with what it needs to know, or a link to a page that asks. `line`: kubectl's for the same."""
+
+    name: str
+    label: Any
+    line: str
+    inputs: tuple[Input, ...] = ()
+    link: str = ""
+
+
+ROLLED = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+def offered(kind: Kind, obj: Manifest, server: Client) -> list[Action]:
+    """What can be done with an object, besides editing and deleting it."""
     name, where = meta.name(obj), flag(meta.namespace(obj))
-    thing = f"{kind.name}/{name}"
-    lines = {}
+    thing, spec = f"{kind.name}/{name}", obj.get("spec") or {}
+    found = []
     if "scale" in kind.subresources:
-        replicas = (obj.get("spec") or {}).get("replicas", 1)
-        lines["scale"] = f"kubectl scale {thing} --replicas={replicas}{where}"
-    if kind.root == "apis/apps/v1" and kind.kind in RESTARTED:
-        lines["restart"] = f"kubectl rollout restart {thing}{where}"
+        replicas = spec.get("replicas", 1)
+        wanted = Input("replicas", _("Replicas"), replicas)
+        found.append(Action("scale", _("Scale"), f"kubectl scale {thing} --replicas={replicas}{where}", (wanted,)))
+    if kind.root == "apis/apps/v1" and kind.kind in ROLLED:
+        found.append(Action("restart", _("Restart rollout"), f"kubectl rollout restart {thing}{where}"))
+    if kind.name == "deployments.apps":
+        act, label = ("resume", _("Resume rollout")) if spec.get("paused") else ("pause", _("Pause rollout"))
+        found.append(Action(act, label, f"kubectl rollout {act} {thing}{where}"))
+    if kind.name == "cronjobs.batch":
+        found += _of_cronjob(name, where, spec, len(_made_by_hand(server, obj)))
+    if kind.name == "horizontalpodautoscalers.autoscaling":
+        low, high = spec.get("minReplicas", 1), spec["maxReplicas"]
+        inputs = (Input("min", _("At least"), low), Input("max", _("At most"), high))
+        line = f'kubectl patch hpa {name} -p \'{{"spec":{{"minReplicas":{low},"maxReplicas":{high}}}}}\'{where}'
+        found.append(Action("bounds", _("Set bounds"), line, inputs))
     if kind.list == "api/v1/nodes":
-        cordoned = obj["spec"].get("unschedulable")
-        lines["uncordon" if cordoned else "cordon"] = f"kubectl {'un' if cordoned else ''}cordon {name}"
-    if "update" in kind.verbs:
-        lines["edit"] = f"kubectl edit {thing}{where}"
-    if "delete" in kind.verbs:
-        lines["delete"] = f"kubectl delete {thing}{where}"
-    return lines
+        act, label = ("uncordon", _("Uncordon")) if spec.get("unschedulable") else ("cordon", _("Cordon"))
+        found.append(Action(act, label, f"kubectl {act} {name}"))
+        found.append(Action("drain", _("Drain…"), f"kubectl drain {name}", link=f"drain/{name}"))
+    return found
+
+
+def _of_cronjob(name: str, where: str, spec: Manifest, before: int) -> list[Action]:
+    job = f"{name[:44]}-manual-{before + 1}"
+    line = f"kubectl create job {job} --from=cronjob/{name}{where}"
+    act, label = ("unsuspend", _("Resume schedule")) if spec.get("suspend") else ("suspend", _("Suspend schedule"))
+    patch = f'kubectl patch cronjob {name} -p \'{{"spec":{{"suspend":{str(act == "suspend").lower()}}}}}\'{where}'
+    return [
+        Action("run", _("Run now"), line, (Input("name", _("Name of the job"), job, "text"),)),
+        Action(act, label, patch),
+    ]
+
+
+def _made_by_hand(server: Client, cronjob: Manifest) -> list[Manifest]:
+    jobs = server.items(f"apis/batch/v1/namespaces/{meta.namespace(cronjob)}/jobs")
+    mine = [each for each in jobs if meta.is_controlled_by(each, cronjob)]
+    return [each for each in mine if "cronjob.kubernetes.io/instantiate" in meta.annotations(each)]
+
+
+def edit_line(kind: Kind, obj: Manifest) -> str:
+    """Nothing: it can't be edited."""
+    line = f"kubectl edit {kind.name}/{meta.name(obj)}{flag(meta.namespace(obj))}"
+    return line if "update" in kind.verbs else ""
+
+
+def delete_line(kind: Kind, obj: Manifest) -> str:
+    line = f"kubectl delete {kind.name}/{meta.name(obj)}{flag(meta.namespace(obj))}"
+    return line if "delete" in kind.verbs else ""
 
 
 def create(server: Client, text: str) -> tuple[int, list[str]]:

@@ -22,7 +22,7 @@ from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target, parse
 from cluster.gateway import access, lists, pool
 from cluster.gateway.http import Receive, Request, Scope, Send
-from cluster.gateway.streams import forward, remote
+from cluster.gateway.streams import forward, proxy, remote
 from cluster.gateway.streams.socket import Socket, request_of
 from cluster.kubelet.server import container_name
 from cluster.objects import Manifest, errors
@@ -41,6 +41,10 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     socket = Socket(scope, receive, send)
     try:
         target = parse(socket.request.path)
+        if target is not None and target.subresource == "proxy" and target.plural in proxy.SERVED and target.name:
+            await access.admit(socket.request)
+            await proxy.connect(socket.request, target, send)
+            return
         if target is None or target.plural != "pods" or target.subresource not in SUBRESOURCES or not target.name:
             raise errors.PathNotFound()
         await authorise(socket.request)

@@ -5,7 +5,8 @@
     v4.channel.k8s.io              Python and JavaScript: channels 2i and 2i + 1 are data and errors of port i of the
                                    query; the first message on each holds the port as two bytes, little-endian
 
-Bytes go into the world as inputs, and what the program answers comes out of the session's rows.
+Bytes go into the world as inputs, and what the program answers comes out of the session's rows. A connection to a
+program that is a site of the gateway's (computed.py) never gets there: http1.py speaks with it.
 
 Mirrors:  k8s.io/apiserver/pkg/util/proxy/streamtunnel.go, k8s.io/kubelet/pkg/cri/streaming/portforward
 """
@@ -17,8 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.apiserver.target import Target
+from cluster.gateway import computed
 from cluster.gateway.http import Request
 from cluster.gateway.streams import spdy
+from cluster.gateway.streams.http1 import Connection
 from cluster.gateway.streams.pump import Pump, Refused, ask
 from cluster.gateway.streams.socket import PIECE, Socket
 from cluster.objects import errors
@@ -38,10 +41,12 @@ async def serve(socket: Socket, target: Target) -> None:
     begun = await ask(request.cluster, wanted)
     await socket.accept((TUNNEL,) if tunnelled else CHANNELS)
     pump = Pump(request.cluster, begun["session"], begun["from"])
-    form: Form = Tunnel(socket, pump, begun) if tunnelled else Channels(socket, pump, begun, ports)
+    pod = (target.namespace, target.name)
+    form: Form = Tunnel(socket, pump, begun, pod) if tunnelled else Channels(socket, pump, begun, pod, ports)
     try:
         await _run(form)
     finally:
+        await form.leave_sites()
         with contextlib.suppress(errors.ApiError):
             await pump.act("drop")
 
@@ -62,8 +67,9 @@ def _ports(request: Request) -> list[int]:
 class Form:
     """How connections look to the client. Connection numbers are ours, from 0 on."""
 
-    def __init__(self, socket: Socket, pump: Pump, begun: dict[str, Any]) -> None:
-        self.socket, self.pump, self.sandbox = socket, pump, str(begun["sandbox"])
+    def __init__(self, socket: Socket, pump: Pump, begun: dict[str, Any], pod: tuple[str, str]) -> None:
+        self.socket, self.pump, self.sandbox, self.pod = socket, pump, str(begun["sandbox"]), pod
+        self.sites: dict[int, Connection] = {}
 
     async def listen(self) -> None:
         """Take what the client sends until it is gone."""
@@ -79,14 +85,47 @@ class Form:
 
     async def open(self, connection: int, port: int) -> str:
         """Ask for a connection. Returns what is wrong; empty: nothing."""
+        site = await computed.site_of(self.pump.cluster, *self.pod, port)
+        if site is not None:
+            self.sites[connection] = Connection(site, _Way(self, connection))
+            return ""
         answer = await self.pump.act("open", connection=str(connection), port=port)
         return _refusal(port, self.sandbox) if answer.get("refused") else ""
 
     async def send(self, connection: int, data: bytes) -> None:
         """Bytes for the program."""
+        if connection in self.sites:
+            await self.sites[connection].received(data)
+            return
         for start in range(0, len(data), MAX_DATA):
             text = data[start : start + MAX_DATA].decode("latin-1")
             await self.pump.act("data", connection=str(connection), data=text)
+
+    async def shut(self, connection: int) -> None:
+        """The client has said all it had on a connection."""
+        if connection in self.sites:
+            await self.sites[connection].received(b"")
+        else:
+            await self.pump.act("shut", connection=str(connection))
+
+    async def leave_sites(self) -> None:
+        for site in list(self.sites.values()):
+            await site.leave()
+
+
+class _Way:
+    """Where a site's answers go."""
+
+    def __init__(self, form: Form, connection: int) -> None:
+        self._form, self._connection = form, connection
+
+    async def send(self, data: bytes) -> None:
+        await self._form.pass_on(self._connection, data)
+
+    async def close(self) -> None:
+        self._form.sites.pop(self._connection, None)
+        if await self._form.ended(self._connection):
+            await self._form.socket.close(1000, "")
 
 
 async def _run(form: Form) -> None:
@@ -131,8 +170,10 @@ def _refusal(port: int, sandbox: str) -> str:
 class Channels(Form):
     """One connection a port, which begins at once."""
 
-    def __init__(self, socket: Socket, pump: Pump, begun: dict[str, Any], ports: list[int]) -> None:
-        super().__init__(socket, pump, begun)
+    def __init__(
+        self, socket: Socket, pump: Pump, begun: dict[str, Any], pod: tuple[str, str], ports: list[int]
+    ) -> None:
+        super().__init__(socket, pump, begun, pod)
         self.ports, self.living = ports, set(range(len(ports)))
 
     async def listen(self) -> None:
@@ -173,8 +214,8 @@ class Pair:
 class Tunnel(Form):
     """A SPDY connection whose streams come in pairs."""
 
-    def __init__(self, socket: Socket, pump: Pump, begun: dict[str, Any]) -> None:
-        super().__init__(socket, pump, begun)
+    def __init__(self, socket: Socket, pump: Pump, begun: dict[str, Any], pod: tuple[str, str]) -> None:
+        super().__init__(socket, pump, begun, pod)
         self.spdy = spdy.Spdy()
         self.pairs: dict[str, Pair] = {}  # By requestID.
         self.by_stream: dict[int, Pair] = {}
@@ -235,7 +276,7 @@ class Tunnel(Form):
     async def _shut(self, pair: Pair) -> None:
         """The client has said all it had. The session's last word on the connection comes behind all answers."""
         if not pair.over:
-            await self.pump.act("shut", connection=str(pair.number))
+            await self.shut(pair.number)
 
     async def _close(self, pair: Pair, problem: str = "") -> None:
         if pair.over:

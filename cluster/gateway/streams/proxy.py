@@ -4,11 +4,12 @@
 
 The name may have a scheme before it and a port behind it; without one it is the first port of the pod or Service. A
 Service's request goes to the first of its ready endpoints. What is asked is an input of the world, so it stands in the
-program's access log; but what computed.py knows is answered without entering the world.
+program's access log; but what computed.py knows is answered without entering the world, and so are whole sites.
 
 Mirrors:  kubernetes/pkg/registry/core/pod/strategy.go (ResourceLocation), core/service/storage/storage.go
           (ResourceLocation), k8s.io/apimachinery/pkg/util/proxy
-Left out: nodes/proxy, upgrades, rewriting links in HTML, the redirect to a path with a slash, a random endpoint.
+Left out: nodes/proxy, upgrades to programs of the world, rewriting links in HTML, the redirect to a path with a slash
+          for programs of the world (sites have it), a random endpoint.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ import orjson
 from cluster.apiserver import registry
 from cluster.apiserver.target import Target
 from cluster.gateway import computed, pool
-from cluster.gateway.http import Reply, Request
+from cluster.gateway.http import Reply, Request, Send
 from cluster.gateway.streams.pump import Refused, ask
 from cluster.objects import Manifest, errors, meta
 from cluster.objects.services import SERVICE_NAME
@@ -35,6 +36,10 @@ class ServiceUnavailable(errors.ApiError):
 async def serve(request: Request, target: Target) -> None:
     """Errors: NotFound, BadRequest, ServiceUnavailable."""
     pod, port = (_service if target.plural == "services" else _pod)(request.cluster, target)
+    site = await computed.site_of(request.cluster, target.namespace, pod, port)
+    if site is not None:
+        await _visit(request, target, site)
+        return
     known = await computed.answer(request, target.namespace, pod, port, target.rest)
     if known is not None:
         await request.reply(known)
@@ -52,6 +57,25 @@ async def serve(request: Request, target: Target) -> None:
         where = f"dial tcp {answer['address']}:{port}: connect: connection refused"
         raise ServiceUnavailable(f"error trying to reach service: {where}")
     await request.reply(_reply(str(answer["answer"])))
+
+
+async def connect(request: Request, target: Target, send: Send) -> None:
+    """A websocket to a site. Errors: NotFound, BadRequest, ServiceUnavailable."""
+    pod, port = (_service if target.plural == "services" else _pod)(request.cluster, target)
+    site = await computed.site_of(request.cluster, target.namespace, pod, port)
+    if site is None:
+        raise ServiceUnavailable("error trying to reach service: it speaks no websockets")
+    await site({**request.scope, "path": f"/{target.rest}"}, request.receive, send)
+
+
+async def _visit(request: Request, target: Target, site: computed.Application) -> None:
+    """A site's page. Without a slash at its end the root is a redirect, so that relative links lead on from there."""
+    if not target.rest and not request.scope["path"].endswith("/") and request.method in ("GET", "HEAD"):
+        query = f"?{request.query_string}" if request.query_string else ""
+        await request.reply(Reply(301, "", b"", (("Location", f"proxy/{query}"),)))
+        return
+    slash = "/" if request.scope["path"].endswith("/") and target.rest else ""
+    await request.hand_over(site, {**request.scope, "path": f"/{target.rest}{slash}"})
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -28,10 +28,14 @@ DASHBOARD = (
     "Starting overwatch",
     "Using in-cluster config to connect to apiserver",
     "Using secret token for csrf signing",
+)
+SECURELY = (
     "Auto-generating certificates",
     "Successfully created certificates",
     "Serving securely on HTTPS port: 8443",
 )
+INSECURELY = ("Serving insecurely on HTTP port: 9090",)
+PLAIN_HTTP = "--enable-insecure-login"
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 COREDNS_METRICS = (
     "# HELP coredns_build_info A metric with a constant '1' value labeled by version, revision, and goversion from"
@@ -105,18 +109,23 @@ class Dashboard(Program):
 
     cpu, memory, stop_time = 2, 24 * MIB, 20 * MILLISECOND
 
+    @property
+    def is_plain(self) -> bool:
+        return PLAIN_HTTP in self.process.argv
+
     def speaks(self, port: int) -> str:
-        return "https"
+        return "http" if self.is_plain else "https"
 
     def ports(self) -> tuple[int, ...]:
-        return (8443,)
+        return (9090,) if self.is_plain else (8443,)
 
     def respond(self, at: int, method: str, target: str) -> Response:
-        """An empty shell: the pages are at /clusters/NAME/ui/."""
+        """An empty shell, for who asks from inside the cluster; whoever comes through the API server gets the pages."""
         page = "<!doctype html><title>Kubernetes Dashboard</title>\n"
         return Response(200, page, "text/html; charset=utf-8") if target.partition("?")[0] == "/" else NOT_FOUND
 
     def at_start(self) -> list[Line]:
         first = self.process.started + 30 * MILLISECOND
-        stamps = [(first + 9 * MILLISECOND * n, text) for n, text in enumerate(DASHBOARD)]
+        said = DASHBOARD + (INSECURELY if self.is_plain else SECURELY)
+        stamps = [(first + 9 * MILLISECOND * n, text) for n, text in enumerate(said)]
         return [Line(at, "stdout", f"{self.process.date(at):%Y/%m/%d %H:%M:%S} {text}") for at, text in stamps]

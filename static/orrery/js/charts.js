@@ -46,7 +46,7 @@ function show(uPlot, element, { unit, times, series }) {
   const colour = colours();
   const axis = { stroke: colour['ink-2'], grid: { stroke: colour.line, width: 1 }, ticks: { show: false }, font: '11px Inter', labelFont: '11px Inter' };
   const plot = new uPlot({
-    width: element.clientWidth, height: tall(), padding: [8, 8, 0, 0],
+    width: element.clientWidth, height: tall(), padding: [8, 20, 0, 0],
     legend: { show: series.length > 1 && !phone() }, cursor: { y: false },
     scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 1)] } },
     axes: [

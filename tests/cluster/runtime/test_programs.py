@@ -58,3 +58,15 @@ def test_a_crasher_dies_as_its_environment_says():
     end = PROGRAMS["crasher"](a_process("crasher", env={"CRASH_AFTER": "7", "EXIT_CODE": "42"})).exit()
 
     assert (end.at, end.code) == (7 * SECOND, 42)
+
+
+def test_the_dashboard_speaks_plain_http_if_it_may_be_logged_into_so():
+    plain = PROGRAMS["dashboard"](Process("an/image", ("/dashboard", "--enable-insecure-login")))
+    secure = PROGRAMS["dashboard"](Process("an/image", ("/dashboard",)))
+
+    assert (plain.ports(), plain.speaks(9090), list(plain.lines(0, SECOND))[-1].text[20:]) == (
+        (9090,),
+        "http",
+        "Serving insecurely on HTTP port: 9090",
+    )
+    assert (secure.ports(), secure.speaks(8443)) == ((8443,), "https")

@@ -15,9 +15,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from cluster.models import Cluster
 from dashboard import actions, charts, panels, texts
+from dashboard.panels import monitoring
 from dashboard.panels.panel import View
 
-SHEETS = tuple(f"orrery/css/{name}.css" for name in ("tokens", "base", "layout", "map", "panels"))
+SHEETS = tuple(f"orrery/css/{name}.css" for name in ("tokens", "base", "layout", "map", "panels", "monitoring"))
 CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -123,6 +124,12 @@ def chart(request: HttpRequest, cluster: str, name: str) -> JsonResponse:
     if name not in charts.CHARTS:
         raise Http404(f"no chart {name!r}")
     return JsonResponse(charts.CHARTS[name](View(request, find(cluster))))
+
+
+@require_GET
+def graphs(request: HttpRequest, cluster: str) -> JsonResponse:
+    """The numbers of a dashboard, or of a query, in one batch: see dashboard/graphs.py."""
+    return JsonResponse(monitoring.batch(View(request, find(cluster))))
 
 
 @require_POST

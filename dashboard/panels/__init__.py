@@ -14,6 +14,7 @@ from dashboard.panels import (
     logs,
     machine_room,
     metrics,
+    monitoring,
     requests,
     scheduler_configuration,
 )
@@ -31,12 +32,14 @@ PANELS = (
     inspector.SCALE,
     logs.PANEL,
     metrics.PANEL,
+    monitoring.PANEL,
     requests.PANEL,
     cloud.PANEL,
     etcd.PANEL,
     control_plane.PANEL,
     scheduler_configuration.PANEL,
     machine_room.PANEL,
+    monitoring.BADGE,
 )
 REGISTRY = {panel.name: panel for panel in PANELS}
 

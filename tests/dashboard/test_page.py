@@ -13,8 +13,6 @@ from tests.dashboard.saved import a_saved_cluster
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-
-
 @pytest.fixture
 def cluster():
     return a_saved_cluster(nodes=2).with_objects(a_deployment("web", replicas=2)).settle()

@@ -11,6 +11,7 @@ import { Heatmap, Table } from './heatmap.js';
 import { TimeBar } from './time.js';
 import { Palette } from './palette.js';
 import { forgetCharts, refreshCharts } from './charts.js';
+import { forgetGraphs, refreshGraphs } from './graphs.js';
 
 const CROWD = 150; // Pods or nodes from which on the heatmap is shown first.
 
@@ -164,7 +165,7 @@ function centre(name, query = '') {
 function refreshWide() {
   const name = document.body.dataset.centre;
   if (name === 'map' || document.hidden) return;
-  const form = $('#wide form');
+  const form = $('#wide form[data-state]') ?? $('#wide form'); // What was asked for last, not what is being typed.
   const query = form ? `?${new URLSearchParams(new FormData(form))}` : '';
   htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerMorph' });
 }
@@ -349,7 +350,7 @@ function announce({ fresh, pods, nodes }) {
 document.body.addEventListener('htmx:config:request', ({ detail }) => {
   if (detail.ctx.request.method !== 'GET') detail.ctx.request.headers['X-CSRFToken'] = boot.csrf;
 });
-document.body.addEventListener('htmx:after:swap', () => { refreshCharts(); follow(); });
+document.body.addEventListener('htmx:after:swap', () => { refreshCharts(); refreshGraphs(); follow(); });
 
 /** Logs follow: whoever was at the end stays at the end. A reader who has scrolled up is left alone. */
 function follow() {
@@ -379,7 +380,7 @@ $('#theme').addEventListener('click', () => {
   recolour();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolour);
-function recolour() { forgetColours(); forgetCharts(); heatmap.dirty = true; lanes.draw(); refreshCharts(); animate(); }
+function recolour() { forgetColours(); forgetCharts(); forgetGraphs(); heatmap.dirty = true; lanes.draw(); refreshCharts(); refreshGraphs(); animate(); }
 addEventListener('resize', () => { heatmap.dirty = true; lanes.draw(); animate(); });
 document.fonts.ready.then(() => { wires.layout(); lanes.draw(); });
 

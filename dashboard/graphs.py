@@ -116,7 +116,7 @@ def frame(at: Look) -> Data:
     steps = np.arange(at.start, at.end + 1, at.step, dtype=np.int64)
     return {
         "times": at.seconds(steps).tolist(),
-        "gaps": [[at.seconds(low), at.seconds(high)] for low, high in gaps(at)],
+        "gaps": [[at.seconds(low), at.seconds(high)] for low, high in gaps(at) if high > at.start],
         "alerts": alerts(at),
         "missed": _missed(at),
     }
@@ -216,7 +216,7 @@ def _number(value: float) -> float | None:
 
 
 def alerts(at: Look) -> list[Data]:
-    """Alerts that fired: {name, labels, from, to}, seconds; oldest first."""
+    """Alerts that fired: {name, labels, from, to}, seconds; oldest first. `from` is None if that was before."""
     query = promql.parse('ALERTS{alertstate="firing"}')
     value, steps = promql.evaluate(query, at.store, at.start, at.end, at.step)
     assert isinstance(value, Frame)
@@ -225,10 +225,15 @@ def alerts(at: Look) -> list[Data]:
         hidden = ("alertname", "alertstate", NAME)
         name, rest = labels["alertname"], {k: v for k, v in labels.items() if k not in hidden}
         found += [
-            {"name": name, "labels": rest, "from": at.seconds(int(steps[low])), "to": at.seconds(int(steps[high]))}
+            {
+                "name": name,
+                "labels": rest,
+                "from": at.seconds(int(steps[low])) if low or at.start == at.epoch else None,
+                "to": at.seconds(int(steps[high])),
+            }
             for low, high in runs(value.present[row] & ~_dark(at, steps))
         ]
-    return sorted(found, key=lambda each: (each["from"], each["name"]))
+    return sorted(found, key=lambda each: (each["from"] or 0, each["name"]))
 
 
 def runs(flags: NDArray[np.bool_]) -> Iterable[tuple[int, int]]:

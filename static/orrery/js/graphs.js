@@ -23,10 +23,10 @@ const hidden = new Set(); // "graph/series" that somebody switched off.
 /** Fetch and draw if the board on the page has other numbers than those that are drawn. Called after every swap. */
 export async function refreshGraphs() {
   const board = $('[data-graphs]');
-  if (shown && shown.board !== board) forgetGraphs();
+  if (shown && shown.board !== board) forget();
   if (!board || !board.offsetParent || document.hidden || busy) return;
   const { version, graphs: src } = board.dataset;
-  if (shown?.version === version && shown.plots.size) return;
+  if (shown?.version === version) return;
   if (shown?.src === src && performance.now() < restUntil) return;
   busy = true;
   const begun = performance.now();
@@ -42,11 +42,18 @@ export async function refreshGraphs() {
   if (board.isConnected && board.dataset.graphs !== src) refreshGraphs();
 }
 
-/** Colours have changed, or the board is gone: draw all anew next time. */
-export function forgetGraphs() {
-  for (const plot of shown?.plots.values() ?? []) plot.destroy();
-  if (shown) Object.assign(shown, { plots: new Map(), version: '' });
-  if (shown && !shown.board.isConnected) shown = null;
+/** The board is gone. */
+function forget() {
+  for (const plot of shown.plots.values()) plot.destroy();
+  shown = null;
+}
+
+/** Colours have changed: draw the same numbers anew. */
+export function recolourGraphs() {
+  if (!shown) return;
+  const { board, src, version, data } = shown;
+  forget();
+  if (board.isConnected) draw(window.uPlot, board, src, version, data);
 }
 
 function draw(uPlot, board, src, version, data) {
@@ -69,7 +76,7 @@ function notes(box, { gaps, alerts, missed }) {
   if (last) lines.push(h('p', { class: 'note gap' }, h('i'), t('Nothing was scraped from {from} to {to}: no Prometheus ran, or it reached nobody.', { from: clock(last[0]), to: clock(last[1]) })));
   if (missed) lines.push(h('p', { class: 'note' }, t('Scrapes left out because the clock runs fast: {n}', { n: missed })));
   const firing = [...new Map(alerts.map((alert) => [alert.name, alert])).values()];
-  if (firing.length) lines.push(h('p', { class: 'note fired' }, h('i'), `${t('Alerts that fired:')} ${firing.slice(-4).map((alert) => `${alert.name} ${clock(alert.from)}`).join(', ')}`));
+  if (firing.length) lines.push(h('p', { class: 'note fired' }, h('i'), `${t('Alerts that fired:')} ${firing.slice(-4).map((alert) => (alert.from === null ? alert.name : `${alert.name} ${clock(alert.from)}`)).join(', ')}`));
   box.replaceChildren(...lines);
 }
 
@@ -166,9 +173,10 @@ function marks(plot, colour) {
   ctx.clip();
   ctx.fillStyle = colour.fail;
   for (const { from, to } of shown.data.alerts) {
-    const [left, right] = [from, to].map((at) => plot.valToPos(at, 'x', true));
+    const [left, right] = [from ?? plot.scales.x.min, to].map((at) => plot.valToPos(at, 'x', true));
     const [y, size] = [bbox.top, 4 * scale];
     ctx.fillRect(left, y - scale, Math.max(right - left, scale), 2 * scale);
+    if (from === null) continue; // It began before.
     ctx.beginPath();
     ctx.moveTo(left, y - size); ctx.lineTo(left + size, y); ctx.lineTo(left, y + size); ctx.lineTo(left - size, y);
     ctx.fill();

@@ -11,7 +11,7 @@ import { Heatmap, Table } from './heatmap.js';
 import { TimeBar } from './time.js';
 import { Palette } from './palette.js';
 import { forgetCharts, refreshCharts } from './charts.js';
-import { forgetGraphs, refreshGraphs } from './graphs.js';
+import { recolourGraphs, refreshGraphs } from './graphs.js';
 
 const CROWD = 150; // Pods or nodes from which on the heatmap is shown first.
 
@@ -159,16 +159,31 @@ function centre(name, query = '') {
     tab.tabIndex = on ? 0 : -1;
   }
   if (name === 'map') { wires.layout(); heatmap.dirty = true; animate(); return; }
-  htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerHTML' });
+  wide(`${name}${query}`, 'innerHTML');
 }
 
-function refreshWide() {
-  const name = document.body.dataset.centre;
-  if (name === 'map' || document.hidden) return;
-  const form = $('#wide form[data-state]') ?? $('#wide form'); // What was asked for last, not what is being typed.
-  const query = form ? `?${new URLSearchParams(new FormData(form))}` : '';
-  htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerMorph' });
+/** Fetch a panel into the centre. htmx drops a second request of one element, so each has an element of its own. */
+function wide(panel, swap, attributes = {}) {
+  const source = document.body.appendChild(h('i', { hidden: true, ...attributes }));
+  return htmx.ajax('GET', `${boot.panel}${panel}`, { target: '#wide', swap, source }).finally(() => source.remove());
 }
+
+/** Which panel is in the centre, and what was asked of it last; not what is being typed, where a panel tells them apart. */
+function asked() {
+  const form = $('#wide form[data-state]') ?? $('#wide form');
+  return `${document.body.dataset.centre}${form ? `?${new URLSearchParams(new FormData(form))}` : ''}`;
+}
+
+let refreshing = false;
+function refreshWide() {
+  if (document.body.dataset.centre === 'map' || document.hidden || refreshing) return;
+  refreshing = true;
+  wide(asked(), 'innerMorph', { 'data-refresh': asked() }).finally(() => { refreshing = false; });
+}
+document.body.addEventListener('htmx:before:swap', (event) => {
+  const { refresh } = event.detail.ctx.sourceElement?.dataset ?? {};
+  if (refresh !== undefined && refresh !== asked()) event.preventDefault(); // Somebody has asked for something else meanwhile.
+});
 setInterval(() => {
   if (document.body.dataset.centre !== 'map' && (model.running() || document.body.dataset.centre === 'machine-room')) refreshWide();
   if (open.tab === 'logs' && model.running()) inspect(open.kind, open.key, open.tab, true);
@@ -380,7 +395,7 @@ $('#theme').addEventListener('click', () => {
   recolour();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolour);
-function recolour() { forgetColours(); forgetCharts(); forgetGraphs(); heatmap.dirty = true; lanes.draw(); refreshCharts(); refreshGraphs(); animate(); }
+function recolour() { forgetColours(); forgetCharts(); heatmap.dirty = true; lanes.draw(); refreshCharts(); recolourGraphs(); animate(); }
 addEventListener('resize', () => { heatmap.dirty = true; lanes.draw(); animate(); });
 document.fonts.ready.then(() => { wires.layout(); lanes.draw(); });
 

@@ -36,6 +36,7 @@ DIGITS = 6
 Data = dict[str, Any]
 Times = NDArray[np.int64]
 STRING = 'invalid parameter "query": invalid expression type "string" for range query, must be Scalar or instant Vector'
+_WORD = re.compile(r"[a-zA-Z_:][\w:]*")
 _LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
@@ -135,7 +136,10 @@ def stat(at: Look, wanted: Stat, of: Mapping[str, str]) -> Data:
 
 
 def graph(at: Look, wanted: Graph, of: Mapping[str, str]) -> Data:
-    """{queries, series: [{name, values}], more, error}. What can't be evaluated says why in Prometheus' words."""
+    """{queries, series: [{name, values}], more, silent, error}. What can't be evaluated says why in Prometheus' words.
+
+    `silent`: if there is no curve, then because nothing happened, not because nobody tells such a metric.
+    """
     queries = [variables.filled(line.query, of) for line in wanted.lines]
     curves: list[Curve] = []
     error = ""
@@ -150,6 +154,7 @@ def graph(at: Look, wanted: Graph, of: Mapping[str, str]) -> Data:
         "queries": queries,
         "series": [{"name": curves[i].name, "values": curves[i].numbers()} for i in order],
         "more": len(curves) - len(kept),
+        "silent": any(_is_known(at, query) for query in queries),
         "error": error,
     }
 
@@ -165,6 +170,12 @@ class Curve:
 
     def numbers(self) -> list[float | None]:
         return [_number(value) if there else None for value, there in zip(self.values, self.there, strict=True)]
+
+
+def _is_known(at: Look, query: str) -> bool:
+    """Does the store know a metric that the query names?"""
+    names = at.store.index.values.get(NAME, {})
+    return any(word in names for word in _WORD.findall(query))
 
 
 def _curves(at: Look, query: str, legend: str) -> list[Curve]:

@@ -72,6 +72,7 @@ TEXTS = (
     gettext_noop("Scrapes left out because the clock runs fast: {n}"),
     gettext_noop("Alerts that fired:"),
     gettext_noop("No data: none of the targets that are scraped tells this."),
+    gettext_noop("Nothing to show: nothing happened in this time."),
     gettext_noop("and {n} more"),
     gettext_noop("Explore"),
 )

@@ -47,7 +47,7 @@ BOARD = Board(
         ),
         Graph(
             _("Open watches"),
-            _("Each controller holds one for each kind that it cares about, instead of asking again and again."),
+            _("A client holds one for each kind that it cares about, instead of asking again and again."),
             COUNT,
             (Line('sum by (resource) (apiserver_longrunning_requests{verb="WATCH"})', "{{resource}}"),),
         ),
@@ -64,10 +64,10 @@ BOARD = Board(
             (Line("sum by (resource) (rate(apiserver_request_total[$__rate_interval]))", "{{resource}}"),),
         ),
         Graph(
-            _("Waiting for etcd"),
-            _("What the API server waited for its store. It can't be faster than that."),
-            SECONDS,
-            quantiles("etcd_request_duration_seconds"),
+            _("Events sent to watches"),
+            _("One change becomes as many events as there are watches of its kind."),
+            PER_SECOND,
+            (Line("sum by (kind) (rate(apiserver_watch_events_total[$__rate_interval]))", "{{kind}}"),),
         ),
     ),
 )

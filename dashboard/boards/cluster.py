@@ -30,15 +30,25 @@ BOARD = Board(
             (Line("sum by (node) (node_memory_working_set_bytes)", "{{node}}"),),
         ),
         Graph(
-            _("Share of all machines in use"),
-            _("Use, not requests: the scheduler may call a node full while this is low."),
+            _("Promised and used"),
+            _("Of all that pods may have. The scheduler fills up promises (requests), whatever is used of them."),
             PERCENT,
             (
                 Line(
                     "100 * sum(rate(node_cpu_usage_seconds_total[$__rate_interval])) / sum(machine_cpu_cores)",
-                    _("CPU"),
+                    _("CPU used"),
                 ),
-                Line("100 * sum(node_memory_working_set_bytes) / sum(machine_memory_bytes)", _("Memory")),
+                Line(
+                    '100 * sum(kube_pod_container_resource_requests{resource="cpu"})'
+                    ' / sum(kube_node_status_allocatable{resource="cpu"})',
+                    _("CPU promised"),
+                ),
+                Line("100 * sum(node_memory_working_set_bytes) / sum(machine_memory_bytes)", _("memory used")),
+                Line(
+                    '100 * sum(kube_pod_container_resource_requests{resource="memory"})'
+                    ' / sum(kube_node_status_allocatable{resource="memory"})',
+                    _("memory promised"),
+                ),
             ),
         ),
         Graph(

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.boards.board import COUNT, PER_SECOND, SECONDS, Board, Graph, Line, Stat, quantiles
+from dashboard.boards.board import COUNT, PER_SECOND, Board, Graph, Line, Stat
 
 JOB = '{job="kube-controller-manager"}'
 
@@ -28,16 +28,20 @@ BOARD = Board(
             (Line(f"sum by (name) (rate(workqueue_adds_total{JOB}[$__rate_interval]))", "{{name}}"),),
         ),
         Graph(
-            _("Time in the queue"),
-            _("How long a key waited until a worker took it."),
-            SECONDS,
-            quantiles("workqueue_queue_duration_seconds", where=JOB),
+            _("What is still to be done"),
+            _("Pods that Deployments miss: the gap that these loops close."),
+            COUNT,
+            (Line("sum by (deployment) (kube_deployment_status_replicas_unavailable) > 0", "{{deployment}}"),),
         ),
         Graph(
-            _("Time of the work"),
-            _("How long one look at an object took, its requests to the API server included."),
-            SECONDS,
-            quantiles("workqueue_work_duration_seconds", where=JOB),
+            _("Who leads"),
+            _("Of several managers one has the lease and works, the others wait for it to run out."),
+            COUNT,
+            (
+                Line(
+                    'sum by (instance) (leader_election_master_status{name="kube-controller-manager"})', "{{instance}}"
+                ),
+            ),
         ),
         Graph(
             _("Tries again, by queue"),

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.boards.board import PER_SECOND, SECONDS, Board, Graph, Line, Stat, quantiles
+from dashboard.boards.board import MILLICORES, PER_SECOND, Board, Graph, Line, Stat
 
 BOARD = Board(
     name="dns",
@@ -32,10 +32,16 @@ BOARD = Board(
             (Line("sum by (instance) (rate(coredns_dns_requests_total[$__rate_interval]))", "{{instance}}"),),
         ),
         Graph(
-            _("Time to answer"),
-            _("From question to answer inside CoreDNS."),
-            SECONDS,
-            quantiles("coredns_dns_request_duration_seconds"),
+            _("CPU by pod"),
+            _("Each question costs a little. One pod far above the other gets more of them."),
+            MILLICORES,
+            (
+                Line(
+                    "sum by (pod) (rate(container_cpu_usage_seconds_total"
+                    '{namespace="kube-system",pod=~"coredns-.+"}[$__rate_interval])) * 1000',
+                    "{{pod}}",
+                ),
+            ),
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.boards.board import BYTES, COUNT, PER_SECOND, SECONDS, Board, Graph, Line, Stat, quantiles
+from dashboard.boards.board import BYTES, COUNT, PER_SECOND, Board, Graph, Line, Stat
 
 BOARD = Board(
     name="etcd",
@@ -11,7 +11,7 @@ BOARD = Board(
     stats=(
         Stat(_("Members that see a leader"), "sum(etcd_server_has_leader)"),
         Stat(_("Size of the database"), "max(etcd_mvcc_db_total_size_in_bytes)", BYTES),
-        Stat(_("Proposals that failed"), "sum(increase(etcd_server_proposals_failed_total[5m]))", bad_if_any=True),
+        Stat(_("Members out of reach"), 'count(up{job=~".*etcd.*"} == 0) or vector(0)', bad_if_any=True),
     ),
     graphs=(
         Graph(
@@ -28,11 +28,11 @@ BOARD = Board(
         ),
         Graph(
             _("Proposals"),
-            _("Every write is proposed, then committed once most members have it. Pending ones wait for that."),
+            _("Every write is proposed, and committed once most members have it; each member applies it after that."),
             PER_SECOND,
             (
                 Line("max(rate(etcd_server_proposals_committed_total[$__rate_interval]))", _("committed")),
-                Line("sum(etcd_server_proposals_pending)", _("pending")),
+                Line("min(rate(etcd_server_proposals_applied_total[$__rate_interval]))", _("applied by the slowest")),
             ),
         ),
         Graph(
@@ -45,10 +45,13 @@ BOARD = Board(
             ),
         ),
         Graph(
-            _("Writing the log to disk"),
-            _("Each write waits for an fsync. Above 10 ms at p99 etcd's own guide asks for a better disk."),
-            SECONDS,
-            quantiles("etcd_disk_wal_fsync_duration_seconds"),
+            _("Revisions"),
+            _("Every write is one revision more. What is older than the compacted one is forgotten."),
+            COUNT,
+            (
+                Line("max(etcd_debugging_mvcc_current_revision)", _("newest")),
+                Line("max(etcd_debugging_mvcc_compact_revision)", _("compacted")),
+            ),
         ),
         Graph(
             _("Keys"),

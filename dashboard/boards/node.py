@@ -22,10 +22,11 @@ BOARD = Board(
     graphs=(
         Graph(
             _("CPU of the machine"),
-            _("Everything on it, pods or not. The dashed line above is all that there is."),
+            _("Used is what runs, pods or not. Promised is what its pods request: that is what fills a node."),
             MILLICORES,
             (
                 Line('sum(rate(node_cpu_usage_seconds_total{node="$node"}[$__rate_interval])) * 1000', _("used")),
+                Line('sum(kube_pod_container_resource_requests{node="$node",resource="cpu"}) * 1000', _("promised")),
                 Line('sum(machine_cpu_cores{node="$node"}) * 1000', _("the machine has")),
             ),
         ),
@@ -35,6 +36,7 @@ BOARD = Board(
             BYTES,
             (
                 Line('sum(node_memory_working_set_bytes{node="$node"})', _("used")),
+                Line('sum(kube_pod_container_resource_requests{node="$node",resource="memory"})', _("promised")),
                 Line('sum(machine_memory_bytes{node="$node"})', _("the machine has")),
             ),
         ),

@@ -2,9 +2,12 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from dashboard.boards.board import BYTES, COUNT, MILLICORES, Board, Graph, Line, Stat
+from dashboard.boards.board import BYTES, COUNT, MILLICORES, PERCENT, Board, Graph, Line, Stat
 
 OF = 'namespace="$namespace",pod="$pod"'
+THROTTLED, PERIODS = (
+    f"rate(container_cpu_cfs_{counted}_total{{{OF}}}[$__rate_interval])" for counted in ("throttled_periods", "periods")
+)
 
 BOARD = Board(
     name="pod",
@@ -36,6 +39,12 @@ BOARD = Board(
                 Line(f"sum by (container) (container_memory_working_set_bytes{{{OF}}})", "{{container}}"),
                 Line(f"sum by (container) (container_spec_memory_limit_bytes{{{OF}}})", _("limit of {{container}}")),
             ),
+        ),
+        Graph(
+            _("Throttled"),
+            _("Share of the time slices in which it had used up its limit before the end, and waited."),
+            PERCENT,
+            (Line(f"100 * sum by (container) ({THROTTLED}) / sum by (container) ({PERIODS})", "{{container}}"),),
         ),
         Graph(
             _("Phase"),

@@ -33,22 +33,22 @@ BOARD = Board(
             quantiles("scheduler_scheduling_attempt_duration_seconds"),
         ),
         Graph(
-            _("From queue to node"),
-            _("All tries and pauses of a pod together: what its owner waits for."),
-            SECONDS,
-            quantiles("scheduler_pod_scheduling_sli_duration_seconds"),
-        ),
-        Graph(
-            _("What brings pods into the queues"),
-            _("Events move pods: a new node or a deleted pod gives those that were unschedulable another chance."),
-            PER_SECOND,
-            (Line("sum by (event) (rate(scheduler_queue_incoming_pods_total[$__rate_interval]))", "{{event}}"),),
-        ),
-        Graph(
-            _("Plugins that said no"),
-            _("Pods in the queue of unschedulable ones, by the plugin that rejected them."),
+            _("Tries until a pod had its node"),
+            _("One is the rule. More means: at first no node had room for it."),
             COUNT,
-            (Line("sum by (plugin) (scheduler_unschedulable_pods)", "{{plugin}}"),),
+            quantiles("scheduler_pod_scheduling_attempts"),
+        ),
+        Graph(
+            _("Preemptions"),
+            _("Tries to make room for a pod of a higher priority by evicting others."),
+            PER_SECOND,
+            (Line("sum(rate(scheduler_preemption_attempts_total[$__rate_interval]))", _("tries")),),
+        ),
+        Graph(
+            _("Who leads"),
+            _("Of several schedulers one has the lease and works, the others wait for it to run out."),
+            COUNT,
+            (Line('sum by (instance) (leader_election_master_status{name="kube-scheduler"})', "{{instance}}"),),
         ),
     ),
 )

@@ -79,14 +79,14 @@ _CHOICES: dict[str, Callable[[Cluster, str], list[str]]] = {
 
 
 def values(variables: Iterable[Variable]) -> dict[str, str]:
-    """What the names in a query stand for; a workload gives $deployment and $pods."""
+    """What the names in a query stand for; a workload gives $pods, and of $deployment, $statefulset and $daemonset the
+    one that it is, with the others empty.
+    """
     found = {each.name: each.chosen for each in variables}
     kind, _, name = found.pop("workload", "").partition("/")
     if kind:
-        found |= {
-            "deployment": name if kind == "Deployment" else "",
-            "pods": name.replace(".", r"\.") + PODS_OF.get(kind, ""),
-        }
+        found |= {each.lower(): name if each == kind else "" for each in WORKLOADS}
+        found["pods"] = name.replace(".", r"\.") + PODS_OF.get(kind, "")
     return found
 
 

@@ -6,6 +6,27 @@ from dashboard.boards.board import BYTES, COUNT, MILLICORES, Board, Graph, Line,
 
 OF = 'namespace="$namespace",pod=~"$pods"'
 
+
+def _any(**metrics: str) -> str:
+    """The metric of the chosen workload's kind: of the others no series has an empty name."""
+    return " or ".join(f'sum({metric}{{namespace="$namespace",{kind}="${kind}"}})' for kind, metric in metrics.items())
+
+
+WANTED = _any(
+    deployment="kube_deployment_spec_replicas",
+    statefulset="kube_statefulset_replicas",
+    daemonset="kube_daemonset_status_desired_number_scheduled",
+)
+READY = _any(
+    deployment="kube_deployment_status_replicas_available",
+    statefulset="kube_statefulset_status_replicas_ready",
+    daemonset="kube_daemonset_status_number_ready",
+)
+UNAVAILABLE = _any(
+    deployment="kube_deployment_status_replicas_unavailable",
+    daemonset="kube_daemonset_status_number_unavailable",
+)
+
 BOARD = Board(
     name="workload",
     title=_("Workload"),
@@ -19,21 +40,9 @@ BOARD = Board(
     graphs=(
         Graph(
             _("Replicas"),
-            _("Wanted is your promise; available is what has been ready long enough. Controllers close the gap."),
+            _("Wanted is your promise; ready is what a Service may send traffic to. Controllers close the gap."),
             COUNT,
-            (
-                Line(
-                    'sum(kube_deployment_spec_replicas{namespace="$namespace",deployment="$deployment"})', _("wanted")
-                ),
-                Line(
-                    'sum(kube_deployment_status_replicas_available{namespace="$namespace",deployment="$deployment"})',
-                    _("available"),
-                ),
-                Line(
-                    'sum(kube_deployment_status_replicas_unavailable{namespace="$namespace",deployment="$deployment"})',
-                    _("unavailable"),
-                ),
-            ),
+            (Line(WANTED, _("wanted")), Line(READY, _("ready")), Line(UNAVAILABLE, _("unavailable"))),
         ),
         Graph(
             _("Ready pods"),

@@ -118,7 +118,7 @@ def batch(view: View) -> dict[str, Any]:
 def alerts(view: View, site: Site) -> dict[str, Any]:
     """Every rule, with its alerts as the last scrape found them."""
     try:
-        found = configuration.of(site).rules
+        found = [rule for rule in configuration.of(site).rules if isinstance(rule, rules.Rule)]
     except configuration.Unreadable as error:
         return {"state": {}, "problem": str(error), "active": [], "rules": []}
     store = Store(view.cluster.pk)

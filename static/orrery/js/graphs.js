@@ -82,7 +82,7 @@ function notes(box, { gaps, alerts, missed }) {
 
 // --- One graph ---------------------------------------------------------------------------------------------------------
 
-function graph(uPlot, figure, { queries, series, more, error }, data) {
+function graph(uPlot, figure, { queries, series, more, silent, error }, data) {
   const place = $('.plot', figure);
   const unit = figure.dataset.unit;
   const known = shown.plots.get(figure);
@@ -93,7 +93,7 @@ function graph(uPlot, figure, { queries, series, more, error }, data) {
   if (!series.length) {
     known?.destroy();
     shown.plots.delete(figure);
-    place.replaceChildren(h('p', { class: error ? 'error' : 'nothing' }, error || t('No data: none of the targets that are scraped tells this.')));
+    place.replaceChildren(h('p', { class: error ? 'error' : 'nothing' }, error || t(silent ? 'Nothing to show: nothing happened in this time.' : 'No data: none of the targets that are scraped tells this.')));
     $('.names', figure).replaceChildren();
     tabulate(figure);
     return;

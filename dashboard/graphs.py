@@ -31,6 +31,7 @@ USUAL_SPAN = "15m"
 POINTS = 240  # Of a series, at most.
 FINEST = 15  # Seconds between two of them.
 MOST_SERIES = 8  # Of a graph; those with the largest values.
+FEW_FLAT = 3
 LATE = 3  # Intervals without a scrape that make a gap.
 DIGITS = 6
 Data = dict[str, Any]
@@ -84,7 +85,8 @@ def rate_interval(at: Look) -> str:
 def gaps(at: Look) -> list[tuple[int, int]]:
     """Where Prometheus did not scrape, though it did before: (last scrape, next scrape or now), milliseconds.
 
-    A clock that runs fast leaves scrapes out evenly; then the ones around are as far apart, and it is no gap.
+    A clock that runs fast leaves scrapes out evenly; then the ones around are as far apart, and it is no gap. Until now
+    it is one only if it is longer than a sample stands: whoever is ready may just not have looked yet.
     """
     if not at.scrapes.size:
         return []
@@ -93,7 +95,9 @@ def gaps(at: Look) -> list[tuple[int, int]]:
     before = np.concatenate([[at.pace], between[:-1]])
     after = np.concatenate([between[1:-1], [0, 0]])[: between.size]
     usual = np.maximum(np.maximum(before, after), FINEST * 1000)
-    return [(int(times[i]), int(times[i + 1])) for i in np.flatnonzero(between > LATE * usual)]
+    allowed = LATE * usual
+    allowed[-1] = max(int(allowed[-1]), promql.LOOKBACK)
+    return [(int(times[i]), int(times[i + 1])) for i in np.flatnonzero(between > allowed)]
 
 
 def batch(at: Look, board: Board, of: Mapping[str, str]) -> Data:
@@ -148,7 +152,7 @@ def graph(at: Look, wanted: Graph, of: Mapping[str, str]) -> Data:
             curves += _curves(at, query, str(line.legend))
         except (BadData, Execution) as refusal:
             error = str(refusal)
-    kept = sorted(range(len(curves)), key=lambda i: -curves[i].most)[:MOST_SERIES]
+    kept = _kept(curves)
     order = sorted(kept) if len(wanted.lines) > 1 else sorted(kept, key=lambda i: curves[i].name)
     return {
         "queries": queries,
@@ -157,6 +161,14 @@ def graph(at: Look, wanted: Graph, of: Mapping[str, str]) -> Data:
         "silent": any(_is_known(at, query) for query in queries),
         "error": error,
     }
+
+
+def _kept(curves: list["Curve"]) -> list[int]:
+    """Which to draw: those with the largest values; of many that are flat at 0 only a few."""
+    largest = sorted(range(len(curves)), key=lambda i: -curves[i].most)[:MOST_SERIES]
+    if len(curves) <= MOST_SERIES:
+        return largest
+    return [i for i in largest if curves[i].most] or largest[:FEW_FLAT]
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ BOARD = Board(
             _("Events sent to watches"),
             _("One change becomes as many events as there are watches of its kind."),
             PER_SECOND,
-            (Line("sum by (kind) (rate(apiserver_watch_events_total[$__rate_interval]))", "{{kind}}"),),
+            (Line("sum by (resource) (rate(apiserver_watch_events_total[$__rate_interval]))", "{{resource}}"),),
         ),
     ),
 )

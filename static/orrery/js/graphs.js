@@ -125,7 +125,7 @@ function options(figure, place, unit, series, data) {
     cursor: { y: false, sync: { key: 'board' }, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { x: { time: false, ...range(data), auto: false }, y: { range: (_, low, high) => [Math.min((low ?? 0) * 1.1, 0), high > 0 ? high * 1.12 : low < 0 ? 0 : 1] } },
     axes: [
-      { ...axis, size: 20, space: 62, incrs: TIMES, values: (_, ticks) => ticks.map(clock) },
+      { ...axis, size: 20, space: 62, incrs: TIMES, values: (plot, ticks) => ticks.map((tick) => (fits(plot, tick) ? clock(tick) : '')) },
       { ...axis, space: 26, incrs: unit === 'bytes' ? POWERS : whole ? WHOLE : undefined, values: (_, ticks) => ticks.map((tick) => text(tick, unit)), size: (_, labels) => 10 + 6.4 * Math.max(...(labels ?? ['']).map((label) => label.length), 2) },
     ],
     series: [{}, ...series.map((one, index) => ({
@@ -135,6 +135,9 @@ function options(figure, place, unit, series, data) {
     hooks: { drawClear: [(plot) => dark(plot, colour)], draw: [(plot) => marks(plot, colour)], setCursor: [(plot) => values(figure, plot)] },
   };
 }
+
+/** Is there room for a label below this moment, or would the edge cut it? */
+const fits = (plot, tick) => plot.valToPos(tick, 'x') < plot.bbox.width / devicePixelRatio - 10;
 
 /** Points with nothing on either side: a line can't show them. */
 function lonely(plot, index) {

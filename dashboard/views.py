@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -81,6 +82,7 @@ def _boot(request: HttpRequest, cluster: str) -> dict[str, Any]:
         },
         "open": wanted if wanted["kind"] else None,
         "centre": request.GET.get("centre", ""),
+        "centreQuery": urlencode({k: v for k, v in request.GET.items() if k not in (*wanted, "centre", "theme")}),
         "texts": texts.for_scripts(),
         "notes": texts.notes(),
     }

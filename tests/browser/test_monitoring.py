@@ -170,6 +170,14 @@ def test_without_prometheus_the_page_says_so_and_afterwards_there_is_a_gap(scrap
     assert high - low >= 200
 
 
+def test_a_link_leads_to_a_dashboard_with_its_choices(scraped: Lab, sight: Sight):
+    sight.open(f"{scraped.page}&d=node&node=worker-2&span=1h")
+
+    sight.until("document.querySelector('#board-of-node canvas') !== null", "the node's dashboard")
+    assert sight.page.input_value("#board-node") == "worker-2"
+    assert sight.page.is_checked("#span-1h")
+
+
 def test_a_pod_leads_to_its_dashboard(scraped: Lab, sight: Sight):
     scraped.open(sight)
     sight.page.click("#inspector [data-centre=monitoring]")

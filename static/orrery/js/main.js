@@ -176,7 +176,7 @@ function asked() {
 
 let refreshing = false;
 function refreshWide() {
-  if (document.body.dataset.centre === 'map' || document.hidden || refreshing) return;
+  if (!$('#wide').offsetParent || document.hidden || refreshing) return;
   refreshing = true;
   wide(asked(), 'innerMorph', { 'data-refresh': asked() }).finally(() => { refreshing = false; });
 }
@@ -402,7 +402,7 @@ document.fonts.ready.then(() => { wires.layout(); lanes.draw(); });
 const shown = $('#inspector [data-shown]')?.dataset.shown;
 if (shown) { const [kind, ...rest] = shown.split('/'); Object.assign(open, { kind, key: rest.join('/') }); }
 if (boot.open) { Object.assign(open, boot.open); }
-if (boot.centre) centre(boot.centre);
+if (boot.centre) centre(boot.centre, `?${boot.centreQuery}`);
 
 window.__orrery = {
   get seq() { return stream.seq; },

@@ -90,9 +90,12 @@ def dashboards(orrery: Orrery) -> str:
     """Prometheus has collected for a while."""
     orrery.kubectl("apply", "-f", "-", text=orrery.manage("addon", "prometheus"))
     orrery.kubectl("-n", "kube-system", "wait", "--for=condition=Available", "--timeout=60s", "deploy/prometheus")
-    orrery.manage("clock", "skip", "300")
-    path = "/api/v1/namespaces/kube-system/services/prometheus:9090/proxy/api/v1/query?query=count_over_time(up[5m])>3"
-    eventually(lambda: json.loads(orrery.kubectl("get", "--raw", path))["data"]["result"], "scrapes")
+    orrery.manage("clock", "speed", "30")
+    path = (
+        "/api/v1/namespaces/kube-system/services/prometheus:9090/proxy/api/v1/query?query=count_over_time(up[10m])%3E9"
+    )
+    eventually(lambda: json.loads(orrery.kubectl("get", "--raw", path))["data"]["result"], "scrapes", 60)
+    orrery.manage("clock", "speed", "1")
     return "centre=monitoring"
 
 

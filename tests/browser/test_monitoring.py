@@ -1,6 +1,7 @@
 """Monitoring in a browser: graphs draw real numbers, say when nobody collects any, and show the gap afterwards."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -51,8 +52,9 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab(orrery: Orrery) -> Lab:
-    return Lab(orrery)
+def lab(orrery: Orrery) -> Iterator[Lab]:
+    yield Lab(orrery)
+    orrery.manage("cluster", "delete", "charts")
 
 
 @pytest.fixture(scope="module")

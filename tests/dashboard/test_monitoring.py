@@ -244,12 +244,14 @@ def test_a_configuration_that_can_t_be_read_is_told_where_alerts_would_be(client
 
 
 def test_the_explorer_shows_a_query_s_value_and_its_curve(client: Client, watched):
-    query = {"view": "explore", "q": 'count by (job) (up{job!="coredns"})'}
+    query = {"view": "explore", "q": "count by (namespace) (kube_pod_info)"}
 
     page, answer = panel(client, **query), batch(client, **query)
 
-    assert '{job="kubelet"}</td><td class="v mono">2</td>' in page
-    assert {one["name"] for one in answer["graphs"][0]["series"]} >= {'{job="kubelet"}', '{job="apiserver"}'}
+    assert '{namespace="default"}</td><td class="v mono">2</td>' in page
+    curves = {one["name"]: one["values"] for one in answer["graphs"][0]["series"]}
+    assert set(curves) == {'{namespace="default"}', '{namespace="kube-system"}'}
+    assert curves['{namespace="default"}'][-1] == 2
     assert '<option value="kube_pod_info">' in page
 
 

@@ -43,7 +43,9 @@ _LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 @dataclass(frozen=True)
 class Look:
-    """`start`, `end`, `step`: milliseconds since 1970. `scrapes`: when there were some. `pace`: between two."""
+    """`start`, `end`, `step`: milliseconds since 1970. `scrapes`: when there were some. `left_out`: how many were left
+    out between each two of them. `pace`: milliseconds between two, as nearly all keep it.
+    """
 
     store: Store
     epoch: int
@@ -52,6 +54,7 @@ class Look:
     step: int
     now: int
     scrapes: Times
+    left_out: Times
     pace: int
 
     def seconds(self, at: Any) -> Any:
@@ -68,11 +71,21 @@ def look(cluster: Cluster, span: str) -> Look:
     start = max(end - length * 1000, epoch)
     store = Store(cluster.pk)
     times = store.select([Matcher(NAME, "=", "up")], start - promql.LOOKBACK, now).times
-    return Look(store, epoch, start, end, step, now, times, _pace(times))
+    return Look(store, epoch, start, end, step, now, times, _left_out(store, times), _pace(times))
+
+
+def _left_out(store: Store, scrapes: Times) -> Times:
+    if scrapes.size < 2:
+        return np.zeros(0, np.int64)
+    known = [Matcher(NAME, "=", "orrery_scrapes_missed_total")]
+    found: Samples = store.select(known, int(scrapes[0]), int(scrapes[-1]))
+    if not found.labels:
+        return np.zeros(scrapes.size - 1, np.int64)
+    counts = found.values[0][np.maximum(np.searchsorted(found.times, scrapes, "right") - 1, 0)]
+    return np.maximum(np.diff(counts), 0).astype(np.int64)
 
 
 def _pace(scrapes: Times) -> int:
-    """Milliseconds between two scrapes, as nearly all of them keep."""
     between = np.diff(scrapes)
     return max(int(np.percentile(between, 95)) if between.size else 0, FINEST * 1000)
 
@@ -85,19 +98,16 @@ def rate_interval(at: Look) -> str:
 def gaps(at: Look) -> list[tuple[int, int]]:
     """Where Prometheus did not scrape, though it did before: (last scrape, next scrape or now), milliseconds.
 
-    A clock that runs fast leaves scrapes out evenly; then the ones around are as far apart, and it is no gap. Until now
-    it is one only if it is longer than a sample stands: whoever is ready may just not have looked yet.
+    Scrapes that were left out because the clock ran fast are no gap, nor are samples as far apart as those around them.
+    The time until now is one only if it is longer than a sample stands: whoever is ready may not have looked yet.
     """
-    if not at.scrapes.size:
-        return []
-    times = np.append(at.scrapes, at.now)
-    between = np.diff(times)
-    before = np.concatenate([[at.pace], between[:-1]])
-    after = np.concatenate([between[1:-1], [0, 0]])[: between.size]
-    usual = np.maximum(np.maximum(before, after), FINEST * 1000)
-    allowed = LATE * usual
-    allowed[-1] = max(int(allowed[-1]), promql.LOOKBACK)
-    return [(int(times[i]), int(times[i + 1])) for i in np.flatnonzero(between > allowed)]
+    each = np.diff(at.scrapes) // (at.left_out + 1)
+    around = np.concatenate([[0], each, [0]])
+    usual = np.maximum(np.maximum(around[:-2], around[2:]), FINEST * 1000)
+    found = [(int(at.scrapes[i]), int(at.scrapes[i + 1])) for i in np.flatnonzero(each > LATE * usual)]
+    if at.scrapes.size and at.now - at.scrapes[-1] > max(LATE * at.pace, promql.LOOKBACK):
+        found.append((int(at.scrapes[-1]), at.now))
+    return found
 
 
 def batch(at: Look, board: Board, of: Mapping[str, str]) -> Data:
@@ -123,7 +133,7 @@ def frame(at: Look) -> Data:
         "times": at.seconds(steps).tolist(),
         "gaps": [[at.seconds(low), at.seconds(high)] for low, high in gaps(at) if high > at.start],
         "alerts": alerts(at),
-        "missed": _missed(at),
+        "missed": int(at.left_out[at.scrapes[1:] > at.start].sum()),
     }
 
 
@@ -267,12 +277,3 @@ def runs(flags: NDArray[np.bool_]) -> Iterable[tuple[int, int]]:
     """
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     return [(int(low), int(high) - 1) for low, high in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _missed(at: Look) -> int:
-    """Scrapes that were left out in this time, because the clock ran too fast."""
-    found: Samples = at.store.select([Matcher(NAME, "=", "orrery_scrapes_missed_total")], at.start, at.now)
-    if not found.labels:
-        return 0
-    values = found.values[0][found.present[0]]
-    return int(max(values[-1] - values[0], 0)) if values.size else 0

@@ -286,11 +286,15 @@ def test_pods_nodes_and_workloads_lead_to_their_dashboards(client: Client, watch
         assert f'data-query="{link}"' in page
 
 
-def test_a_clock_that_runs_evenly_fast_leaves_no_gaps():
-    def gaps_of(*seconds: int) -> list[tuple[int, int]]:
+def test_scrapes_that_a_fast_clock_left_out_are_no_gap():
+    def gaps_of(*seconds: int, left_out: tuple[int, ...], now: int = 0) -> list[tuple[int, int]]:
         times = np.array(seconds, np.int64) * 1000
-        at = graphs.Look(None, 0, 0, seconds[-1] * 1000, 15_000, seconds[-1] * 1000 + 1, times, 15_000)  # type: ignore[arg-type]
+        end = (now or seconds[-1]) * 1000
+        at = graphs.Look(None, 0, 0, end, 15_000, end, times, np.array(left_out, np.int64), 15_000)  # type: ignore[arg-type]
         return [(low // 1000, high // 1000) for low, high in graphs.gaps(at)]
 
-    assert gaps_of(15, 30, 45, 105, 165, 225) == []
-    assert gaps_of(15, 30, 45, 225, 240) == [(45, 225)]
+    assert gaps_of(15, 30, 45, 105, 225, left_out=(0, 0, 3, 7)) == []
+    assert gaps_of(15, 30, 45, 225, 240, left_out=(0, 0, 0, 0)) == [(45, 225)]
+    assert gaps_of(15, 30, 45, 225, 240, left_out=(0, 0, 2, 0)) == [(45, 225)]
+    assert gaps_of(15, 30, 45, left_out=(0, 0), now=300) == []
+    assert gaps_of(15, 30, 45, left_out=(0, 0), now=400) == [(45, 400)]

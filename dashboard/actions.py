@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from cluster import inbox, outside
-from cluster.addons import installer
+from cluster.addons import ADDONS, installer
 from cluster.apiserver import registry
 from cluster.models import Cluster
 from cluster.objects import Manifest, meta
@@ -334,6 +334,16 @@ def apply(view: View, values: Values) -> Outcome:
     return Outcome(ok, lines=tuple(lines), status=200 if ok else 422)
 
 
+def addon_install(view: View, values: Values) -> Outcome:
+    """`manage.py addon NAME | kubectl apply -f -`."""
+    name = values.get("addon", "")
+    if name not in ADDONS:
+        return failed(_("There is no add-on %(name)r.") % {"name": name})
+    said = [apply_one(view, document, number) for number, document in enumerate(installer.manifests(name), 1)]
+    refused = next((text for ok, text in said if not ok), "")
+    return failed(refused) if refused else done(_("%(name)s is being installed.") % {"name": name})
+
+
 def yaml_error(error: yaml.YAMLError) -> str:
     """One line with the place: line 4, column 7."""
     mark = getattr(error, "problem_mark", None)
@@ -502,6 +512,7 @@ def cluster_delete(view: View, values: Values) -> Outcome:
 
 
 ACTIONS: dict[str, Callable[[View, Values], Outcome]] = {
+    "addon-install": addon_install,
     "apply": apply,
     "clock": clock,
     "component-restart": component_restart,

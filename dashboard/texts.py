@@ -70,6 +70,13 @@ TEXTS = (
     gettext_noop("{node} is {state}"),
     gettext_noop("Pods are running on {node}"),
     gettext_noop("That did not arrive. Is the server there?"),
+    gettext_noop("Nothing was scraped from {from} to {to}: no Prometheus ran, or it reached nobody."),
+    gettext_noop("Scrapes left out because the clock runs fast: {n}"),
+    gettext_noop("Alerts that fired:"),
+    gettext_noop("No data: none of the targets that are scraped tells this."),
+    gettext_noop("Nothing to show: nothing happened in this time."),
+    gettext_noop("and {n} more"),
+    gettext_noop("Explore"),
 )
 
 

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("view/<slug:cluster>/", views.page, name="page"),
     path("view/<slug:cluster>/panel/<slug:name>", views.panel, name="panel"),
     path("view/<slug:cluster>/chart/<slug:name>", views.chart, name="chart"),
+    path("view/<slug:cluster>/graphs", views.graphs, name="graphs"),
     path("view/<slug:cluster>/act/<slug:name>", views.act, name="act"),
     path("clusters/<slug:cluster>/ui/", webui.overview, name="webui"),
     path("clusters/<slug:cluster>/ui/create", webui.create, name="webui-create"),

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -15,9 +16,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from cluster.models import Cluster
 from dashboard import actions, charts, panels, texts
+from dashboard.panels import monitoring
 from dashboard.panels.panel import View
 
-SHEETS = tuple(f"orrery/css/{name}.css" for name in ("tokens", "base", "layout", "map", "panels"))
+SHEETS = tuple(f"orrery/css/{name}.css" for name in ("tokens", "base", "layout", "map", "panels", "monitoring"))
 CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -80,6 +82,7 @@ def _boot(request: HttpRequest, cluster: str) -> dict[str, Any]:
         },
         "open": wanted if wanted["kind"] else None,
         "centre": request.GET.get("centre", ""),
+        "centreQuery": urlencode({k: v for k, v in request.GET.items() if k not in (*wanted, "centre", "theme")}),
         "texts": texts.for_scripts(),
         "notes": texts.notes(),
     }
@@ -123,6 +126,12 @@ def chart(request: HttpRequest, cluster: str, name: str) -> JsonResponse:
     if name not in charts.CHARTS:
         raise Http404(f"no chart {name!r}")
     return JsonResponse(charts.CHARTS[name](View(request, find(cluster))))
+
+
+@require_GET
+def graphs(request: HttpRequest, cluster: str) -> JsonResponse:
+    """The numbers of a dashboard, or of a query, in one batch: see dashboard/graphs.py."""
+    return JsonResponse(monitoring.batch(View(request, find(cluster))))
 
 
 @require_POST

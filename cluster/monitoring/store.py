@@ -79,7 +79,7 @@ class Index:
         """Errors: BadData."""
         found: set[int] | None = None
         for matcher in matchers:
-            accepts, values = matcher.accepts(), self.values.get(matcher.name, {})
+            accepts, values = matcher.accepts(), dict(self.values.get(matcher.name, {}))  # Others catch up meanwhile.
             if accepts(""):  # Series without the label match, too.
                 drop = {number for value, numbers in values.items() if not accepts(value) for number in numbers}
                 found = (set(range(len(self.labels))) if found is None else found) - drop

@@ -14,6 +14,7 @@ from dashboard.panels import (
     logs,
     machine_room,
     metrics,
+    monitoring,
     requests,
     scheduler_configuration,
     static_pod,
@@ -34,6 +35,7 @@ PANELS = (
     logs.PANEL,
     metrics.PANEL,
     traffic.PANEL,
+    monitoring.PANEL,
     requests.PANEL,
     cloud.PANEL,
     etcd.PANEL,
@@ -41,6 +43,7 @@ PANELS = (
     scheduler_configuration.PANEL,
     machine_room.PANEL,
     static_pod.PANEL,
+    monitoring.BADGE,
 )
 REGISTRY = {panel.name: panel for panel in PANELS}
 

@@ -7,12 +7,14 @@ An object is named by `kind` and `key` ("namespace/name", or "name" for kinds wi
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cluster.objects import Manifest, meta
 from dashboard import loads, observed, reads, rows
+from dashboard.boards.variables import WORKLOADS
 from dashboard.panels import (
     cloud,
     tab_about,
@@ -44,6 +46,7 @@ OF_KIND = {
     "Node": ("why", "yaml", "events", "metrics", "network", "runtime", "static"),
 }
 SCALABLE = ("Deployment", "ReplicaSet")
+BOARD_OF = {"kube-apiserver": "api-server", "kube-scheduler": "scheduler", "kube-controller-manager": "controllers"}
 
 
 def context(view: View) -> dict[str, Any]:
@@ -51,7 +54,15 @@ def context(view: View) -> dict[str, Any]:
     if not kind:
         kind, key = something_to_show(view)
     if kind == "Component":
-        return {"kind": kind, "key": key, "name": key, "component": True, **tab_about.context(view, key)}
+        board = urlencode({"d": BOARD_OF[key]}) if key in BOARD_OF else ""
+        return {
+            "kind": kind,
+            "key": key,
+            "name": key,
+            "component": True,
+            "board": board,
+            **tab_about.context(view, key),
+        }
     if not kind or kind not in reads.kinds():
         return {"kind": "", "key": ""}
     namespace, name = meta.split_key(key)
@@ -72,6 +83,7 @@ def context(view: View) -> dict[str, Any]:
         "balancer": balancer(view, kind, obj),
         "powered": kind == "Node" and observed.machine(view.cluster, name)["power"],
         "ports": list(loads.ports(obj)) if kind == "Service" and obj is not None else [],
+        "board": board_of(kind, namespace, name),
         **described(kind, obj),
         **TABS[tab][1](view, kind, key, obj),
     }
@@ -82,6 +94,17 @@ def balancer(view: View, kind: str, obj: Manifest | None) -> dict[str, Any] | No
     if kind != "Service" or obj is None or obj["spec"].get("type") != "LoadBalancer":
         return None
     return cloud.balancer_of(view, obj)
+
+
+def board_of(kind: str, namespace: str, name: str) -> str:
+    """The query that opens an object's dashboard; empty if there is none for its kind."""
+    if kind == "Node":
+        return urlencode({"d": "node", "node": name})
+    if kind == "Pod":
+        return urlencode({"d": "pod", "namespace": namespace, "pod": name})
+    if kind in WORKLOADS:
+        return urlencode({"d": "workload", "namespace": namespace, "workload": f"{kind}/{name}"})
+    return ""
 
 
 def something_to_show(view: View) -> tuple[str, str]:

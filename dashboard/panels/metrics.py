@@ -4,7 +4,6 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _t
-from django.utils.translation import gettext_lazy as _
 
 from cluster.objects import meta
 from cluster.objects.pods import uid_at_node
@@ -36,4 +35,4 @@ def top(view: View) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: (-row["cpu"], row["key"]))[:TOP]
 
 
-PANEL = Panel("metrics", context, _("Metrics"), "gauge")
+PANEL = Panel("metrics", context)

@@ -1,10 +1,11 @@
-"""`make screenshots`: the page in six states, light and dark, large and on a phone, in English and Portuguese.
+"""`make screenshots`: the page in eight states, light and dark, large and on a phone, in English and Portuguese.
 
     python -m tests.browser.screenshots [FOLDER]        default: .orrery/screenshots
 
 A run tells one story on one cluster, so that the states follow from each other; every picture is of the real page.
 """
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,23 @@ def keys(orrery: Orrery) -> str:
     return "centre=etcd"
 
 
+def dashboards(orrery: Orrery) -> str:
+    """Prometheus has collected for a while."""
+    orrery.kubectl("apply", "-f", "-", text=orrery.manage("addon", "prometheus"))
+    orrery.kubectl("-n", "kube-system", "wait", "--for=condition=Available", "--timeout=60s", "deploy/prometheus")
+    orrery.manage("clock", "speed", "30")
+    path = (
+        "/api/v1/namespaces/kube-system/services/prometheus:9090/proxy/api/v1/query?query=count_over_time(up[10m])%3E9"
+    )
+    eventually(lambda: json.loads(orrery.kubectl("get", "--raw", path))["data"]["result"], "scrapes", 60)
+    orrery.manage("clock", "speed", "1")
+    return "centre=monitoring"
+
+
+def alerts(orrery: Orrery) -> str:
+    return "centre=monitoring&view=alerts"
+
+
 STATES: dict[str, Callable[[Orrery], str]] = {
     "1-running": running_application,
     "2-power-cut": power_cut,
@@ -92,6 +110,8 @@ STATES: dict[str, Callable[[Orrery], str]] = {
     "4-fits-nowhere": fits_nowhere,
     "5-metrics": charts,
     "6-etcd": keys,
+    "7-monitoring": dashboards,
+    "8-alerts": alerts,
 }
 
 
@@ -106,6 +126,8 @@ def take(browser: Browser, orrery: Orrery, folder: Path, state: str, query: str)
                     tab.page.click("#tabbar [data-view=insp]")
                 if "centre=" in query:
                     tab.until("document.querySelector('#wide h2') !== null", "the panel")
+                if query == "centre=monitoring":
+                    tab.until("document.querySelectorAll('#wide canvas').length > 5", "the dashboard")
                 if "metrics" in query:
                     tab.until("document.querySelectorAll('#wide canvas').length === 2", "the charts")
                 tab.page.wait_for_timeout(400)

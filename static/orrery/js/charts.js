@@ -4,13 +4,13 @@
 import { $$, boot, clockText, colours, h, phone, t } from './dom.js';
 
 const EVERY = 2000;
-const STROKES = ['accent', 'run', 'done', 'pend', 'fail', 'term'];
-const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [4, 4], [1, 2]];
+export const STROKES = ['accent', 'run', 'done', 'pend', 'fail', 'term'];
+export const DASHES = [[], [6, 3], [2, 3], [8, 3, 2, 3], [4, 4], [1, 2]];
 let library = null;
 const drawn = new Map();
 const tall = () => (innerWidth >= 1500 ? 180 : 130);
 
-function load() {
+export function load() {
   library ??= new Promise((resolve, reject) => {
     document.head.append(h('link', { rel: 'stylesheet', href: boot.uplot.css }));
     const script = h('script', { src: boot.uplot.js });

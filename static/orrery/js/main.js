@@ -11,6 +11,7 @@ import { Heatmap, Table } from './heatmap.js';
 import { TimeBar } from './time.js';
 import { Palette } from './palette.js';
 import { forgetCharts, refreshCharts } from './charts.js';
+import { recolourGraphs, refreshGraphs } from './graphs.js';
 
 const CROWD = 150; // Pods or nodes from which on the heatmap is shown first.
 
@@ -158,16 +159,31 @@ function centre(name, query = '') {
     tab.tabIndex = on ? 0 : -1;
   }
   if (name === 'map') { wires.layout(); heatmap.dirty = true; animate(); return; }
-  htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerHTML' });
+  wide(`${name}${query}`, 'innerHTML');
 }
 
-function refreshWide() {
-  const name = document.body.dataset.centre;
-  if (name === 'map' || document.hidden || performance.now() - slidAt < 800) return;
-  const form = $('#wide form');
-  const query = form ? `?${new URLSearchParams(new FormData(form))}` : '';
-  htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerMorph' });
+/** Fetch a panel into the centre. htmx drops a second request of one element, so each has an element of its own. */
+function wide(panel, swap, attributes = {}) {
+  const source = document.body.appendChild(h('i', { hidden: true, ...attributes }));
+  return htmx.ajax('GET', `${boot.panel}${panel}`, { target: '#wide', swap, source }).finally(() => source.remove());
 }
+
+/** Which panel is in the centre, and what was asked of it last; not what is being typed, where a panel tells them apart. */
+function asked() {
+  const form = $('#wide form[data-state]') ?? $('#wide form');
+  return `${document.body.dataset.centre}${form ? `?${new URLSearchParams(new FormData(form))}` : ''}`;
+}
+
+let refreshing = false;
+function refreshWide() {
+  if (!$('#wide').offsetParent || document.hidden || refreshing || performance.now() - slidAt < 800) return;
+  refreshing = true;
+  wide(asked(), 'innerMorph', { 'data-refresh': asked() }).finally(() => { refreshing = false; });
+}
+document.body.addEventListener('htmx:before:swap', (event) => {
+  const { refresh } = event.detail.ctx.sourceElement?.dataset ?? {};
+  if (refresh !== undefined && refresh !== asked()) event.preventDefault(); // Somebody has asked for something else meanwhile.
+});
 setInterval(() => {
   if (document.body.dataset.centre !== 'map' && (model.running() || document.body.dataset.centre === 'machine-room')) refreshWide();
   if (open.tab === 'logs' && model.running()) inspect(open.kind, open.key, open.tab, true);
@@ -366,7 +382,7 @@ function announce({ fresh, pods, nodes }) {
 document.body.addEventListener('htmx:config:request', ({ detail }) => {
   if (detail.ctx.request.method !== 'GET') detail.ctx.request.headers['X-CSRFToken'] = boot.csrf;
 });
-document.body.addEventListener('htmx:after:swap', () => { refreshCharts(); follow(); });
+document.body.addEventListener('htmx:after:swap', () => { refreshCharts(); refreshGraphs(); follow(); });
 
 /** Logs follow: whoever was at the end stays at the end. A reader who has scrolled up is left alone. */
 function follow() {
@@ -396,14 +412,14 @@ $('#theme').addEventListener('click', () => {
   recolour();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolour);
-function recolour() { forgetColours(); forgetCharts(); heatmap.dirty = true; lanes.draw(); refreshCharts(); animate(); }
+function recolour() { forgetColours(); forgetCharts(); heatmap.dirty = true; lanes.draw(); refreshCharts(); recolourGraphs(); animate(); }
 addEventListener('resize', () => { heatmap.dirty = true; lanes.draw(); animate(); });
 document.fonts.ready.then(() => { wires.layout(); lanes.draw(); });
 
 const shown = $('#inspector [data-shown]')?.dataset.shown;
 if (shown) { const [kind, ...rest] = shown.split('/'); Object.assign(open, { kind, key: rest.join('/') }); }
 if (boot.open) { Object.assign(open, boot.open); }
-if (boot.centre) centre(boot.centre);
+if (boot.centre) centre(boot.centre, `?${boot.centreQuery}`);
 
 window.__orrery = {
   get seq() { return stream.seq; },

@@ -21,6 +21,11 @@ def at(record: Record, moment: int, epoch: int) -> Usage:
     return used if limit is None or used.cpu_millicores <= limit else used._replace(cpu_millicores=limit)
 
 
+def wanted(record: Record, moment: int, epoch: int) -> Usage:
+    """What a container that runs would take without a limit."""
+    return program_of(record, epoch).usage(moment, traffic.rate(record.get("hits", ()), moment))
+
+
 def series(record: Record, start: int, end: int, step: int, epoch: int) -> list[tuple[int, Usage]]:
     """(moment, usage) every `step` microseconds, at multiples of `step`, so that charts don't jitter."""
     first = -(-start // step) * step

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from cluster.apiserver.reads import Reader
-from cluster.gateway import lists, metrics, pool
+from cluster.gateway import lists, pool
 from cluster.gateway.http import NO_CACHE, Reply, Request, json_reply, plain
 from cluster.gateway.site import Site
 from cluster.monitoring import configuration, families, promql, rules
@@ -37,18 +37,6 @@ async def answer(request: Request, path: str) -> Reply:
         posted = parse_qs((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
         form = {name: [*form.get(name, ()), *posted.get(name, ())] for name in {**form, **posted}}
     return await pool.in_thread(_answer, request.cluster, path.rstrip("/"), form)
-
-
-async def state_metrics(request: Request, path: str) -> Reply:
-    """/metrics of kube-state-metrics. Errors: NoSuchCluster."""
-    return await pool.in_thread(_state_metrics, request.cluster)
-
-
-def _state_metrics(reader: Reader, cluster: str) -> Reply:
-    site = Site.of(reader, cluster)
-    if site is None:
-        raise lists.NoSuchCluster(cluster)
-    return Reply(200, metrics.MEDIA, families.text(families.object_samples(site)).encode(), (NO_CACHE,))
 
 
 def _answer(reader: Reader, cluster: str, path: str, form: Form) -> Reply:

@@ -110,6 +110,11 @@ class Store:
     def __init__(self, cluster: int) -> None:
         self.cluster, self.index = cluster, index_of(cluster)
 
+    @staticmethod
+    def series(cluster: int) -> int:
+        """How many series are known."""
+        return MetricSeries.objects.filter(cluster_id=cluster).count()
+
     def select(self, matchers: list[Matcher], start: int, end: int) -> Samples:
         """Errors: BadData, Execution."""
         chosen = np.array(self.index.matching(matchers), np.int32)

@@ -8,7 +8,7 @@ program's access log; but what computed.py knows is answered without entering th
 
 Mirrors:  kubernetes/pkg/registry/core/pod/strategy.go (ResourceLocation), core/service/storage/storage.go
           (ResourceLocation), k8s.io/apimachinery/pkg/util/proxy
-Left out: nodes/proxy, upgrades, rewriting links in HTML, the redirect to a path with a slash, a random endpoint.
+Left out: upgrades, rewriting links in HTML, the redirect to a path with a slash, a random endpoint.
 """
 
 from typing import Any

@@ -174,12 +174,16 @@ class _Asked:
         ]
 
     def alerts(self) -> Any:
-        found = configuration.of(self._site).rules
+        found = (rule for rule in configuration.of(self._site).rules if isinstance(rule, rules.Rule))
         return {"alerts": [alert for rule in found for alert in self._active(rule)]}
 
     def rules(self) -> Any:
         groups: dict[str, list[Any]] = {}
         for rule in configuration.of(self._site).rules:
+            if isinstance(rule, rules.Recording):
+                told = {"type": "recording", "name": rule.name, "query": rule.text, "labels": rule.labels}
+                groups.setdefault(rule.group, []).append({**told, "health": "ok"})
+                continue
             alerts = self._active(rule)
             states = {each["state"] for each in alerts}
             state = "firing" if "firing" in states else "pending" if states else "inactive"

@@ -63,11 +63,12 @@ def decode(body: bytes) -> Block:
 
 
 def merged(parts: list[Block]) -> Block:
-    """Blocks that follow one another in time, as one."""
-    numbers = np.unique(np.concatenate([part.numbers for part in parts]))
-    times = np.concatenate([part.times for part in parts])
-    values, at = absent(numbers.size, times.size), 0
+    """Blocks as one. They follow one another in time; those of one instant have different series."""
+    numbers, times = (np.unique(np.concatenate([part[place] for part in parts])) for place in (0, 1))
+    values = absent(numbers.size, times.size)
     for part in parts:
-        values[np.searchsorted(numbers, part.numbers), at : at + part.times.size] = part.values
-        at += part.times.size
+        if part.times.size:
+            at = int(np.searchsorted(times, part.times[0]))
+            rows = slice(None) if part.numbers.size == numbers.size else np.searchsorted(numbers, part.numbers)
+            values[rows, at : at + part.times.size] = part.values
     return Block(numbers, times, values)

@@ -1,7 +1,7 @@
 """prometheus.yml and the files of rules that it names, as they stand in the ConfigMap `prometheus` of kube-system.
 
 Mirrors:  prometheus/config, model/rulefmt
-Left out: everything but global.scrape_interval and rule_files; recording rules, limits and intervals of groups.
+Left out: everything but global.scrape_interval and rule_files; limits and intervals of groups.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from cluster.monitoring.promql import BadData
-from cluster.monitoring.rules import Rule, rule_of
+from cluster.monitoring.rules import Recording, Rule, recording_of, rule_of
 from cluster.network import Site
 
 SECOND = 1_000_000
@@ -29,7 +29,7 @@ class Configuration(NamedTuple):
     """`interval`: microseconds."""
 
     interval: int
-    rules: tuple[Rule, ...]
+    rules: tuple[Rule | Recording, ...]
 
 
 def duration(text: str) -> int:
@@ -68,10 +68,13 @@ def _read(files: dict[str, str], name: str) -> dict[str, Any]:
     return yaml.safe_load(files.get(name, "")) or {}
 
 
-def _rules(file: dict[str, Any]) -> list[Rule]:
-    return [
-        rule_of(str(group["name"]), rule, duration(str(rule.get("for", "0s"))) // 1000)
-        for group in file.get("groups") or ()
-        for rule in group.get("rules") or ()
-        if "alert" in rule
-    ]
+def _rules(file: dict[str, Any]) -> list[Rule | Recording]:
+    """All rules of a file, in their order."""
+    found: list[Rule | Recording] = []
+    for group in file.get("groups") or ():
+        for rule in group.get("rules") or ():
+            if "record" in rule:
+                found.append(recording_of(str(group["name"]), rule))
+            else:
+                found.append(rule_of(str(group["name"]), rule, duration(str(rule.get("for", "0s"))) // 1000))
+    return found

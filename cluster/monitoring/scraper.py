@@ -32,7 +32,7 @@ from cluster.monitoring import configuration, kubelets, programs, rules
 from cluster.monitoring.controlplane import ControlPlane
 from cluster.monitoring.families import Sample, sample
 from cluster.monitoring.programs import TELL
-from cluster.monitoring.store import Store
+from cluster.monitoring.store import Store, forget_uncommitted
 from cluster.network import API_PORT, API_SERVER, CONNECTED, Site, Source, source_of, trace
 from cluster.objects import Manifest, meta, pods
 
@@ -102,11 +102,15 @@ class Scraper:
                     found = [*self.scrape(site, *server, moment, series)]
                     found.append(sample("orrery_scrapes_missed_total", self._missed, job=PROGRAM))
                     found.append(sample("orrery_series_refused", refused, job=PROGRAM))
-                    found += rules.samples(config.rules, store, (site.epoch + moment) // 1000)
-                    refused = store.append((site.epoch + moment) // 1000, found)
+                    at = (site.epoch + moment) // 1000
+                    refused = store.append(at, found)
+                    for together in rules.batches(config.rules):
+                        if made := rules.samples(together, store, at):
+                            refused += store.append(at, made)
                 store.tidy((site.epoch + site.now) // 1000)
         except Exception:
             self._last = None  # Nothing of it was kept: begin again with what is.
+            forget_uncommitted()
             raise
         ended = monotonic()
         self._last, self._cost = taken[-1], (ended - begun) / len(taken)

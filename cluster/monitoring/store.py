@@ -1,7 +1,7 @@
 """The series that a cluster's Prometheus keeps: numbered by their labels, samples in blocks.
 
-    scrape       one row of one column, at once
-    compaction   HEAD rows become one block of HEAD columns
+    scrape       one row of one column, at once; what rules made of it is a second one of the same instant
+    compaction   HEAD scrapes become one block of HEAD columns
     retention    blocks that ended RETENTION ago go
 
 Mirrors:  prometheus/tsdb (head, blocks, postings)
@@ -10,8 +10,9 @@ Left out: write-ahead log (a row is one transaction), out-of-order samples, exem
 Read next: blocks.py.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import orjson
@@ -27,6 +28,7 @@ RETENTION = 6 * 3600 * 1000  # Milliseconds of simulated time.
 MOST_SERIES = 500_000  # A cluster's; samples of further ones are refused.
 MOST_SAMPLES = 50_000_000  # One query may load, as Prometheus allows.
 KEPT = 8  # Indexes of clusters that a process keeps.
+MOST_DECODED = 64 << 20  # Bytes of decoded blocks that a process keeps.
 
 
 class Index:
@@ -104,6 +106,45 @@ def index_of(cluster: int) -> Index:
     return found
 
 
+class _Decoded:
+    """Blocks that this process has decoded lately, by their row. Scrapes are asked for again and again by rules."""
+
+    def __init__(self, most: int) -> None:
+        self.blocks: OrderedDict[int, Block] = OrderedDict()
+        self._most, self._size, self._lock = most, 0, threading.Lock()
+
+    def get(self, key: int) -> Block | None:
+        with self._lock:
+            found = self.blocks.get(key)
+            if found is not None:
+                self.blocks.move_to_end(key)
+            return found
+
+    def keep(self, key: int, block: Block) -> Block:
+        with self._lock:
+            if key not in self.blocks:
+                self.blocks[key] = block
+                self._size += block.values.nbytes + block.numbers.nbytes
+                while self._size > self._most and len(self.blocks) > 1:
+                    _, old = self.blocks.popitem(last=False)
+                    self._size -= old.values.nbytes + old.numbers.nbytes
+        return block
+
+    def clear(self) -> None:
+        with self._lock:
+            self.blocks.clear()
+            self._size = 0
+
+
+_decoded = _Decoded(MOST_DECODED)
+
+
+def forget_uncommitted() -> None:
+    """A transaction was rolled back: its rows' numbers will be those of others."""
+    _decoded.clear()
+    _indexes.clear()
+
+
 class Store:
     """One cluster's. Satisfies promql.Storage."""
 
@@ -118,21 +159,42 @@ class Store:
     def select(self, matchers: list[Matcher], start: int, end: int) -> Samples:
         """Errors: BadData, Execution."""
         chosen = np.array(self.index.matching(matchers), np.int32)
-        rows = MetricBlock.objects.filter(cluster_id=self.cluster, end__gte=start, start__lte=end).order_by("start")
         parts, total = [], 0
-        for body in rows.values_list("body", flat=True).iterator():
-            block = blocks.decode(bytes(body))
-            rows_of = np.isin(block.numbers, chosen, assume_unique=True)
-            inside = (block.times >= start) & (block.times <= end)
-            total += int(rows_of.sum()) * int(inside.sum())
+        for block in self._blocks(start, end):
+            places = np.searchsorted(block.numbers, chosen)
+            places = places[block.numbers[np.minimum(places, block.numbers.size - 1)] == chosen]
+            low, high = np.searchsorted(block.times, (start, end + 1))
+            total += places.size * int(high - low)
             if total > MOST_SAMPLES:
                 raise Execution("query processing would load too many samples into memory in query execution")
-            values = np.ascontiguousarray(block.values[rows_of][:, inside])
-            parts.append(Block(block.numbers[rows_of], block.times[inside], values))
+            if places.size and high > low:
+                everything = places.size == block.numbers.size
+                values = block.values[:, low:high] if everything else block.values[places, low:high]
+                parts.append(Block(block.numbers[places], block.times[low:high], values))
+            elif high > low:  # A scrape that saw none of them: they ended.
+                parts.append(Block(chosen[:0], block.times[low:high], blocks.absent(0, int(high - low))))
         found = blocks.merged(parts) if parts else Block(chosen[:0], np.zeros(0, np.int64), blocks.absent(0, 0))
         labels = [self.index.labels[number] for number in found.numbers]
         present = found.present
         return Samples(labels, found.times, np.where(present, found.values, 0.0), present)
+
+    def _blocks(self, start: int, end: int) -> Iterator[Block]:
+        """Those that have something of that time, oldest first. What was decoded once is kept: rows never change."""
+        rows = MetricBlock.objects.filter(cluster_id=self.cluster, end__gte=start, start__lte=end)
+        keys = list(rows.order_by("start", "pk").values_list("pk", flat=True))
+        missing = [key for key in keys if key not in _decoded.blocks]
+        bodies = dict(MetricBlock.objects.filter(pk__in=missing).values_list("pk", "body")) if missing else {}
+        for key in keys:
+            block = _decoded.get(key)
+            if block is None:
+                body = bodies.get(key)
+                if body is None:
+                    body = MetricBlock.objects.filter(pk=key).values_list("body", flat=True).first()
+                if body is None:
+                    continue  # Compacted or forgotten in this moment.
+                block = _decoded.keep(key, blocks.decode(bytes(body)))
+            if block.numbers.size:
+                yield block
 
     def append(self, at: int, samples: list[tuple[Labels, float]]) -> int:
         """One scrape of everything, at `at` milliseconds. The number of series that there was no room for."""
@@ -148,8 +210,10 @@ class Store:
     def tidy(self, now: int) -> None:
         """Compaction and retention; `now` in milliseconds."""
         mine = MetricBlock.objects.filter(cluster_id=self.cluster)
-        head = list(mine.filter(columns=1).order_by("start")[:HEAD])
-        if len(head) == HEAD:
+        head = list(mine.filter(columns=1).order_by("start", "pk"))
+        instants = sorted({row.start for row in head})
+        if len(instants) >= HEAD:
+            head = [row for row in head if row.start <= instants[HEAD - 1]]
             block = blocks.merged([blocks.decode(bytes(row.body)) for row in head])
             mine.filter(pk__in=[row.pk for row in head]).delete()
             body = blocks.encode(block)
@@ -160,9 +224,10 @@ class Store:
 
     def last(self) -> tuple[int, Mapping[int, float]]:
         """When was the last scrape, and what did it find, by number of series? (-1, {}): never."""
-        row = MetricBlock.objects.filter(cluster_id=self.cluster).order_by("-end").first()
+        mine = MetricBlock.objects.filter(cluster_id=self.cluster)
+        row = mine.order_by("-end").first()
         if row is None:
             return -1, {}
-        block = blocks.decode(bytes(row.body))
+        block = blocks.merged([blocks.decode(bytes(each.body)) for each in mine.filter(end=row.end)])
         there = block.present[:, -1]
         return int(row.end), dict(zip(block.numbers[there].tolist(), block.values[there, -1].tolist(), strict=True))

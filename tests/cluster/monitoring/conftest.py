@@ -5,6 +5,7 @@ import pytest
 from cluster.engine.clock import monotonic
 from cluster.gathering import Gathering
 from cluster.models import Cluster
+from cluster.monitoring.store import forget_uncommitted
 from cluster.world import World
 from tests.builders import EPOCH, a_deployment
 from tests.cluster.gateway.conftest import CommittedCluster
@@ -32,3 +33,9 @@ def watched(transactional_db):
     cluster.settle()
     cluster.create(a_deployment("web", replicas=2))
     return cluster.watch(300)
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_other_tests():
+    """Tests roll back: the numbers of their rows come again."""
+    forget_uncommitted()

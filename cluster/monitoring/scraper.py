@@ -107,7 +107,7 @@ class Scraper:
                     for together in rules.batches(config.rules):
                         if made := rules.samples(together, store, at):
                             refused += store.append(at, made)
-                store.tidy((site.epoch + site.now) // 1000)
+                store.tidy((site.epoch + site.now) // 1000, *configuration.retention(server[0]["argv"]))
         except Exception:
             self._last = None  # Nothing of it was kept: begin again with what is.
             forget_uncommitted()

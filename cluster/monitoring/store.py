@@ -2,11 +2,12 @@
 
     scrape       one row of one column, at once; what rules made of it is a second one of the same instant
     compaction   HEAD scrapes become one block of HEAD columns
-    retention    blocks that ended RETENTION ago go
+    folding      blocks that ended RAW ago are kept at a resolution of five minutes (blocks.folded)
+    retention    the oldest blocks go, by age and by bytes: --storage.tsdb.retention.time and .size
 
-Mirrors:  prometheus/tsdb (head, blocks, postings)
-Left out: write-ahead log (a row is one transaction), out-of-order samples, exemplars, downsampling
-          (Prometheus has none either).
+Mirrors:  prometheus/tsdb (head, blocks, postings); folding: thanos/pkg/compact/downsample, Prometheus has none
+Left out: write-ahead log (a row is one transaction), out-of-order samples, exemplars; labels of series whose samples
+          are gone stay, and count among MOST_SERIES.
 Read next: blocks.py.
 """
 
@@ -16,17 +17,22 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import orjson
+from django.db.models.functions import Length
+from numpy.typing import NDArray
 
 from cluster.models import MetricBlock, MetricSeries
 from cluster.monitoring import blocks
-from cluster.monitoring.blocks import Block
-from cluster.monitoring.functions import Samples
+from cluster.monitoring.blocks import Block, Folds
+from cluster.monitoring.functions import Folded, Samples
 from cluster.monitoring.promql import Execution, Labels, Matcher
 
 HEAD = 40  # Scrapes that wait for a block: 10 minutes at the usual interval.
-RETENTION = 6 * 3600 * 1000  # Milliseconds of simulated time.
+RAW = 3 * 3600 * 1000  # Milliseconds of simulated time: how long every sample is kept …
+RETENTION = 15 * 24 * 3600 * 1000  # … and anything at all, if nothing is said.
+MOST_BYTES = 512 << 20  # A cluster's blocks, if nothing or more is said.
 MOST_SERIES = 500_000  # A cluster's; samples of further ones are refused.
 MOST_SAMPLES = 50_000_000  # One query may load, as Prometheus allows.
+ALL_FOLDED = 0  # What a folded block's row says of its columns.
 KEPT = 8  # Indexes of clusters that a process keeps.
 MOST_DECODED = 64 << 20  # Bytes of decoded blocks that a process keeps.
 
@@ -139,6 +145,28 @@ class _Decoded:
 _decoded = _Decoded(MOST_DECODED)
 
 
+def _within(folds: Folds, rows: NDArray[np.intp], low: int, high: int) -> Folds:
+    """Those of some rows and of columns `low` to before `high`, counted from `low`."""
+    inside = (folds.columns >= low) & (folds.columns < high)
+    picked = (matrix[rows][:, inside] for matrix in folds[1:])
+    return Folds(folds.columns[inside] - np.int32(low), *picked)
+
+
+def _spread(
+    found: Block, values: NDArray[np.float64], present: NDArray[np.bool_], folds: list[tuple[Block, Folds]]
+) -> Folded:
+    """What each column stands for: itself, where nothing was left out before it."""
+    spread = Folded(
+        values.copy(), present.astype(np.float64), values.copy(), values.copy(), np.full(values.shape, np.nan)
+    )
+    for part, each in folds:
+        rows = np.searchsorted(found.numbers, part.numbers)[:, None]
+        columns = (np.searchsorted(found.times, part.times[0]) + each.columns)[None, :]
+        for into, matrix in zip(spread, each[1:], strict=True):
+            into[rows, columns] = matrix
+    return spread
+
+
 def forget_uncommitted() -> None:
     """A transaction was rolled back: its rows' numbers will be those of others."""
     _decoded.clear()
@@ -159,11 +187,15 @@ class Store:
     def select(self, matchers: list[Matcher], start: int, end: int) -> Samples:
         """Errors: BadData, Execution."""
         chosen = np.array(self.index.matching(matchers), np.int32)
-        parts, total = [], 0
+        parts: list[Block] = []
+        folds: list[tuple[Block, Folds]] = []
+        total = 0
         for block in self._blocks(start, end):
             places = np.searchsorted(block.numbers, chosen)
             places = places[block.numbers[np.minimum(places, block.numbers.size - 1)] == chosen]
             low, high = np.searchsorted(block.times, (start, end + 1))
+            if block.folds is not None:  # Between which samples a window's ends lie is asked for, too.
+                low, high = max(low - 1, 0), min(high + 1, block.times.size)
             total += places.size * int(high - low)
             if total > MOST_SAMPLES:
                 raise Execution("query processing would load too many samples into memory in query execution")
@@ -171,12 +203,16 @@ class Store:
                 everything = places.size == block.numbers.size
                 values = block.values[:, low:high] if everything else block.values[places, low:high]
                 parts.append(Block(block.numbers[places], block.times[low:high], values))
+                if block.folds is not None:
+                    folds.append((parts[-1], _within(block.folds, places, int(low), int(high))))
             elif high > low:  # A scrape that saw none of them: they ended.
                 parts.append(Block(chosen[:0], block.times[low:high], blocks.absent(0, int(high - low))))
         found = blocks.merged(parts) if parts else Block(chosen[:0], np.zeros(0, np.int64), blocks.absent(0, 0))
         labels = [self.index.labels[number] for number in found.numbers]
         present = found.present
-        return Samples(labels, found.times, np.where(present, found.values, 0.0), present)
+        values = np.where(present, found.values, 0.0)
+        folded = _spread(found, values, present, folds) if folds else None
+        return Samples(labels, found.times, values, present, folded)
 
     def _blocks(self, start: int, end: int) -> Iterator[Block]:
         """Those that have something of that time, oldest first. What was decoded once is kept: rows never change."""
@@ -207,8 +243,8 @@ class Store:
         MetricBlock.objects.create(cluster_id=self.cluster, start=at, end=at, columns=1, body=body)
         return refused
 
-    def tidy(self, now: int) -> None:
-        """Compaction and retention; `now` in milliseconds."""
+    def tidy(self, now: int, age: int = RETENTION, size: int = MOST_BYTES) -> None:
+        """Compaction, folding and retention. `now`, `age`: milliseconds; `size`: bytes."""
         mine = MetricBlock.objects.filter(cluster_id=self.cluster)
         head = list(mine.filter(columns=1).order_by("start", "pk"))
         instants = sorted({row.start for row in head})
@@ -220,7 +256,25 @@ class Store:
             MetricBlock.objects.create(
                 cluster_id=self.cluster, start=head[0].start, end=head[-1].end, columns=HEAD, body=body
             )
-        mine.filter(end__lt=now - RETENTION).delete()
+            self._drop_excess(size)
+        old = mine.filter(columns=HEAD, end__lt=now - RAW).order_by("start").first()
+        if old is not None:
+            body = blocks.encode(blocks.folded(blocks.decode(bytes(old.body))))
+            old.delete()
+            MetricBlock.objects.create(
+                cluster_id=self.cluster, start=old.start, end=old.end, columns=ALL_FOLDED, body=body
+            )
+        mine.filter(end__lt=now - age).delete()
+
+    def _drop_excess(self, most: int) -> None:
+        """Forget the oldest blocks, until the others have `most` bytes."""
+        mine = MetricBlock.objects.filter(cluster_id=self.cluster)
+        total, excess = 0, []
+        for key, size in mine.order_by("-end").values_list("pk", Length("body")):
+            total += size
+            if total > most:
+                excess.append(key)
+        mine.filter(pk__in=excess).delete()
 
     def last(self) -> tuple[int, Mapping[int, float]]:
         """When was the last scrape, and what did it find, by number of series? (-1, {}): never."""

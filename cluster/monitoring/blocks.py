@@ -21,7 +21,7 @@ STALE = np.uint64(0x7FF0000000000002)  # prometheus/model/value: StaleNaN.
 HEAD, LENGTH = struct.Struct("<II"), struct.Struct("<I")
 FOLDED = 1 << 31  # Beside the number of series.
 FOLD = 300_000  # Milliseconds of which a folded block keeps the first and the last sample.
-LEVEL = 4  # Of zlib: beyond it bytes shrink by a hundredth, and time doubles.
+LEVEL, QUICK = 4, 1  # Of zlib: beyond 4 bytes shrink by a hundredth, and time doubles; a lone scrape is not kept long.
 
 
 class Folds(NamedTuple):
@@ -60,7 +60,8 @@ def encode(block: Block) -> bytes:
     changed[:, 1:] ^= bits[:, :-1]
     planes = changed.view(np.uint8).reshape(-1, 8).T
     parts = (block.numbers.astype("<i4"), block.times.astype("<i8"), np.ascontiguousarray(planes))
-    plain = zlib.compress(b"".join(part.tobytes() for part in parts), LEVEL)
+    level = LEVEL if block.times.size > 1 else QUICK
+    plain = zlib.compress(b"".join(part.tobytes() for part in parts), level)
     if block.folds is None:
         return HEAD.pack(*block.values.shape) + plain
     series, kept = block.values.shape[0], block.folds.columns.size

@@ -91,15 +91,23 @@ def _previous(samples: Samples) -> tuple[Floats, Flags]:
 
 def extrapolated(w: Windows, counter: bool, per_second: bool) -> tuple[Floats, Flags]:
     """rate, increase and delta: what was seen, stretched to the window's ends where samples come close to them."""
-    first, last, count = _ends(w)
+    whole = _whole_rows(w.samples)
+    if whole.any() and not whole.all():  # Series without a gap are cheap: don't let the others spoil it.
+        out = np.zeros((whole.size, w.steps.size)), np.zeros((whole.size, w.steps.size), bool)
+        for rows in (whole, ~whole):
+            found = extrapolated(w._replace(samples=_of_rows(w.samples, rows)), counter, per_second)
+            out[0][rows], out[1][rows] = found
+        return out
+    first, last, count = (
+        _ends(w) if not whole.all() else (w.low[None, :], w.high[None, :] - 1, (w.high - w.low)[None, :])
+    )
     good = (count >= 2) & (first < last)
     first, last = np.where(good, first, 0), np.where(good, last, 0)
     values, times = w.samples.values, w.samples.times
     if not times.size:
-        return np.zeros(good.shape), good
+        return np.zeros((values.shape[0], w.steps.size)), np.zeros((values.shape[0], w.steps.size), bool)
     risen = values + np.cumsum(_lost(w.samples), axis=1) if counter else values
-    begin, end = np.take_along_axis(risen, first, 1), np.take_along_axis(risen, last, 1)
-    at_first = np.take_along_axis(values, first, 1)
+    begin, end, at_first = _at(risen, first), _at(risen, last), _at(values, first)
     begun, ended = times[first].astype(float), times[last].astype(float)
     if w.samples.folded is not None:
         inside, value = _between(w, risen, w.low, w.steps - w.length)
@@ -120,11 +128,37 @@ def extrapolated(w: Windows, counter: bool, per_second: bool) -> tuple[Floats, F
             to_start = np.minimum(to_start, to_zero)
         to_end = np.where(to_end >= near, mean / 2, to_end)
         result = result * (seen + to_start + to_end) / seen
-    return np.where(good, result / (w.length / 1000) if per_second else result, 0.0), good
+        if per_second:
+            result /= w.length / 1000
+    good = np.broadcast_to(good, result.shape)
+    return np.where(good, result, 0.0), good
+
+
+def _whole_rows(samples: Samples) -> Flags:
+    """Series that have a sample in every column; none, where columns stand for several samples."""
+    if samples.folded is not None or not samples.times.size:
+        return np.zeros(len(samples.labels), bool)
+    found: Flags = samples.present.all(axis=1)
+    return found
+
+
+def _of_rows(samples: Samples, rows: Flags) -> Samples:
+    labels = [samples.labels[row] for row in np.flatnonzero(rows)]
+    return Samples(labels, samples.times, samples.values[rows], samples.present[rows])
+
+
+def _at(values: Floats, columns: NDArray[np.int64]) -> Floats:
+    """Of every series the value in its column of each step; one row of columns is for all of them."""
+    return values[:, columns[0]] if columns.shape[0] == 1 else np.take_along_axis(values, columns, 1)
 
 
 def _lost(samples: Samples) -> Floats:
     """What counters lost by a reset since the column before."""
+    if bool(_whole_rows(samples).all()):
+        lost = np.zeros_like(samples.values)
+        before, after = samples.values[:, :-1], samples.values[:, 1:]
+        np.copyto(lost[:, 1:], before, where=after < before)
+        return lost
     before, known = _previous(samples)
     lost = np.where(known & (samples.values < before), before, 0.0)
     if samples.folded is not None:

@@ -44,6 +44,7 @@ class Index:
         self.cluster = cluster
         self.labels: list[Labels] = []
         self.numbers: dict[str, int] = {}
+        self._spelt: dict[bytes, int] = {}  # The same by labels in another order, as scrapers bring them.
         self.values: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
 
     def catch_up(self) -> None:
@@ -68,6 +69,19 @@ class Index:
 
     def numbered(self, wanted: list[Labels]) -> tuple[list[int], int]:
         """A number for each, new ones included; -1 for those above MOST_SERIES, and how many these are."""
+        spelt = [orjson.dumps(labels) for labels in wanted]  # In the order in which a family names its labels.
+        found = [self._spelt.get(each, -1) for each in spelt]
+        if -1 not in found:
+            return found, 0
+        unknown = [place for place, number in enumerate(found) if number < 0]
+        numbers, refused = self._numbered([wanted[place] for place in unknown])
+        for place, number in zip(unknown, numbers, strict=True):
+            found[place] = number
+            if number >= 0:
+                self._spelt[spelt[place]] = number
+        return found, refused
+
+    def _numbered(self, wanted: list[Labels]) -> tuple[list[int], int]:
         texts = [orjson.dumps(labels, option=orjson.OPT_SORT_KEYS).decode() for labels in wanted]
         new = list(dict.fromkeys(text for text in texts if text not in self.numbers))
         room = max(MOST_SERIES - len(self.labels), 0)
@@ -235,10 +249,11 @@ class Store:
     def append(self, at: int, samples: list[tuple[Labels, float]]) -> int:
         """One scrape of everything, at `at` milliseconds. The number of series that there was no room for."""
         numbers, refused = self.index.numbered([labels for labels, _ in samples])
-        by_number = {number: value for number, (_, value) in zip(numbers, samples, strict=True) if number >= 0}
-        ordered = sorted(by_number)
-        values = np.array([[by_number[number]] for number in ordered], np.float64).reshape(len(ordered), 1)
-        block = Block(np.array(ordered, np.int32), np.array([at], np.int64), values)
+        places, values = np.array(numbers, np.int32), np.array([value for _, value in samples], np.float64)
+        order = np.argsort(places, kind="stable")
+        places = places[order]
+        kept = (places >= 0) & np.append(np.diff(places) != 0, True)  # What is said twice counts as said the last time.
+        block = Block(places[kept], np.array([at], np.int64), values[order][kept].reshape(-1, 1))
         body = blocks.encode(block)
         MetricBlock.objects.create(cluster_id=self.cluster, start=at, end=at, columns=1, body=body)
         return refused

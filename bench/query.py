@@ -39,7 +39,7 @@ def _measure() -> None:
             "__name__": "container_cpu_usage_seconds_total",
             "namespace": f"n{at % 20}",
             "pod": f"p{at}",
-            "job": "cadvisor",
+            "job": "kubelet",
         }
         for at in range(SERIES)
     ]

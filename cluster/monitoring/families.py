@@ -178,7 +178,9 @@ def sample(name: str, value: float, /, **labels: str) -> Sample:
     """One sample of a family in FAMILIES."""
     if name not in _BASE:
         raise ValueError(f"{name} is in no family")
-    return {"__name__": name, **{key: text for key, text in labels.items() if text}}, float(value)
+    if "" in labels.values():
+        labels = {key: text for key, text in labels.items() if text}
+    return {"__name__": name, **labels}, float(value)
 
 
 def histogram(

@@ -130,15 +130,15 @@ def extrapolated(w: Windows, counter: bool, per_second: bool) -> tuple[Floats, F
         result = result * (seen + to_start + to_end) / seen
         if per_second:
             result /= w.length / 1000
-    good = np.broadcast_to(good, result.shape)
-    return np.where(good, result, 0.0), good
+    there: Flags = np.broadcast_to(good, result.shape)
+    return np.where(there, result, 0.0), there
 
 
 def _whole_rows(samples: Samples) -> Flags:
     """Series that have a sample in every column; none, where columns stand for several samples."""
     if samples.folded is not None or not samples.times.size:
         return np.zeros(len(samples.labels), bool)
-    found: Flags = samples.present.all(axis=1)
+    found: Flags = np.logical_and.reduce(samples.present, axis=1)
     return found
 
 

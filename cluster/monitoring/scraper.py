@@ -21,8 +21,10 @@ Left out: scrape_configs and relabelling (jobs are fixed), several Prometheis wi
 Read next: families.py, store.py.
 """
 
+import gc
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cluster.apiserver import commits
@@ -64,6 +66,20 @@ def running(site: Site, records: Iterable[Record]) -> list[Record]:
     return [each for each in records if _runs_at(each, site.now) and (site.machine(each["node"]) or {}).get("power")]
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A scrape makes hundreds of thousands of small dicts and no cycles; a collector that looks at them looks at the
+    whole world each time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class Scraper:
     """Of one cluster, for as long as its owner's epoch lasts."""
 
@@ -95,7 +111,7 @@ class Scraper:
         self._missed += len(due) - len(taken)
         begun = monotonic()
         try:
-            with commits.as_owner(self._cluster, self._epoch):
+            with commits.as_owner(self._cluster, self._epoch), _uncollected():
                 store, refused = Store(self._cluster), 0
                 series = len(store.index.labels)
                 for moment in taken:
@@ -204,8 +220,9 @@ def _target(job: str, instance: str, is_up: bool, samples: Iterable[Sample], **m
     own, number = {"job": job, "instance": instance, **more}, 0
     for labels, value in samples if is_up else ():
         number += 1
-        exported = {f"exported_{name}" if name in own else name: text for name, text in labels.items()}
-        yield {**exported, **own}, value
+        if not own.keys().isdisjoint(labels):
+            labels = {f"exported_{name}" if name in own else name: text for name, text in labels.items()}
+        yield {**labels, **own}, value
     yield sample("up", is_up, **own)
     yield sample("scrape_samples_scraped", number, **own)
 

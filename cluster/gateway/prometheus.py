@@ -6,8 +6,8 @@
 Times are the cluster's: without `time` it is the cluster's now.
 
 Mirrors:  prometheus/web/api/v1
-Left out: exemplars, admin and remote endpoints, status beyond buildinfo; `start` and `end` of labels and series (all
-          series that are kept are found).
+Left out: admin and remote endpoints, parse_query, status of flags, runtime and WAL; `start` and `end` of labels and
+          series (all series that are kept are found). There are no exemplars.
 """
 
 from collections.abc import Callable
@@ -25,6 +25,7 @@ from cluster.monitoring.store import Store
 
 STATUS = {"bad_data": 400, "execution": 422, "not_found": 404}
 VERSION = {"version": "3.7.3", "revision": "orrery", "branch": "HEAD", "goVersion": "go1.25.3"}
+MOST_TOLD = 10  # Names in status/tsdb, as in Prometheus.
 Form = dict[str, list[str]]
 
 
@@ -192,6 +193,24 @@ class _Asked:
             groups.setdefault(rule.group, []).append({**shown, "health": "ok"})
         return {"groups": [{"name": name, "file": "alerts.yml", "rules": found} for name, found in groups.items()]}
 
+    def format_query(self) -> str:
+        return str(promql.parse(self._one("query")).prettify())
+
+    def config(self) -> Any:
+        found = self._site.get("ConfigMap", configuration.NAMESPACE, configuration.NAME)
+        return {"yaml": ((found or {}).get("data") or {}).get(configuration.FILE, "")}
+
+    def tsdb(self) -> Any:
+        """How many series there are, and of which names most."""
+        by_name = {name: len(numbers) for name, numbers in self._store.index.values[promql.NAME].items()}
+        by_label = {name: len(values) for name, values in self._store.index.values.items()}
+        head = {"numSeries": len(self._store.index.labels), "numLabelPairs": sum(by_label.values())}
+        return {
+            "headStats": head,
+            "seriesCountByMetricName": _largest(by_name),
+            "labelValueCountByLabelName": _largest(by_label),
+        }
+
     def targets(self) -> Any:
         at = self._store.last()[0]
         found = self._store.select([promql.Matcher("__name__", "=", "up")], at, at)
@@ -206,6 +225,11 @@ class _Asked:
             for row, labels in enumerate(found.labels)
         ]
         return {"activeTargets": active, "droppedTargets": []}
+
+
+def _largest(counts: dict[str, int]) -> list[dict[str, Any]]:
+    found = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_TOLD]
+    return [{"name": name, "value": number} for name, number in found]
 
 
 def _stamp(at: int) -> str:
@@ -231,5 +255,9 @@ _ENDPOINTS: dict[str, Callable[[_Asked], Any]] = {
     "alerts": _Asked.alerts,
     "rules": _Asked.rules,
     "targets": _Asked.targets,
+    "format_query": _Asked.format_query,
+    "query_exemplars": lambda _: [],
     "status/buildinfo": lambda _: VERSION,
+    "status/config": _Asked.config,
+    "status/tsdb": _Asked.tsdb,
 }

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+FAR = 10**8  # Days from 1970: beyond them a calendar says nothing.
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -282,14 +283,65 @@ RANGE: dict[str, Callable[[Windows], tuple[Floats, Flags]]] = {
     "avg_over_time": mean,
     "min_over_time": lambda w: each(w, lambda v: np.nanmin(v, axis=1), "lows"),
     "max_over_time": lambda w: each(w, lambda v: np.nanmax(v, axis=1), "highs"),
+    "first_over_time": lambda w: each(w, lambda v: v[np.arange(len(v)), np.argmin(np.isnan(v), axis=1)]),
+    "mad_over_time": lambda w: each(w, spread_of_medians),
     "stddev_over_time": lambda w: each(w, lambda v: np.nanstd(v, axis=1)),
     "stdvar_over_time": lambda w: each(w, lambda v: np.nanvar(v, axis=1)),
 }
+
+
+def _days(seconds: Floats) -> Floats:
+    """Whole days since 1970; what is no number stays none."""
+    return np.floor(seconds / 86400)
+
+
+def _months(seconds: Floats) -> Floats:
+    """Whole months since 1970."""
+    days = _days(seconds)
+    known = np.isfinite(days) & (np.abs(days) < FAR)
+    found = np.where(known, days, 0).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    return np.where(known, found, np.nan)
+
+
+def _first_days(months: Floats) -> Floats:
+    """The first day of each month, in days since 1970."""
+    known = np.isfinite(months)
+    found = np.where(known, months, 0).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return np.where(known, found, np.nan)
+
+
+def smoothed(w: Windows, factor: float, trend: float) -> tuple[Floats, Flags]:
+    """double_exponential_smoothing: the level after the last sample; both factors between 0 and 1."""
+    first, last, count = _ends(w)
+    good = (count >= 2) & (first < last)
+    out = np.zeros(good.shape)
+    for row, step in zip(*np.nonzero(good), strict=True):
+        there = w.samples.present[row, w.low[step] : w.high[step]]
+        found = w.samples.values[row, w.low[step] : w.high[step]][there].tolist()
+        level, slope = found[0], found[1] - found[0]
+        for value in found[1:]:
+            before, level = level, factor * value + (1 - factor) * (level + slope)
+            slope = trend * (level - before) + (1 - trend) * slope
+        out[row, step] = level
+    return out, good
+
+
+def spread_of_medians(values: Floats) -> Floats:
+    """mad_over_time: the median distance from the median."""
+    return np.nanmedian(np.abs(values - np.nanmedian(values, axis=1)[:, None]), axis=1)
+
 
 VALUE: dict[str, Callable[[Floats], Floats]] = {
     "abs": np.abs, "ceil": np.ceil, "floor": np.floor, "exp": np.exp, "sqrt": np.sqrt, "ln": np.log, "log2": np.log2,
     "log10": np.log10, "sgn": np.sign, "sin": np.sin, "cos": np.cos, "tan": np.tan, "deg": np.degrees,
     "rad": np.radians,
+    "acos": np.arccos, "asin": np.arcsin, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,
+    "acosh": np.arccosh, "asinh": np.arcsinh, "atanh": np.arctanh,
+    "month": lambda v: _months(v) % 12 + 1,
+    "year": lambda v: _months(v) // 12 + 1970,
+    "day_of_month": lambda v: _days(v) - _first_days(_months(v)) + 1,
+    "day_of_year": lambda v: _days(v) - _first_days(_months(v) // 12 * 12) + 1,
+    "days_in_month": lambda v: _first_days(_months(v) + 1) - _first_days(_months(v)),
     "minute": lambda v: v // 60 % 60,
     "hour": lambda v: v // 3600 % 24,
     "day_of_week": lambda v: (v // 86400 + 4) % 7,

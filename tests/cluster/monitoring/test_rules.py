@@ -121,3 +121,13 @@ def test_a_rule_that_asks_for_what_another_recorded_waits_for_it():
     second = rules.recording_of("g", {"record": "d:e:f", "expr": "sum(a:b:c)"})
     third = rules.recording_of("g", {"record": "g:h:i", "expr": "up"})
     assert list(rules.batches([first, second, third])) == [[first], [second, third]]
+
+
+def test_a_query_is_formatted_and_the_store_says_what_it_holds(watched):
+    formatted = fetch(f"{SHORT}/format_query?query=sum(rate(up%5B5m%5D))by(job)").json()["data"]
+    assert formatted == "sum by (job) (rate(up[5m]))"
+    assert fetch(f"{SHORT}/query_exemplars?query=up").json() == {"status": "success", "data": []}
+    told = fetch(f"{SHORT}/status/tsdb").json()["data"]
+    assert told["headStats"]["numSeries"] > 500
+    assert len(told["seriesCountByMetricName"]) == 10
+    assert "rule_files" in fetch(f"{SHORT}/status/config").json()["data"]["yaml"]

@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import api, click, death, growth, idle, latency, live, logs, rollout, scheduler, start
+from bench import api, click, death, growth, idle, latency, live, logs, query, rollout, scheduler, scrapes, start
 
 BENCHES = {
     "start": start.main,
@@ -16,6 +16,8 @@ BENCHES = {
     "growth": growth.main,
     "live": live.main,
     "logs": logs.main,
+    "scrapes": scrapes.main,
+    "query": query.main,
 }
 
 

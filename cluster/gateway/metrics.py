@@ -35,7 +35,7 @@ from cluster.monitoring import controlplane, families
 from cluster.monitoring.families import Sample
 
 CLUSTERS = 1_000  # Sets of counters that are kept; the oldest is forgotten.
-ANNOUNCED = 2.0  # Wall seconds after a request at which scrapers have heard of it.
+ANNOUNCED = 5.0  # Wall seconds after a request at which scrapers have heard of it.
 MEDIA = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 BUCKETS = (
     0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
@@ -219,8 +219,12 @@ def announce(cluster: str, own: Metrics) -> None:
 
 def _announce(cluster: str, own: Metrics) -> None:
     own.announcing = None
+    asyncio.get_running_loop().run_in_executor(None, _tell, cluster, own)
+
+
+def _tell(cluster: str, own: Metrics) -> None:
     mine = [each for each in samples(own) if not each[0]["__name__"].startswith("process_")]
-    asyncio.get_running_loop().run_in_executor(None, inbox.announce_counts, cluster, mine)
+    inbox.announce_counts(cluster, mine)
 
 
 # --- the page ---------------------------------------------------------------------------------------------------

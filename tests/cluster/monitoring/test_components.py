@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cluster.apiserver import commits
 from cluster.models import Cluster
+from cluster.monitoring.scraper import Scraper
 from cluster.world import World
 from tests.builders import EPOCH, a_deployment
 from tests.cluster.gateway.asgi import fetch
@@ -242,6 +243,18 @@ def test_series_have_the_labels_of_kube_prometheus(watched):
     assert ask('sum(kube_node_status_allocatable{resource="cpu",unit="core"})')[()] > 1
     jobs = fetch(f"{SHORT}/label/job/values").json()["data"]
     assert set(jobs) >= {"apiserver", "etcd", "kube-scheduler", "kube-controller-manager", "kube-proxy", "kubelet"}
+
+
+def test_what_gateways_announce_is_added_to_what_components_ask(watched):
+    scraper = next(each for each in watched.gathering._gatherers if isinstance(each, Scraper))
+    labels = {"__name__": "apiserver_request_total", "verb": "POST", "version": "v1", "resource": "events"}
+    labels |= {"scope": "namespace", "component": "apiserver", "code": "201"}
+    query = 'sum(apiserver_request_total{verb="POST",resource="events",code="201"})'
+    before = ask(query)[()]
+    scraper._served = lambda: [(labels, 1_000.0)]
+    watched.watch(15)
+    assert ask(query)[()] >= before + 1_000
+    assert set(ask(f"count by (job) ({query[4:-1]})").values()) == {1}
 
 
 def test_coredns_counts_questions(transactional_db):

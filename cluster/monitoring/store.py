@@ -261,10 +261,9 @@ class Store:
     def tidy(self, now: int, age: int = RETENTION, size: int = MOST_BYTES) -> None:
         """Compaction, folding and retention. `now`, `age`: milliseconds; `size`: bytes."""
         mine = MetricBlock.objects.filter(cluster_id=self.cluster)
-        head = list(mine.filter(columns=1).order_by("start", "pk"))
-        instants = sorted({row.start for row in head})
+        instants = sorted(set(mine.filter(columns=1).values_list("start", flat=True)))
         if len(instants) >= HEAD:
-            head = [row for row in head if row.start <= instants[HEAD - 1]]
+            head = list(mine.filter(columns=1, start__lte=instants[HEAD - 1]).order_by("start", "pk"))
             block = blocks.merged([blocks.decode(bytes(row.body)) for row in head])
             mine.filter(pk__in=[row.pk for row in head]).delete()
             body = blocks.encode(block)

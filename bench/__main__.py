@@ -2,7 +2,22 @@
 
 import sys
 
-from bench import api, click, death, growth, idle, latency, live, logs, rollout, scheduler, start, traffic
+from bench import (
+    api,
+    click,
+    death,
+    growth,
+    idle,
+    latency,
+    live,
+    logs,
+    query,
+    rollout,
+    scheduler,
+    scrapes,
+    start,
+    traffic,
+)
 
 BENCHES = {
     "start": start.main,
@@ -17,6 +32,8 @@ BENCHES = {
     "live": live.main,
     "logs": logs.main,
     "traffic": traffic.main,
+    "scrapes": scrapes.main,
+    "query": query.main,
 }
 
 

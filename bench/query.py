@@ -3,35 +3,25 @@
 The store is real, in a database of its own; the scrapes are made up: 10,000 containers whose counters grow unevenly.
 """
 
-import os
-import tempfile
 import time
-from pathlib import Path
+
+import numpy as np
+
+from bench.rig import own_database, report
+from cluster.models import Cluster, MetricBlock
+from cluster.monitoring import promql
+from cluster.monitoring.store import Store
 
 SERIES, SCRAPES, STEP = 10_000, 240, 15_000
 QUERY = "sum by (namespace) (rate(container_cpu_usage_seconds_total[5m]))"
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as home:
-        os.environ |= {"ORRERY_HOME": home, "DATABASE_URL": f"sqlite:///{Path(home) / 'query.sqlite3'}"}
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
-        import django
-
-        django.setup()
+    with own_database():
         _measure()
 
 
 def _measure() -> None:
-    import numpy as np
-    from django.core.management import call_command
-
-    from bench.rig import report
-    from cluster.models import Cluster, MetricBlock
-    from cluster.monitoring import promql
-    from cluster.monitoring.store import Store
-
-    call_command("migrate", verbosity=0)
     row = Cluster.objects.create(name="query", seed=7, epoch=0, engine="bench")
     store, dice = Store(row.pk), np.random.default_rng(7)
     labels = [
@@ -39,7 +29,7 @@ def _measure() -> None:
             "__name__": "container_cpu_usage_seconds_total",
             "namespace": f"n{at % 20}",
             "pod": f"p{at}",
-            "job": "cadvisor",
+            "job": "kubelet",
         }
         for at in range(SERIES)
     ]
@@ -52,9 +42,11 @@ def _measure() -> None:
     size = sum(len(bytes(body)) for body in MetricBlock.objects.values_list("body", flat=True))
     report("query: one scrape of 10,000 series", writing / SCRAPES * 1000, "ms", "")
     report("query: size of a sample", size / SERIES / SCRAPES, "bytes", "")
-    began = time.perf_counter()
-    promql.evaluate(promql.parse(QUERY), Store(row.pk), 0, SCRAPES * STEP, STEP)
-    report("query: a rate over 10,000 series and an hour", time.perf_counter() - began, "s", "<= 1 s")
+    for what in ("a rate over 10,000 series and an hour", "the same again"):
+        began, spent = time.perf_counter(), time.process_time()
+        promql.evaluate(promql.parse(QUERY), Store(row.pk), 0, SCRAPES * STEP, STEP)
+        report(f"query: {what}", time.perf_counter() - began, "s", "<= 1 s")
+        report(f"query: {what}, CPU", time.process_time() - spent, "s", "")
 
 
 if __name__ == "__main__":

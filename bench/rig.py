@@ -11,10 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+from django.core.management import call_command
+from django.db import connections
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -151,3 +155,21 @@ def deployment(name: str, replicas: int) -> dict[str, Any]:
 def pod(name: str) -> dict[str, Any]:
     spec = {"containers": [{"name": "app", "image": "nginx:1.27"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+
+
+@contextmanager
+def own_database() -> Iterator[None]:
+    """An empty SQLite database for this process, in place of the installation's. Nothing may have been asked before."""
+    connection = connections["default"]
+    if connection.vendor != "sqlite":
+        raise RuntimeError("this bench makes a SQLite database of its own: unset DATABASE_URL")
+    with tempfile.TemporaryDirectory(prefix="orrery-bench-") as home:
+        connection.close()
+        before = connection.settings_dict["NAME"]
+        connection.settings_dict["NAME"] = str(Path(home) / "bench.sqlite3")
+        call_command("migrate", verbosity=0)
+        try:
+            yield
+        finally:
+            connection.close()
+            connection.settings_dict["NAME"] = before

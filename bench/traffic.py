@@ -43,13 +43,14 @@ class Bench:
         self.run(20)
         container = {"name": "web", "image": "nginx:1.29", "resources": {"limits": {"cpu": "500m"}}}
         template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
-        spec = {"replicas": servers, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+        chosen = {"matchLabels": {"app": "web"}}
+        spec: dict[str, object] = {"replicas": servers, "selector": chosen, "template": template}
         self.post("/apis/apps/v1/namespaces/default/deployments", "apps/v1", "Deployment", "web", spec)
-        ports = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
+        ports: dict[str, object] = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
         self.post("/api/v1/namespaces/default/services", "v1", "Service", "web", ports)
         self.names = [f"load-{number}" for number in range(generators)]
         for name in self.names:
-            wish = {"target": "http://web", "requestsPerSecond": 10, "connections": 200}
+            wish: dict[str, object] = {"target": "http://web", "requestsPerSecond": 10, "connections": 200}
             path = f"/apis/{GROUP}/v1/namespaces/default/loadgenerators"
             self.post(path, f"{GROUP}/v1", "LoadGenerator", name, wish)
         self.run(120)

@@ -18,8 +18,10 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from cluster import inbox
 from cluster.engine.clock import monotonic
 from cluster.logstore.agent import Agents
+from cluster.models import Cluster
 from cluster.monitoring.scraper import Scraper
 from cluster.network import Site
 
@@ -36,7 +38,19 @@ class Gatherer(Protocol):
 
 
 Make = Callable[[int, int], Gatherer]  # Of a cluster's id and of the epoch of its owner, who must still be it.
-GATHERERS: tuple[Make, ...] = (Agents, Scraper)
+
+
+def _scraper(cluster: int, owner_epoch: int) -> Scraper:
+    """It hears from the broker what gateways have counted."""
+
+    def served() -> inbox.Counts:
+        name = Cluster.objects.filter(pk=cluster).values_list("name", flat=True).first()
+        return inbox.announced_counts(name) if name else []
+
+    return Scraper(cluster, owner_epoch, served)
+
+
+GATHERERS: tuple[Make, ...] = (Agents, _scraper)
 
 
 class Gathering:

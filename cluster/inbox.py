@@ -508,3 +508,31 @@ def room() -> dict[str, dict[str, Any]]:
     values = bus().redis.mget(keys) if keys else []
     start = len(f"{PREFIX}room:")
     return {key.decode()[start:]: orjson.loads(value) for key, value in zip(keys, values, strict=True) if value}
+
+
+# --- what gateways count ----------------------------------------------------------------------------------------
+
+COUNTS_LAST = 3_600  # Seconds for which counts are kept after the last request.
+COUNTS_FRESH = 10.0  # Seconds after which a gauge says nothing any more.
+UNDER_WAY = ("apiserver_current_inflight_requests",)  # A gauge that is forgotten soon.
+_LIFE = uuid.uuid4().hex[:8]  # Of a process and those that it forks; with its number it is alone.
+Counts = list[tuple[dict[str, str], float]]
+
+
+def announce_counts(cluster: str, counts: Counts) -> None:
+    """Replace what this process has counted of requests for `cluster`. A broker that is away hears of it later."""
+    key = f"{PREFIX}counts:{cluster}"
+    with contextlib.suppress(redis.RedisError):
+        bus().redis.hset(key, f"{_LIFE}:{os.getpid()}", orjson.dumps([time.time(), counts]))
+        bus().redis.expire(key, COUNTS_LAST)
+
+
+def announced_counts(cluster: str) -> Counts:
+    """What all processes have counted; who is gone has nothing under way any more. Empty without a broker."""
+    found: Counts = []
+    with contextlib.suppress(redis.RedisError):
+        for body in bus().redis.hvals(f"{PREFIX}counts:{cluster}"):
+            at, counts = orjson.loads(body)
+            stale = time.time() - at > COUNTS_FRESH
+            found += [(labels, 0.0 if stale and labels["__name__"] in UNDER_WAY else value) for labels, value in counts]
+    return found

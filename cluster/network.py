@@ -13,7 +13,7 @@ Left out: connection tracking, MTUs, IPv6, the Internet; time on the way: whoeve
 Read next: kubeproxy/rules.py, addons/network/policy.py, addons/dns/zone.py.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -24,6 +24,7 @@ from cluster import backends
 from cluster.addons.dns import zone
 from cluster.addons.network import policy
 from cluster.addons.network.policy import EGRESS, INGRESS, End
+from cluster.apiserver.size import History
 from cluster.kubelet import committed, environment, serving
 from cluster.kubelet.kubelet import Kubelet
 from cluster.kubelet.node_status import address_of
@@ -42,6 +43,8 @@ API_SERVER, API_PORT = "10.0.0.1", 6443
 DNS_PORT, COREDNS, KUBE_PROXY = 53, "coredns", "kube-proxy"
 PLUGINS = ("flannel",)  # Programs that configure a machine's network for pods.
 PATIENCE = 3_600_000_000  # Microseconds: longer does nobody wait for an answer.
+RULES = "|rules|"  # The slot of the agenda in which changes that every kube-proxy hears of are counted:
+SERVICE_CHANGES, ENDPOINT_CHANGES, LAST_CHANGE = "services", "endpoints", "last"
 MOST_HOPS = 8  # Times that a packet is handed on from node to node.
 
 
@@ -58,6 +61,21 @@ class Site(backends.Site, Protocol):
 
     @property
     def options(self) -> dict[str, Any]: ...
+
+    @property
+    def revision(self) -> int: ...
+
+    def agenda(self) -> Mapping[str, Any]:
+        """Queues, counts and what components remember: see engine/agenda.py."""
+
+    def control_plane(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Rows of its processes, and of etcd's members."""
+
+    def history(self) -> History:
+        """What etcd holds."""
+
+    def stored(self) -> Iterable[tuple[str, str, int]]:
+        """Of every kind that is stored: (group, plural, number of objects)."""
 
 
 class Source(NamedTuple):
@@ -435,10 +453,21 @@ class Network:
 
     def query(self, record: Record, pid: int, server: str, name: str, type_: str) -> Answered | None:
         """Ask a name server from a container: (code, records, further ones). None: nobody answers."""
-        reply = lookup(self.site, self.source(record), server, name, type_, self._roll(record, pid))[1]
+        way, reply = lookup(self.site, self.source(record), server, name, type_, self._roll(record, pid))
         if reply is None:
             return None
+        self._answered(way, type_, reply)
         return reply.code, list(reply.records), list(reply.extra)
+
+    def _answered(self, way: Trace, type_: str, reply: zone.Reply) -> None:
+        """CoreDNS counts what it is asked; its container's record dies with it."""
+        assert way.pod is not None
+        assert way.record is not None
+        cells = self._world.cells["containers"]
+        for key in (cells.get(meta.uid(way.pod)) or {}).get("containers", ()):
+            if cells[key]["id"] == way.record["id"]:
+                asked, what = cells[key].get("queries") or {}, f"{type_} {reply.code} {int(reply.authoritative)}"
+                cells[key] = {**cells[key], "queries": {**asked, what: asked.get(what, 0) + 1}}
 
     def view(self, node: str, tool: str) -> str:
         """A node's rules as `iptables-save`, `ipvsadm` or `nft` show them."""

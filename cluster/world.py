@@ -23,7 +23,7 @@ from cluster.addons.installer import Installer
 from cluster.addons.monitoring import metrics_server
 from cluster.addons.traffic.operator import OBJECTS, Operator
 from cluster.addons.traffic.operator import PROGRAM as OPERATOR
-from cluster.apiserver import commits, requests
+from cluster.apiserver import commits, requests, size
 from cluster.apiserver.aggregation import RemoteAvailability
 from cluster.apiserver.bootstrap import APIServices, Bootstrap, FlowControl, IdentityLease
 from cluster.apiserver.definitions import Definitions
@@ -35,7 +35,7 @@ from cluster.cloud import CONTROLLERS as CLOUD_CONTROLLERS
 from cluster.cloud import CSI_CONTROLLERS
 from cluster.cloud.provider import Cloud
 from cluster.controllers import CONTROLLERS
-from cluster.engine.agenda import Agenda
+from cluster.engine.agenda import TAKEN, Agenda, counted_by
 from cluster.engine.cells import Cells
 from cluster.engine.clock import MINUTE, Clock, monotonic
 from cluster.engine.controller import Component, Surroundings
@@ -46,7 +46,7 @@ from cluster.flows import figures
 from cluster.flows.traffic import Traffic
 from cluster.kubeproxy import rules
 from cluster.logstore import departures
-from cluster.network import Network, address_index
+from cluster.network import ENDPOINT_CHANGES, LAST_CHANGE, RULES, SERVICE_CHANGES, Network, address_index
 from cluster.objects import Manifest, errors, pods, users
 from cluster.scheduler.scheduler import Scheduler
 
@@ -96,6 +96,7 @@ class World:
         self.checkpoints: list[tuple[int, int, int, bytes]] = []
         self.compact_to = 0  # Revision up to which history is being forgotten, a portion a turn.
         self.steps_by_component: dict[str, int] = {}
+        self._counting = {name: counted_by(name) for makers in self._makers.values() for name in makers}
 
     # --- building -----------------------------------------------------------------------------------------------
 
@@ -368,6 +369,8 @@ class World:
         if component is None:
             return item.component
         agenda.causes, agenda.actor = item.causes, item.component
+        if item.component in self._counting:
+            agenda.count(self._counting[item.component], TAKEN)
         component.step(item.key)
         self.steps_by_component[item.component] = self.steps_by_component.get(item.component, 0) + 1
         return item.component
@@ -468,6 +471,7 @@ class World:
         Errors: Fenced if another owner has the cluster now; django.db.OperationalError if the database can't write.
         After an error this world must be discarded: what it thinks was never true.
         """
+        self.agenda.keep_counts()
         writes = self.store.take_pending()
         departed = departures.found(
             self.site, self.cells["containers"], lambda node: self.informers.by_index("Pod", "node", node)
@@ -496,6 +500,7 @@ class World:
 
     def checkpoint_body(self) -> bytes:
         """All state but the objects, as JSON: with the objects at its revision, the whole world."""
+        self.agenda.keep_counts()
         row = {**self.row, **self.counters()}
         row |= {"last_checkpoint_step": self.last_checkpoint[0], "last_checkpoint_time": self.last_checkpoint[1]}
         del row["next_due"], row["next_event"]
@@ -538,8 +543,9 @@ class Site:
         self._cells, self._clock, self.options = world.cells, world.clock, world.options
         self._informers, self.get, self.list = world.informers, world.informers.get, world.informers.list
         self._table: rules.Table | None = None
-        for kind in ("Service", "EndpointSlice"):
-            world.informers.subscribe(kind, self._forget_table)
+        self._agenda, self._world = world.agenda, world
+        world.informers.subscribe("Service", partial(self._forget_table, SERVICE_CHANGES))
+        world.informers.subscribe("EndpointSlice", partial(self._forget_table, ENDPOINT_CHANGES))
         world.informers.add_index("Pod", "address", address_index)
         world.informers.add_index("Pod", "node", pods.by_node)
 
@@ -572,8 +578,31 @@ class Site:
             self._table = rules.compiled(self.list("Service"), self.list("EndpointSlice"))
         return self._table
 
-    def _forget_table(self, old: Manifest | None, new: Manifest | None) -> None:
+    def _forget_table(self, what: str, old: Manifest | None, new: Manifest | None) -> None:
         self._table = None
+        self._agenda.count(RULES, what)
+        self._agenda.note(RULES, LAST_CHANGE, self._clock.now)
+
+    # --- what /metrics of the control plane is made of ----------------------------------------------------------
+
+    @property
+    def revision(self) -> int:
+        return self._world.store.revision
+
+    def agenda(self) -> dict[str, Any]:
+        return self._agenda.cells.data
+
+    def control_plane(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._cells["processes"].data, self._cells["members"].data
+
+    def stored(self) -> Iterable[tuple[str, str, int]]:
+        sizes = self._informers.sizes()
+        for resource in self._world.server.kinds.stored_resources:
+            yield resource.group, resource.plural, sizes.get(resource.cache or resource.kind, 0)
+
+    def history(self) -> size.History:
+        identity = self._world.identity
+        return size.History() if identity is None else size.history(identity)
 
 
 Records = list[dict[str, Any]]

@@ -89,6 +89,12 @@ class Kinds:
         """All that is served, one entry a version: built-in kinds first."""
         return (*registry.RESOURCES, *self.custom.resources)
 
+    @property
+    def stored_resources(self) -> list[Resource]:
+        """All that objects of their own are stored of, one entry a kind."""
+        every = (*registry.RESOURCES, *self.custom.stored.values())
+        return [resource for resource in every if not resource.stored_as and "list" in resource.verbs]
+
     def of_version(self, group: str, version: str) -> list[Resource]:
         return [r for r in self.resources if (r.group, r.version) == (group, version)]
 

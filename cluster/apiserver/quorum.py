@@ -7,15 +7,16 @@ Read next: cluster/etcd/raft.py; cluster/quorum.py for what people do to members
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from cluster.engine.cells import Cells
 from cluster.engine.controller import Component, Surroundings
+from cluster.engine.dice import Dice
 from cluster.etcd import raft
 from cluster.etcd.raft import MOST, SIZES, Timer
 from cluster.etcd.store import Store
 
-__all__ = ["MOST", "SIZES", "TIMED_OUT", "Etcd"]
+__all__ = ["MOST", "SIZES", "TIMED_OUT", "Etcd", "Standing", "names", "standing"]
 
 TIMED_OUT = "etcdserver: request timed out"
 
@@ -97,3 +98,29 @@ class Etcd(Component):
         del self.cells[name]
         self.plan(self.group.wonder())
         self.settle()
+
+
+class Standing(NamedTuple):
+    """Where a member stands. `leader`: whom it hears; empty: nobody. `entry`: the last of its log.
+
+    `elections`: how many leaders its term says there have been; `revision`: up to which it has the keys.
+    """
+
+    id: str
+    leader: str
+    elections: int
+    entry: int
+    revision: int
+
+
+def names(members: dict[str, Any]) -> list[str]:
+    """The members, without the rows beside theirs."""
+    return [name for name in sorted(members) if name not in (raft.LOG, raft.STATE)]
+
+
+def standing(members: dict[str, Any], name: str, revision: int) -> Standing:
+    """Of the member called `name`, at the store's `revision`."""
+    group, row = raft.Group(Cells(dict(members)), Dice(0)), members[name]
+    index = group.index(name, revision)
+    behind = group.tip(revision) - index
+    return Standing(row["id"], group.heard_by(name), row["term"] - 1, index, max(revision - behind, 0))

@@ -291,6 +291,10 @@ class Reader:
         tables = [self._cells(table, found.id) if found else {} for table in ("cluster_process", "cluster_member")]
         return tables[0], tables[1]
 
+    def agenda(self, cluster: int) -> dict[str, Any]:
+        """All queues, counts and memories of components, by slot."""
+        return self._cells("cluster_agenda", cluster)
+
     def _cells(self, table: str, cluster: int) -> dict[str, Any]:
         rows = self.rows(f"SELECT id, body FROM {table} WHERE id >= %s AND id < %s", [f"{cluster}:", f"{cluster};"])
         return {identity.partition(":")[2]: orjson.loads(bytes(body)) for identity, body in rows}

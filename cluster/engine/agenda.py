@@ -7,6 +7,7 @@ table, so that "what happens next?" has one answer and all of it can be saved as
     <component>|t|<key>    timer: due later; a second timer for a key only ever moves it earlier
     <component>|h|<key>    heartbeat: a timer that nobody waits for, so that an idle cluster need not be woken up for it
     <component>|a|<key>    attempts: how often the key failed since it was last forgotten
+    <component>|c|         counts: what the process has counted since it started, for /metrics; no step reads them
 
 An entry is `[due, sequence, causes, note]`. Order is (due, sequence): simulated time, then first come, first served.
 The heaps are derived from the entries; entries that moved or went leave a stale heap item behind, skipped when met.
@@ -27,6 +28,7 @@ from cluster.engine.clock import Clock
 
 FIRST_RETRY = 5_000  # 5 ms, doubling …
 LAST_RETRY = 1_000_000_000  # … up to 1,000 s: DefaultTypedControllerRateLimiter.
+TAKEN, RETRIES = "taken", "retries"  # What is counted of every queue that somebody may look at.
 
 
 class Item(NamedTuple):
@@ -48,6 +50,8 @@ class Agenda:
         self.actor = "boot"  # Who is acting right now: a component's name, a user, `you`.
         self.slow: int = cells.get("|latency|", 1)  # Reaction times are multiplied by this: slow motion.
         self.held: frozenset[str] = frozenset(cells.get("|held|", ()))  # Components that take nothing now.
+        self._counts: dict[str, dict[str, int]] = {}  # Of each slot that was counted in, as `keep_counts` saves them.
+        self._counted: dict[str, None] = {}  # Slots that have changed since then.
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -110,6 +114,29 @@ class Agenda:
         component, kind, key = slot.split("|", 2)
         return Item(due, component, key, tuple(causes), kind != "r")
 
+    # --- counts -------------------------------------------------------------------------------------------------
+
+    def count(self, slot: str, what: str, by: int = 1) -> None:
+        """Count `what` under `slot`: a counter of /metrics. It is saved with the turn, and dies with its component."""
+        counts = self._counts.get(slot)
+        if counts is None:
+            counts = self._counts[slot] = dict(self.cells.get(slot) or {})
+        counts[what] = counts.get(what, 0) + by
+        self._counted[slot] = None
+
+    def note(self, slot: str, what: str, value: int) -> None:
+        """Set a counter: when something last happened."""
+        self.count(slot, what, value - self.counts(slot).get(what, 0))
+
+    def counts(self, slot: str) -> dict[str, int]:
+        return self._counts.get(slot) or self.cells.get(slot) or {}
+
+    def keep_counts(self) -> None:
+        """Put what was counted into cells, once a turn: a cell a count would be felt."""
+        for slot in self._counted:
+            self.cells[slot] = dict(self._counts[slot])
+        self._counted = {}
+
     # --- components that take nothing ---------------------------------------------------------------------------
 
     def hold(self, component: str) -> None:
@@ -143,16 +170,24 @@ class Agenda:
         """Drop all that `component` had planned: it died. Timers and queues do not survive a process."""
         for key in [key for key in self.cells.data if key.startswith(component + "|")]:
             self.cells.pop(key)
+        self._counts.pop(counted_by(component), None)
+        self._counted.pop(counted_by(component), None)
+
+
+def counted_by(component: str) -> str:
+    """The slot of a component's own counts."""
+    return f"{component}|c|"
 
 
 class WorkQueue:
     """One component's door to the agenda. Delays are microseconds."""
 
-    __slots__ = ("_agenda", "_attempts", "_data", "component", "prefix", "reaction", "timers")
+    __slots__ = ("_agenda", "_attempts", "_data", "component", "counts", "is_counted", "prefix", "reaction", "timers")
 
     def __init__(self, agenda: Agenda, component: str, reaction: int) -> None:
         self._agenda, self.component, self.reaction = agenda, component, reaction
-        self.prefix, self.timers = f"{component}|r|", f"{component}|t|"
+        self.prefix, self.timers, self.counts = f"{component}|r|", f"{component}|t|", counted_by(component)
+        self.is_counted = "/" not in component  # One of thousands of kubelets shows no queue to anybody.
         self._attempts = Section(agenda.cells, f"{component}|a|")
         self._data = agenda.cells.data
 
@@ -195,6 +230,8 @@ class WorkQueue:
         """Try `key` again after its back-off: 5 ms, 10 ms, 20 ms … 1,000 s, or as the controller's own limits say."""
         attempts = self._attempts.get(key, 0)
         self._attempts[key] = attempts + 1
+        if self.is_counted:
+            self._agenda.count(self.counts, RETRIES)
         self.add_after(key, min(first << min(attempts, 40), last))
 
     def attempts(self, key: str) -> int:

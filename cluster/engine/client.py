@@ -6,13 +6,18 @@ with each write. Objects that come back are shared with everybody: never change 
 Errors: `cluster.objects.errors.ApiError` and its kinds, as an HTTP client would see them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from cluster.engine.agenda import Agenda
 from cluster.objects import Manifest, meta, users
+from cluster.objects.errors import ApiError
 from cluster.objects.users import User
+
+REQUESTS = "|requests|"  # The slots of the agenda in which requests are counted, by user.
+NODES = "system:nodes"  # All kubelets are counted as one.
+Answer = TypeVar("Answer")
 
 
 class ApiServer(Protocol):
@@ -41,33 +46,46 @@ class Client:
 
     def __init__(self, server: ApiServer, agenda: Agenda, user: str) -> None:
         self._server, self._agenda, self.user = server, agenda, users.named(user)
+        self._counts = REQUESTS + (NODES if user.startswith("system:node:") else user)
+
+    def _ask(self, verb: str, what: str, question: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Ask, and count how it was answered, as `apiserver_request_total` does. `what`: `Pod`, `Pod/status`."""
+        try:
+            answer = question(*arguments)
+        except ApiError as error:
+            self._agenda.count(self._counts, f"{verb} {what} {error.status}")
+            raise
+        self._agenda.count(self._counts, f"{verb} {what} {201 if verb == 'POST' else 200}")
+        return answer
 
     def create(self, obj: Manifest) -> Manifest:
-        return self._server.create(self.user, obj)
+        return self._ask("POST", obj["kind"], self._server.create, self.user, obj)
 
     def record(self, event: Manifest) -> Manifest:
         """Create an Event that a recorder made. Errors: NotFound and Forbidden, about its namespace."""
-        return self._server.record(event)
+        return self._ask("POST", "Event", self._server.record, event)
 
     def update(self, obj: Manifest) -> Manifest:
         """Replace everything but status. Conflict if `obj` has an old resourceVersion."""
-        return self._server.update(self.user, obj)
+        return self._ask("PUT", obj["kind"], self._server.update, self.user, obj)
 
     def update_status(self, obj: Manifest) -> Manifest:
         """Replace status only (kinds with a status sub-resource)."""
-        return self._server.update(self.user, obj, "status")
+        return self._ask("PUT", f"{obj['kind']}/status", self._server.update, self.user, obj, "status")
 
     def approve(self, request: Manifest) -> Manifest:
         """PUT certificatesigningrequests/approval: replace its conditions only."""
-        return self._server.update(self.user, request, "approval")
+        what = "CertificateSigningRequest/approval"
+        return self._ask("PUT", what, self._server.update, self.user, request, "approval")
 
     def finalize(self, namespace: Manifest) -> Manifest:
         """PUT namespaces/finalize: replace `spec.finalizers` only."""
-        return self._server.update(self.user, namespace, "finalize")
+        return self._ask("PUT", "Namespace/finalize", self._server.update, self.user, namespace, "finalize")
 
     def patch(self, kind: str, namespace: str, name: str, patch: Manifest, subresource: str = "") -> Manifest:
         """Merge patch (RFC 7386): None deletes a field, lists are replaced whole."""
-        return self._server.merge(self.user, kind, namespace, name, patch, subresource)
+        what = f"{kind}/{subresource}" if subresource else kind
+        return self._ask("PATCH", what, self._server.merge, self.user, kind, namespace, name, patch, subresource)
 
     def delete(
         self,
@@ -86,21 +104,21 @@ class Client:
             options["preconditions"] = {"uid": uid}
         if propagation:
             options["propagationPolicy"] = propagation
-        return self._server.delete(self.user, kind, namespace, name, options)
+        return self._ask("DELETE", kind, self._server.delete, self.user, kind, namespace, name, options)
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest:
         """Errors: NotFound."""
-        return self._server.get(kind, namespace, name)
+        return self._ask("GET", kind, self._server.get, kind, namespace, name)
 
     def bind(self, pod: Manifest, node: str) -> Manifest:
         """POST pods/binding. Errors: Conflict if it is bound already."""
-        return self._server.bind(self.user, pod, node)
+        return self._ask("POST", "Pod/binding", self._server.bind, self.user, pod, node)
 
     def evict(self, pod: Manifest) -> Manifest:
         """POST pods/eviction. Errors: TooManyRequests if a PodDisruptionBudget forbids it now."""
         metadata = {"name": meta.name(pod), "namespace": meta.namespace(pod)}
         eviction = {"kind": "Eviction", "apiVersion": "policy/v1", "metadata": metadata}
-        return self._server.create(self.user, eviction, "eviction")
+        return self._ask("POST", "Pod/eviction", self._server.create, self.user, eviction, "eviction")
 
     def cache_of(self, kind: str, api_version: str) -> str | None:
         """The name under which informers hold such objects; None if this cluster does not serve the kind."""
@@ -116,11 +134,12 @@ class Client:
 
     def read_scale(self, kind: str, group: str, namespace: str, name: str) -> Manifest:
         """GET the Scale of a workload of any kind that has one. Errors: NotFound, and that the kind has none."""
-        return self._server.read_scale(kind, group, namespace, name)
+        return self._ask("GET", f"{kind}/scale", self._server.read_scale, kind, group, namespace, name)
 
     def scale(self, kind: str, group: str, namespace: str, name: str, replicas: int) -> Manifest:
         """PUT it with other replicas."""
-        return self._server.scale(self.user, kind, group, namespace, name, replicas)
+        asked = (self.user, kind, group, namespace, name, replicas)
+        return self._ask("PUT", f"{kind}/scale", self._server.scale, *asked)
 
     def list_aggregated(self, group: str, plural: str, namespace: str) -> list[Manifest]:
         """List what another server answers for behind this one (the metrics API). Errors: nobody does, or not now."""

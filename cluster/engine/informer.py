@@ -226,6 +226,10 @@ class Informers:
                     if component not in stopped:
                         handler(old, new)
 
+    def sizes(self) -> dict[str, int]:
+        """How many objects of each kind there are, of kinds that have any."""
+        return {kind: len(cache.objects) for kind, cache in sorted(self._kinds.items()) if cache.objects}
+
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Everything, for a dump: kind to key to object."""
         return {kind: dict(sorted(c.objects.items())) for kind, c in sorted(self._kinds.items()) if c.objects}

@@ -9,12 +9,14 @@
     reviews, tokens            answered from committed rows: they change nothing           reviews, openid
     metrics.k8s.io             what pods and nodes use, while a metrics-server answers     elsewhere
     /loki/…, /prometheus/…     add-ons, while they listen; by services/proxy, too          computed, loki, prometheus
+    nodes/proxy                what kubelets answer                                        nodes
+    /control-plane/…           /metrics of processes that have no pods                     machineroom
 
 Everything lives under /clusters/<name>/, and a slash at the end makes no difference. Nothing ever redirects: clients
 don't follow.
 
 Mirrors:  k8s.io/apiserver/pkg/server, pkg/endpoints (as far as HTTP goes)
-Left out: nodes/proxy (a Status says so), audit, flow control.
+Left out: audit, flow control.
 Read next: documents.py, lists.py, watch.py.
 """
 
@@ -36,6 +38,7 @@ from cluster.gateway import (
     kinds,
     lists,
     metrics,
+    nodes,
     podlogs,
     pool,
     quorum,
@@ -52,14 +55,7 @@ from cluster.objects import errors
 __all__ = ["application"]
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-NOT_SERVED = ("proxy",)
 log = logging.getLogger(__name__)
-
-
-class NotServed(errors.ApiError):
-    """A real server can do this; we say that we can't, and the client shows it."""
-
-    status, reason = 501, "NotImplemented"
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,8 +143,9 @@ async def _serve(request: Request, counting: metrics.Counting) -> None:
     if target.subresource == "proxy" and target.plural in proxy.SERVED:
         await proxy.serve(request, target)
         return
-    if target.subresource in NOT_SERVED and target.subresource in resource.subresources:
-        raise NotServed(f"{resource.plural}/{target.subresource} is not served by this version of Orrery")
+    if target.subresource == "proxy" and target.plural == "nodes":
+        await nodes.serve(request, target)
+        return
     if resource.elsewhere:
         await request.reply(await elsewhere.answer(request, resource, target, watching))
     elif reviews.are_answered_here(resource, target):

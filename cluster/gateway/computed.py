@@ -1,8 +1,8 @@
 """Programs in pods whose answers are computed here from committed rows, instead of being asked of the world.
 
-    loki                 /loki/api/v1/…    lines that agents shipped
-    prometheus           /api/v1/…         samples that were scraped
-    kube-state-metrics   /metrics          what the API server holds, as text
+    loki          /loki/api/v1/…    lines that agents shipped
+    prometheus    /api/v1/…         samples that were scraped
+    all of monitoring/programs.py   /metrics, as Prometheus reads it; metrics-server tells nobody without a token
 
 A program that is a whole site (web-ui's) is answered by an application that who knows it hands in: see `serves`.
 
@@ -15,13 +15,16 @@ Read next: streams/proxy.py, which asks.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from cluster.apiserver.reads import Reader
 from cluster.apiserver.target import Target
-from cluster.gateway import loki, pool, prometheus
-from cluster.gateway.http import Receive, Reply, Request, Scope, Send
+from cluster.gateway import loki, metrics, pool, prometheus
+from cluster.gateway.http import NO_CACHE, Receive, Reply, Request, Scope, Send
 from cluster.gateway.site import Site
 from cluster.kubelet import committed
+from cluster.monitoring import families, programs
+from cluster.monitoring.store import Store
 from cluster.objects import errors
 from cluster.objects.pods import uid_at_node
 
@@ -30,7 +33,6 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 ANSWERS: dict[str, tuple[str, Answer]] = {  # Program -> the prefix of its paths, and who answers.
     "loki": ("loki/api/v1/", loki.answer),
     "prometheus": ("api/v1/", prometheus.answer),
-    "kube-state-metrics": ("metrics", prometheus.state_metrics),
 }
 NOT_PASSED_ON = (b"origin", b"authorization")
 SERVICES = {  # Short address -> Service and port, and what all of its paths begin with.
@@ -77,6 +79,8 @@ def target_of(path: str) -> Target | None:
 
 async def answer(request: Request, namespace: str, pod: str, port: int, path: str) -> Reply | None:
     """The answer of what listens there; None: that has to be asked of the world."""
+    if path == "metrics":
+        return await pool.in_thread(_metrics, request.cluster, namespace, pod, port)
     wanted = {program for program, (prefix, _) in ANSWERS.items() if path.startswith(prefix)}
     program = await pool.in_thread(_program_at, request.cluster, namespace, pod, port) if wanted else ""
     if program not in wanted:
@@ -88,12 +92,28 @@ async def answer(request: Request, namespace: str, pod: str, port: int, path: st
 def _program_at(reader: Reader, cluster: str, namespace: str, pod: str, port: int) -> str:
     """Which program listens on a port of a pod, on a machine that runs; the empty string: none."""
     site = Site.of(reader, cluster)
-    found = site.get("Pod", namespace, pod) if site is not None else None
-    if site is None or found is None:
-        return ""
-    machine = site.machine(found["spec"].get("nodeName", ""))
-    if machine is None or not machine["power"]:
-        return ""
+    found = _listening(site, namespace, pod, port) if site is not None else None
+    return str(found["program"]) if found is not None else ""
+
+
+def _listening(site: Site, namespace: str, pod: str, port: int) -> dict[str, Any] | None:
+    found = site.get("Pod", namespace, pod)
+    machine = site.machine(found["spec"].get("nodeName", "")) if found is not None else None
+    if found is None or machine is None or not machine["power"]:
+        return None
     records = site.records(uid_at_node(found))
-    there = (each for each in records if committed.listens(each, (), port, site.now, site.epoch))
-    return next((str(each["program"]) for each in there), "")
+    return next((each for each in records if committed.listens(each, (), port, site.now, site.epoch)), None)
+
+
+def _metrics(reader: Reader, cluster: str, namespace: str, pod: str, port: int) -> Reply | None:
+    """/metrics of a program that has it on that port; None: it has none there, or wants a token."""
+    snapshot = reader.cluster(cluster)
+    site = Site(reader, cluster, snapshot) if snapshot is not None else None
+    record = _listening(site, namespace, pod, port) if site is not None else None
+    teller = programs.TELL.get(record["program"]) if record is not None else None
+    if site is None or snapshot is None or record is None or teller is None:
+        return None
+    if teller.port != port or not teller.is_open:
+        return None
+    told = programs.Look(site, Store.series(snapshot.id)).tell(record)
+    return Reply(200, metrics.MEDIA, families.text(told).encode(), (NO_CACHE,))

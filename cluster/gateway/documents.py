@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from cluster.apiserver import discovery, openapi, openapi_wire
 from cluster.apiserver.kinds import BUILT_IN, Kinds
 from cluster.apiserver.openapi import Packed
-from cluster.gateway import health, kinds, metrics, openid, pool
+from cluster.gateway import health, kinds, machineroom, metrics, openid, pool
 from cluster.gateway.http import NO_CACHE, PAGE_NOT_FOUND, TEXT, Reply, Request, json_reply
 from cluster.objects import errors
 
@@ -41,6 +41,8 @@ async def answer(request: Request) -> Reply | None:
         return health.answer(request, parts)
     if first == "metrics":
         return await metrics.answer(request, parts) or PAGE_NOT_FOUND
+    if first == machineroom.ROOT:
+        return await machineroom.answer(request, parts) or PAGE_NOT_FOUND
     if first in (".well-known", "openid"):
         return openid.answer(request.cluster, "/".join(parts)) or PAGE_NOT_FOUND
     if first == "openapi":

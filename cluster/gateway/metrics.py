@@ -7,27 +7,35 @@ labels are kept. Labels come from what is served, never from what somebody asked
 ones. What the store holds is counted when somebody looks.
 
 Mirrors:  k8s.io/apiserver/pkg/endpoints/metrics, pkg/server/healthz (metrics/slis), component-base/metrics
-Left out: etcd's own series, admission, flow control, aggregator, client-go and Go runtime series. Counters begin anew
-          with the process, as they do in a real server; several gateway processes count each for itself.
+Requests of components never come here: the world counts them (engine/client.py), and both are added up in
+monitoring/controlplane.py.
+
+Left out: admission, flow control, aggregator, client-go and Go runtime series; durations of components' requests.
+          Counters begin anew with the process, as they do in a real server; several gateway processes count each for
+          itself, and Prometheus sees the sum.
 """
 
+import asyncio
 import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
 
-from cluster.apiserver import registry
-from cluster.apiserver.discovery import VERSION
+from cluster import inbox
 from cluster.apiserver.kinds import Kinds
 from cluster.apiserver.reads import Reader
 from cluster.apiserver.registry import Resource
 from cluster.apiserver.target import Target
 from cluster.gateway import health, kinds, pool
 from cluster.gateway.http import NO_CACHE, Reply, Request
+from cluster.gateway.site import Site
+from cluster.monitoring import controlplane, families
+from cluster.monitoring.families import Sample
 
 CLUSTERS = 1_000  # Sets of counters that are kept; the oldest is forgotten.
+ANNOUNCED = 5.0  # Wall seconds after a request at which scrapers have heard of it.
 MEDIA = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 BUCKETS = (
     0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
@@ -98,9 +106,8 @@ class Metrics:
         )
         inflight = Gauge("apiserver_current_inflight_requests", "Requests under way now.", ("request_kind",), **own)
         self.reading, self.mutating = inflight.labels("readOnly"), inflight.labels("mutating")
-        build = Gauge("kubernetes_build_info", "What this server says it is.", tuple(map(_snake, _BUILD)), **own)
-        build.labels(*(VERSION[name] for name in _BUILD)).set(1)
         ProcessCollector(registry=self.registry)
+        self.announcing: asyncio.AbstractEventLoop | None = None  # In which scrapers are about to be told.
         self._children: dict[tuple[Subject, str, int], tuple[Counter, Histogram]] = {}
         self._open: dict[Subject, Gauge] = {}
         self._frames: dict[tuple[str, str, str], Counter] = {}
@@ -129,15 +136,6 @@ class Metrics:
         if counter is None:
             counter = self._frames[key] = self._events.labels(*key)
         counter.inc(frames)
-
-
-_BUILD = (
-    "major", "minor", "gitVersion", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform",
-)  # fmt: skip
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 _MUTATING = ("POST", "PUT", "PATCH", "DELETE")
@@ -185,6 +183,7 @@ class Counting:
             self._under_way(own, -1)
             dry_run = "All" if "dryRun=All" in request.query_string else ""
             own.answered(self._subject, dry_run, request.status, time.perf_counter() - self._began)
+            announce(request.cluster, own)
 
 
 def sent(cluster: str, resource: Resource, frames: int) -> None:
@@ -192,6 +191,40 @@ def sent(cluster: str, resource: Resource, frames: int) -> None:
     own = _kept.get(cluster)
     if own is not None:
         own.sent(resource, frames)
+
+
+# --- told to Prometheus -----------------------------------------------------------------------------------------
+
+
+def samples(own: Metrics) -> list[Sample]:
+    """What this process has counted, in the words of monitoring/families.py."""
+    return [
+        ({"__name__": each.name, **{name: text for name, text in each.labels.items() if text}}, float(each.value))
+        for family in own.registry.collect()
+        for each in family.samples
+        if families.is_known(each.name)
+    ]
+
+
+def announce(cluster: str, own: Metrics) -> None:
+    """Let scrapers know of what was counted, soon: they live in other processes. Nothing is lost if the broker is away.
+
+    Needs a running event loop.
+    """
+    loop = asyncio.get_running_loop()
+    if own.announcing is not loop:
+        own.announcing = loop
+        loop.call_later(ANNOUNCED, _announce, cluster, own)
+
+
+def _announce(cluster: str, own: Metrics) -> None:
+    own.announcing = None
+    asyncio.get_running_loop().run_in_executor(None, _tell, cluster, own)
+
+
+def _tell(cluster: str, own: Metrics) -> None:
+    mine = [each for each in samples(own) if not each[0]["__name__"].startswith("process_")]
+    inbox.announce_counts(cluster, mine)
 
 
 # --- the page ---------------------------------------------------------------------------------------------------
@@ -203,48 +236,22 @@ async def answer(request: Request, parts: list[str]) -> Reply | None:
     if parts == ["metrics"]:
         text = await pool.in_thread(_page, request.cluster, await kinds.of(request.cluster))
     elif parts == ["metrics", "slis"]:
-        text = generate_latest(_Slis())  # type: ignore[arg-type]
+        text = families.text(_slis())
     else:
         return None
-    return Reply(200, MEDIA, text, (NO_CACHE, started))
+    return Reply(200, MEDIA, text.encode(), (NO_CACHE, started))
 
 
-def _page(reader: Reader, cluster: str, served: Kinds) -> bytes:
-    own = of(cluster)
-    if own is None:
-        return b""
-    return generate_latest(own.registry) + generate_latest(_Stored(reader, cluster, served))  # type: ignore[arg-type]
+def _page(reader: Reader, cluster: str, served: Kinds) -> str:
+    own, site = of(cluster), Site.of(reader, cluster)
+    if own is None or site is None:
+        return ""
+    site.served = served
+    return families.text(controlplane.found(site, controlplane.API, controlplane.API, samples(own)))
 
 
-class _Stored:
-    """What the store holds, counted at this moment."""
-
-    def __init__(self, reader: Reader, cluster: str, served: Kinds) -> None:
-        self._reader, self._cluster, self._served = reader, cluster, served
-
-    def collect(self) -> Any:
-        snapshot = self._reader.cluster(self._cluster)
-        old = GaugeMetricFamily("apiserver_storage_objects", "Objects stored, by resource.", labels=["resource"])
-        new = GaugeMetricFamily(
-            "apiserver_resource_objects", "Objects stored, by group and resource.", labels=["group", "resource"]
-        )
-        for resource in (*registry.RESOURCES, *self._served.custom.stored.values()):
-            if snapshot is None or resource.stored_as or "list" not in resource.verbs:
-                continue
-            number = self._reader.count(snapshot.id, resource.storage_prefix())
-            name = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
-            old.add_metric([name], number)
-            new.add_metric([resource.group, resource.plural], number)
-        yield old
-        yield new
-
-
-class _Slis:
+def _slis() -> Iterator[Sample]:
     """Each health check as a figure."""
-
-    def collect(self) -> Any:
-        family = GaugeMetricFamily("kubernetes_healthcheck", "Does a check pass?", labels=["name", "type"])
-        for endpoint, checks in health.CHECKS.items():
-            for check in checks:
-                family.add_metric([check, endpoint], 1)
-        yield family
+    for endpoint, checks in health.CHECKS.items():
+        for check in checks:
+            yield families.sample("kubernetes_healthcheck", 1, name=check, type=endpoint)

@@ -38,10 +38,10 @@ class Found(NamedTuple):
     unreachable: errors.ApiError | None
 
 
-async def serve(request: Request, resource: Resource, target: Target) -> None:
+async def serve(request: Request, resource: Resource, target: Target, container: str = "") -> None:
     """The log at once, or as it comes with follow=true. Errors: BadRequest, NotFound, Invalid, InternalError."""
     options = _options(request)
-    container, previous = request.query("container"), request.flag("previous")
+    container, previous = container or request.query("container"), request.flag("previous")
     try:
         found = await pool.in_thread(_find, request.cluster, resource, target, container, previous)
     except kubelet.Forgotten as error:

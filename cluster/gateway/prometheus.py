@@ -6,8 +6,8 @@
 Times are the cluster's: without `time` it is the cluster's now.
 
 Mirrors:  prometheus/web/api/v1
-Left out: exemplars, admin and remote endpoints, status beyond buildinfo; `start` and `end` of labels and series (all
-          series that are kept are found).
+Left out: admin and remote endpoints, parse_query, status of flags, runtime and WAL; `start` and `end` of labels and
+          series (all series that are kept are found). There are no exemplars.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from cluster.apiserver.reads import Reader
-from cluster.gateway import lists, metrics, pool
+from cluster.gateway import lists, pool
 from cluster.gateway.http import NO_CACHE, Reply, Request, json_reply, plain
 from cluster.gateway.site import Site
 from cluster.monitoring import configuration, families, promql, rules
@@ -25,6 +25,7 @@ from cluster.monitoring.store import Store
 
 STATUS = {"bad_data": 400, "execution": 422, "not_found": 404}
 VERSION = {"version": "3.7.3", "revision": "orrery", "branch": "HEAD", "goVersion": "go1.25.3"}
+MOST_TOLD = 10  # Names in status/tsdb, as in Prometheus.
 Form = dict[str, list[str]]
 
 
@@ -37,18 +38,6 @@ async def answer(request: Request, path: str) -> Reply:
         posted = parse_qs((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
         form = {name: [*form.get(name, ()), *posted.get(name, ())] for name in {**form, **posted}}
     return await pool.in_thread(_answer, request.cluster, path.rstrip("/"), form)
-
-
-async def state_metrics(request: Request, path: str) -> Reply:
-    """/metrics of kube-state-metrics. Errors: NoSuchCluster."""
-    return await pool.in_thread(_state_metrics, request.cluster)
-
-
-def _state_metrics(reader: Reader, cluster: str) -> Reply:
-    site = Site.of(reader, cluster)
-    if site is None:
-        raise lists.NoSuchCluster(cluster)
-    return Reply(200, metrics.MEDIA, families.text(families.object_samples(site)).encode(), (NO_CACHE,))
 
 
 def _answer(reader: Reader, cluster: str, path: str, form: Form) -> Reply:
@@ -186,12 +175,16 @@ class _Asked:
         ]
 
     def alerts(self) -> Any:
-        found = configuration.of(self._site).rules
+        found = (rule for rule in configuration.of(self._site).rules if isinstance(rule, rules.Rule))
         return {"alerts": [alert for rule in found for alert in self._active(rule)]}
 
     def rules(self) -> Any:
         groups: dict[str, list[Any]] = {}
         for rule in configuration.of(self._site).rules:
+            if isinstance(rule, rules.Recording):
+                told = {"type": "recording", "name": rule.name, "query": rule.text, "labels": rule.labels}
+                groups.setdefault(rule.group, []).append({**told, "health": "ok"})
+                continue
             alerts = self._active(rule)
             states = {each["state"] for each in alerts}
             state = "firing" if "firing" in states else "pending" if states else "inactive"
@@ -199,6 +192,24 @@ class _Asked:
             shown |= {"labels": rule.labels, "annotations": rule.annotations, "alerts": alerts, "state": state}
             groups.setdefault(rule.group, []).append({**shown, "health": "ok"})
         return {"groups": [{"name": name, "file": "alerts.yml", "rules": found} for name, found in groups.items()]}
+
+    def format_query(self) -> str:
+        return str(promql.parse(self._one("query")).prettify())
+
+    def config(self) -> Any:
+        found = self._site.get("ConfigMap", configuration.NAMESPACE, configuration.NAME)
+        return {"yaml": ((found or {}).get("data") or {}).get(configuration.FILE, "")}
+
+    def tsdb(self) -> Any:
+        """How many series there are, and of which names most."""
+        by_name = {name: len(numbers) for name, numbers in self._store.index.values[promql.NAME].items()}
+        by_label = {name: len(values) for name, values in self._store.index.values.items()}
+        head = {"numSeries": len(self._store.index.labels), "numLabelPairs": sum(by_label.values())}
+        return {
+            "headStats": head,
+            "seriesCountByMetricName": _largest(by_name),
+            "labelValueCountByLabelName": _largest(by_label),
+        }
 
     def targets(self) -> Any:
         at = self._store.last()[0]
@@ -214,6 +225,11 @@ class _Asked:
             for row, labels in enumerate(found.labels)
         ]
         return {"activeTargets": active, "droppedTargets": []}
+
+
+def _largest(counts: dict[str, int]) -> list[dict[str, Any]]:
+    found = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_TOLD]
+    return [{"name": name, "value": number} for name, number in found]
 
 
 def _stamp(at: int) -> str:
@@ -239,5 +255,9 @@ _ENDPOINTS: dict[str, Callable[[_Asked], Any]] = {
     "alerts": _Asked.alerts,
     "rules": _Asked.rules,
     "targets": _Asked.targets,
+    "format_query": _Asked.format_query,
+    "query_exemplars": lambda _: [],
     "status/buildinfo": lambda _: VERSION,
+    "status/config": _Asked.config,
+    "status/tsdb": _Asked.tsdb,
 }

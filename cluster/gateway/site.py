@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 
 from cluster.apiserver import registry
+from cluster.apiserver.kinds import BUILT_IN, Kinds
 from cluster.apiserver.reads import Reader, Snapshot
+from cluster.apiserver.size import History, history
 from cluster.kubeproxy import rules
 from cluster.network import address_index
 from cluster.objects import Manifest
@@ -21,7 +23,8 @@ class Site:
 
     def __init__(self, reader: Reader, cluster: str, snapshot: Snapshot) -> None:
         self._reader, self._cluster, self._id = reader, cluster, snapshot.id
-        self.epoch, self.now = snapshot.epoch, snapshot.sim_now
+        self.epoch, self.now, self.revision = snapshot.epoch, snapshot.sim_now, snapshot.revision
+        self.served: Kinds = BUILT_IN  # Whoever wants custom kinds to be counted says which there are.
         self._listed: dict[tuple[str, str], Listed] = {}
 
     @classmethod
@@ -83,3 +86,23 @@ class Site:
 
     def all_records(self) -> Records:
         return self._all_records
+
+    # --- the control plane --------------------------------------------------------------------------------------
+
+    @cached_property
+    def _agenda(self) -> dict[str, Any]:
+        return self._reader.agenda(self._id)
+
+    def agenda(self) -> dict[str, Any]:
+        return self._agenda
+
+    def control_plane(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._reader.control_plane(self._cluster)
+
+    def history(self) -> History:
+        return history(self._id, self._reader.rows)
+
+    def stored(self) -> Iterable[tuple[str, str, int]]:
+        for resource in self.served.stored_resources:
+            number = self._reader.count(self._id, resource.storage_prefix())
+            yield resource.group, resource.plural, number

@@ -71,11 +71,40 @@ def used_by_machine(node: str, records: Iterable[Record], moment: int, epoch: in
 # --- /metrics/resource ------------------------------------------------------------------------------------------
 
 
+class Metered(NamedTuple):
+    """`nano`: mean CPU in billionths of a core; `memory`: at last, in bytes.
+
+    `throttled`: the share of periods in which its limit stopped a container; `lost`: the share of time for which.
+    """
+
+    nano: int
+    memory: int
+    throttled: float = 0.0
+    lost: float = 0.0
+
+
 def measured(record: Record, start: int, end: int, epoch: int) -> tuple[int, int]:
     """What a container used from `start` to `end`: mean CPU in billionths of a core, memory at last in bytes."""
-    moments = [start + (end - start) * part // SAMPLES for part in range(1, SAMPLES)]
-    cpu = sum(usage.at(record, moment, epoch).cpu_millicores for moment in moments)
-    return cpu * 1_000_000 // len(moments), usage.at(record, end, epoch).memory_bytes
+    cpu = sum(usage.at(record, moment, epoch).cpu_millicores for moment in _moments(start, end))
+    return cpu * 1_000_000 // (SAMPLES - 1), usage.at(record, end, epoch).memory_bytes
+
+
+def metered(record: Record, start: int, end: int, epoch: int) -> Metered:
+    """The same, and how its limit on CPU slowed it down: demand above the limit uses up the quota of every period."""
+    limit = record.get("cpu")
+    if not limit:
+        return Metered(*measured(record, start, end, epoch))
+    demand = [usage.wanted(record, moment, epoch).cpu_millicores for moment in _moments(start, end)]
+    over = [each for each in demand if each > limit]
+    cpu = sum(min(each, limit) for each in demand)
+    memory, number = usage.at(record, end, epoch).memory_bytes, len(demand)
+    return Metered(
+        cpu * 1_000_000 // number, memory, len(over) / number, sum(1 - limit / each for each in over) / number
+    )
+
+
+def _moments(start: int, end: int) -> list[int]:
+    return [start + (end - start) * part // SAMPLES for part in range(1, SAMPLES)]
 
 
 def measured_machine(node: str, records: Iterable[Record], start: int, end: int, epoch: int) -> tuple[int, int]:

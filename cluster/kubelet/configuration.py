@@ -88,6 +88,15 @@ class Configuration:
     log_files: int = rotation.MAX_FILES
     reserved: Amounts = field(default_factory=dict)  # For the kubelet and for the system.
 
+    def hard(self) -> dict[str, str]:
+        """Its hard thresholds, as its file has them."""
+        given = (each for each in self.thresholds if not each.grace and each.signal in SIGNALS)
+        return {
+            each.signal: f"{each.level.share * 100:g}%" if each.level.share else str(each.level.amount)
+            for each in given
+            if each.signal != "allocatableMemory.available"
+        }
+
     def withheld(self, memory: int, disk: int) -> Amounts:
         """What pods on a machine of so many bytes may not ask for: what is reserved, and what hard thresholds keep."""
         found = self.reserved

@@ -1,24 +1,37 @@
 """prometheus.yml and the files of rules that it names, as they stand in the ConfigMap `prometheus` of kube-system.
 
 Mirrors:  prometheus/config, model/rulefmt
-Left out: everything but global.scrape_interval and rule_files; recording rules, limits and intervals of groups.
+Left out: everything but global.scrape_interval and rule_files; limits and intervals of groups.
 """
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import yaml
 
+from cluster.monitoring import store
 from cluster.monitoring.promql import BadData
-from cluster.monitoring.rules import Rule, rule_of
+from cluster.monitoring.rules import Recording, Rule, recording_of, rule_of
 from cluster.network import Site
 
 SECOND = 1_000_000
 NAMESPACE, NAME, FILE = "kube-system", "prometheus", "prometheus.yml"
 USUAL_INTERVAL, SHORTEST = 60 * SECOND, SECOND
 MOST_RULES = 100
-UNITS = {"d": 86400 * SECOND, "h": 3600 * SECOND, "m": 60 * SECOND, "s": SECOND, "ms": SECOND // 1000}
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+AGE_FLAG, SIZES = "--storage.tsdb.retention.time=", ("B", "KB", "MB", "GB", "TB")
+_SIZE = re.compile(r"--storage\.tsdb\.retention\.size=(\d{1,6})(B|KB|MB|GB|TB)")
+UNITS = {
+    "y": 365 * 86400 * SECOND,
+    "w": 7 * 86400 * SECOND,
+    "d": 86400 * SECOND,
+    "h": 3600 * SECOND,
+    "m": 60 * SECOND,
+    "s": SECOND,
+    "ms": SECOND // 1000,
+}
+_DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
 
 
 class Unreadable(ValueError):
@@ -29,7 +42,7 @@ class Configuration(NamedTuple):
     """`interval`: microseconds."""
 
     interval: int
-    rules: tuple[Rule, ...]
+    rules: tuple[Rule | Recording, ...]
 
 
 def duration(text: str) -> int:
@@ -44,6 +57,24 @@ def duration(text: str) -> int:
     if not text or found is None:
         raise ValueError(f'not a valid duration string: "{text}"')
     return sum(int(number) * UNITS[unit] for unit, number in zip(UNITS, found.groups(), strict=True) if number)
+
+
+def retention(argv: Iterable[str]) -> tuple[int, int]:
+    """How long samples are kept (milliseconds) and how many bytes, as flags say; the store's own limits hold.
+
+    >>> retention(["prometheus", "--storage.tsdb.retention.time=2d", "--storage.tsdb.retention.size=256MB"])
+    (172800000, 268435456)
+
+    A flag that can't be read counts as not given.
+    """
+    age, size = store.RETENTION, store.MOST_BYTES
+    for word in argv:
+        if word.startswith(AGE_FLAG):
+            with suppress(ValueError):
+                age = min(duration(word.removeprefix(AGE_FLAG)) // 1000 or age, age)
+        elif found := _SIZE.fullmatch(word):
+            size = min(int(found[1]) << 10 * SIZES.index(found[2]) or size, size)
+    return age, size
 
 
 def of(site: Site) -> Configuration:
@@ -68,10 +99,13 @@ def _read(files: dict[str, str], name: str) -> dict[str, Any]:
     return yaml.safe_load(files.get(name, "")) or {}
 
 
-def _rules(file: dict[str, Any]) -> list[Rule]:
-    return [
-        rule_of(str(group["name"]), rule, duration(str(rule.get("for", "0s"))) // 1000)
-        for group in file.get("groups") or ()
-        for rule in group.get("rules") or ()
-        if "alert" in rule
-    ]
+def _rules(file: dict[str, Any]) -> list[Rule | Recording]:
+    """All rules of a file, in their order."""
+    found: list[Rule | Recording] = []
+    for group in file.get("groups") or ():
+        for rule in group.get("rules") or ():
+            if "record" in rule:
+                found.append(recording_of(str(group["name"]), rule))
+            else:
+                found.append(rule_of(str(group["name"]), rule, duration(str(rule.get("for", "0s"))) // 1000))
+    return found

@@ -1,29 +1,25 @@
 """What components tell about themselves: samples with names, labels and types as the real ones have them.
 
-    machine     cAdvisor's and the kubelet's: what containers and the machine use
-    objects     kube-state-metrics': what the API server holds
-    loads       load generators': what came of their requests
+    kubelets.py        kubelets' and cAdvisor's: what containers and machines use
+    controlplane.py    API server, etcd, schedulers, controller managers
+    programs.py        CoreDNS, kube-proxy, metrics-server, Prometheus
+    state.py           kube-state-metrics': what the API server holds
 
-Counters of CPU time are integrals of programs' usage, carried from scrape to scrape.
+Every series of theirs is of a family in FAMILIES, which says its type, and `text` writes it as its /metrics does.
 
-Mirrors:  google/cadvisor/metrics, kubernetes/pkg/kubelet/metrics, kubernetes/kube-state-metrics
-Left out: series of disks and networks, histograms, init and ephemeral containers' states, owners, annotations.
+Mirrors:  prometheus/common/expfmt
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from cluster.kubelet import committed, serving
-from cluster.network import Site
-from cluster.objects import Manifest, meta, quantity
-
-Record = Mapping[str, Any]
-SECOND = 1_000_000
-PHASES = ("Pending", "Succeeded", "Failed", "Unknown", "Running")
-STATES = ("true", "false", "unknown")
+from cluster.kubelet import serving
 
 
 class Family(NamedTuple):
+    """`type`: counter, gauge or histogram; a histogram's series are `…_bucket`, `…_sum` and `…_count`."""
+
     type: str
     help: str
 
@@ -41,7 +37,63 @@ FAMILIES = {
     "machine_memory_bytes": Family("gauge", "Amount of memory installed on the machine."),
     "kubelet_running_containers": Family("gauge", "Number of containers currently running"),
     "kubelet_running_pods": Family("gauge", "Number of pods that have a running pod sandbox"),
-    "apiserver_resource_objects": Family("gauge", "Number of stored objects at the time of last check."),
+    "kubelet_node_name": Family("gauge", "The node that this kubelet is of. Always 1."),
+    "container_cpu_cfs_periods_total": Family("counter", "Periods of the CPU quota in which the container ran."),
+    "container_cpu_cfs_throttled_periods_total": Family("counter", "Periods in which its quota was used up."),
+    "container_cpu_cfs_throttled_seconds_total": Family("counter", "Seconds for which the container was throttled."),
+    "pod_cpu_usage_seconds_total": Family("counter", "Cumulative cpu time consumed by the pod in core-seconds"),
+    "pod_memory_working_set_bytes": Family("gauge", "Current working set of the pod in bytes"),
+    "resource_scrape_error": Family("gauge", "1 if there was an error while reading usage, 0 otherwise"),
+    "kubernetes_build_info": Family("gauge", "What this component says it is. Always 1."),
+    "apiserver_request_total": Family("counter", "Requests by what they asked for and how they were answered."),
+    "apiserver_request_duration_seconds": Family("histogram", "Time from a request to the end of its answer."),
+    "apiserver_current_inflight_requests": Family("gauge", "Requests under way now."),
+    "apiserver_longrunning_requests": Family("gauge", "Watches and streams that are open now."),
+    "apiserver_watch_events_total": Family("counter", "Frames sent to watches."),
+    "apiserver_storage_objects": Family("gauge", "Objects stored, by resource."),
+    "apiserver_resource_objects": Family("gauge", "Objects stored, by group and resource."),
+    "kubernetes_healthcheck": Family("gauge", "Does a check pass?"),
+    "process_cpu_seconds_total": Family("counter", "Total user and system CPU time spent in seconds."),
+    "process_resident_memory_bytes": Family("gauge", "Resident memory size in bytes."),
+    "process_virtual_memory_bytes": Family("gauge", "Virtual memory size in bytes."),
+    "process_start_time_seconds": Family("gauge", "Start time of the process since unix epoch in seconds."),
+    "process_open_fds": Family("gauge", "Number of open file descriptors."),
+    "process_max_fds": Family("gauge", "Maximum number of open file descriptors."),
+    "rest_client_requests_total": Family("counter", "Requests to the API server, by method and code."),
+    "leader_election_master_status": Family("gauge", "1: this replica leads; 0: it waits."),
+    "workqueue_depth": Family("gauge", "Keys that wait in the queue now."),
+    "workqueue_adds_total": Family("counter", "Keys that were added to the queue."),
+    "workqueue_retries_total": Family("counter", "Keys that were put back with a back-off."),
+    "scheduler_schedule_attempts_total": Family("counter", "Attempts to schedule a pod, by result and profile."),
+    "scheduler_scheduling_attempt_duration_seconds": Family("histogram", "Time of an attempt, binding included."),
+    "scheduler_pod_scheduling_attempts": Family("histogram", "Attempts that it took until a pod was scheduled."),
+    "scheduler_pending_pods": Family("gauge", "Pods that wait, by queue."),
+    "scheduler_preemption_attempts_total": Family("counter", "Attempts to make room for a pod."),
+    "etcd_server_has_leader": Family("gauge", "Does this member know a leader?"),
+    "etcd_server_is_leader": Family("gauge", "Is this member the leader?"),
+    "etcd_server_leader_changes_seen_total": Family("counter", "Elections whose outcome this member has seen."),
+    "etcd_server_proposals_committed_total": Family("gauge", "Entries that this member knows to be committed."),
+    "etcd_server_proposals_applied_total": Family("gauge", "Entries that this member has applied."),
+    "etcd_server_id": Family("gauge", "The member's id. Always 1."),
+    "etcd_server_version": Family("gauge", "Which version is running. Always 1."),
+    "etcd_mvcc_db_total_size_in_bytes": Family("gauge", "Size of the database, pages that are free included."),
+    "etcd_mvcc_db_total_size_in_use_in_bytes": Family("gauge", "Size of the database, as far as it is used."),
+    "etcd_debugging_mvcc_keys_total": Family("gauge", "Keys that exist."),
+    "etcd_debugging_mvcc_current_revision": Family("gauge", "The newest revision."),
+    "etcd_debugging_mvcc_compact_revision": Family("gauge", "The revision up to which history is gone."),
+    "coredns_build_info": Family("gauge", "Which CoreDNS this is. Always 1."),
+    "coredns_dns_requests_total": Family("counter", "Questions, by zone, protocol, family and type."),
+    "coredns_dns_responses_total": Family("counter", "Answers, by zone and code."),
+    "coredns_health_request_failures_total": Family("counter", "Times that the health check of itself failed."),
+    "kubeproxy_sync_proxy_rules_iptables_total": Family("gauge", "Rules that kube-proxy owns, by table."),
+    "kubeproxy_sync_proxy_rules_service_changes_total": Family("counter", "Changes of Services that it was told of."),
+    "kubeproxy_sync_proxy_rules_endpoint_changes_total": Family("counter", "Changes of endpoints it was told of."),
+    "kubeproxy_sync_proxy_rules_last_timestamp_seconds": Family("gauge", "When rules were last written."),
+    "kubeproxy_sync_proxy_rules_no_local_endpoints_total": Family("gauge", "Services whose policy is Local, without."),
+    "metrics_server_storage_points": Family("gauge", "Measurements that are kept, by type."),
+    "prometheus_build_info": Family("gauge", "Which Prometheus this is. Always 1."),
+    "prometheus_tsdb_head_series": Family("gauge", "Series that the store knows."),
+    "prometheus_config_last_reload_successful": Family("gauge", "Could the configuration be read?"),
     "kube_pod_info": Family("gauge", "Information about pod."),
     "kube_pod_status_phase": Family("gauge", "The pods current phase."),
     "kube_pod_status_ready": Family("gauge", "Describes whether the pod is ready to serve requests."),
@@ -57,6 +109,49 @@ FAMILIES = {
     "kube_deployment_status_replicas_unavailable": Family("gauge", "The number of unavailable replicas."),
     serving.REQUESTS: Family("counter", "Requests that a load generator has had an outcome of, by what it was."),
     serving.DURATION: Family("summary", "How long requests take that are answered."),
+    "kube_pod_owner": Family("gauge", "Information about the Pod's owner."),
+    "kube_pod_container_resource_requests": Family("gauge", "Resources that a container requests."),
+    "kube_pod_container_resource_limits": Family("gauge", "Resources that a container may use at most."),
+    "kube_pod_container_status_last_terminated_reason": Family("gauge", "Why the container ended the last time."),
+    "kube_node_status_capacity": Family("gauge", "Resources of a node."),
+    "kube_node_status_allocatable": Family("gauge", "Resources of a node that pods may have."),
+    "kube_node_spec_taint": Family("gauge", "A taint of a node."),
+    "kube_replicaset_spec_replicas": Family("gauge", "Pods that a ReplicaSet should have."),
+    "kube_replicaset_status_replicas": Family("gauge", "Pods that a ReplicaSet has."),
+    "kube_replicaset_status_ready_replicas": Family("gauge", "Ready pods of a ReplicaSet."),
+    "kube_statefulset_replicas": Family("gauge", "Pods that a StatefulSet should have."),
+    "kube_statefulset_status_replicas": Family("gauge", "Pods that a StatefulSet has."),
+    "kube_statefulset_status_replicas_ready": Family("gauge", "Ready pods of a StatefulSet."),
+    "kube_statefulset_status_replicas_updated": Family("gauge", "Pods of a StatefulSet's newest revision."),
+    "kube_daemonset_status_desired_number_scheduled": Family("gauge", "Nodes that should run the daemon's pod."),
+    "kube_daemonset_status_current_number_scheduled": Family("gauge", "Nodes that should run it and do."),
+    "kube_daemonset_status_number_ready": Family("gauge", "Nodes whose daemon pod is ready."),
+    "kube_daemonset_status_number_available": Family("gauge", "Nodes whose daemon pod is available."),
+    "kube_daemonset_status_number_unavailable": Family("gauge", "Nodes that should have an available one."),
+    "kube_daemonset_status_number_misscheduled": Family("gauge", "Nodes that run it and should not."),
+    "kube_daemonset_status_updated_number_scheduled": Family("gauge", "Nodes that run the newest revision."),
+    "kube_job_spec_completions": Family("gauge", "Pods of a job that have to succeed."),
+    "kube_job_status_active": Family("gauge", "Pods of a job that run."),
+    "kube_job_status_succeeded": Family("gauge", "Pods of a job that succeeded."),
+    "kube_job_status_failed": Family("gauge", "Pods of a job that failed."),
+    "kube_job_complete": Family("gauge", "The job has completed."),
+    "kube_job_failed": Family("gauge", "The job has failed."),
+    "kube_job_status_start_time": Family("gauge", "When the job was started."),
+    "kube_job_status_completion_time": Family("gauge", "When the job completed."),
+    "kube_cronjob_spec_suspend": Family("gauge", "Is the CronJob suspended?"),
+    "kube_cronjob_status_active": Family("gauge", "Jobs of a CronJob that run."),
+    "kube_cronjob_status_last_schedule_time": Family("gauge", "When a job was last made."),
+    "kube_horizontalpodautoscaler_spec_min_replicas": Family("gauge", "Replicas at least."),
+    "kube_horizontalpodautoscaler_spec_max_replicas": Family("gauge", "Replicas at most."),
+    "kube_horizontalpodautoscaler_status_current_replicas": Family("gauge", "Replicas that there are."),
+    "kube_horizontalpodautoscaler_status_desired_replicas": Family("gauge", "Replicas that it wants."),
+    "kube_horizontalpodautoscaler_status_condition": Family("gauge", "A condition of the autoscaler."),
+    "kube_persistentvolumeclaim_info": Family("gauge", "Information about a claim."),
+    "kube_persistentvolumeclaim_resource_requests_storage_bytes": Family("gauge", "Storage that a claim asks for."),
+    "kube_persistentvolumeclaim_status_phase": Family("gauge", "The phase of a claim."),
+    "kube_persistentvolume_capacity_bytes": Family("gauge", "Size of a volume."),
+    "kube_persistentvolume_status_phase": Family("gauge", "The phase of a volume."),
+    "kube_namespace_status_phase": Family("gauge", "The phase of a namespace."),
     "ALERTS": Family("gauge", "Alerts that are pending or firing."),
     "ALERTS_FOR_STATE": Family("gauge", "Since when an alert has been active, in seconds since 1970."),
     "scrape_samples_scraped": Family("gauge", "Samples that the target exposed."),
@@ -67,11 +162,49 @@ FAMILIES = {
 Sample = tuple[dict[str, str], float]
 
 
+_BASE = {
+    f"{name}{suffix}": name
+    for name, family in FAMILIES.items()
+    for suffix in (("_bucket", "_sum", "_count") if family.type == "histogram" else ("",))
+}
+
+
+def family_of(name: str) -> str:
+    """The family of a series; a name that a recording rule made is one of its own."""
+    return _BASE.get(name, name)
+
+
+def is_known(name: str) -> bool:
+    return name in _BASE
+
+
 def sample(name: str, value: float, /, **labels: str) -> Sample:
     """One sample of a family in FAMILIES."""
-    if name not in FAMILIES:
+    if name not in _BASE:
         raise ValueError(f"{name} is in no family")
-    return {"__name__": name, **{key: text for key, text in labels.items() if text}}, float(value)
+    if "" in labels.values():
+        labels = {key: text for key, text in labels.items() if text}
+    return {"__name__": name, **labels}, float(value)
+
+
+def histogram(
+    name: str, bounds: Sequence[float], counts: Mapping[int, int], total: float, /, **labels: str
+) -> Iterator[Sample]:
+    """`counts`: observations by number of their bucket, the one after the last bound +Inf's; `total`: their sum."""
+    seen = 0
+    for place, bound in enumerate((*bounds, math.inf)):
+        seen += counts.get(place, 0)
+        yield sample(f"{name}_bucket", seen, **labels, le=bound_shown(bound))
+    yield sample(f"{name}_sum", total, **labels)
+    yield sample(f"{name}_count", seen, **labels)
+
+
+def bound_shown(bound: float) -> str:
+    """
+    >>> bound_shown(0.001), bound_shown(2.0), bound_shown(math.inf)
+    ('0.001', '2', '+Inf')
+    """
+    return "+Inf" if bound == math.inf else f"{bound:g}"
 
 
 def text(samples: Iterable[Sample]) -> str:
@@ -80,7 +213,7 @@ def text(samples: Iterable[Sample]) -> str:
     for labels, value in samples:
         shown = ",".join(f'{name}="{_escaped(label)}"' for name, label in labels.items() if name != "__name__")
         line = f"{labels['__name__']}{{{shown}}} {value!r}" if shown else f"{labels['__name__']} {value!r}"
-        by_name.setdefault(labels["__name__"], []).append(line)
+        by_name.setdefault(family_of(labels["__name__"]), []).append(line)
     lines = []
     for name, family in FAMILIES.items():
         if name in by_name:
@@ -90,137 +223,3 @@ def text(samples: Iterable[Sample]) -> str:
 
 def _escaped(label: str) -> str:
     return label.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-class CpuTime:
-    """Seconds of CPU that containers and machines have used in all, by container id or node name."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[int, float]] = {}  # (until when: microseconds since t = 0, seconds)
-
-    def known(self, of: str, moment: int, seconds: float) -> None:
-        """Told by an earlier scrape."""
-        self._known[of] = (moment, seconds)
-
-    def since(self, of: str, started: int) -> tuple[int, float]:
-        return self._known.get(of, (started, 0.0))
-
-    def keep(self, living: set[str]) -> None:
-        """Forget all others."""
-        self._known = {of: found for of, found in self._known.items() if of in living}
-
-
-def container_samples(record: Record, moment: int, epoch: int, cpu: CpuTime) -> tuple[list[Sample], float, int]:
-    """cAdvisor's of one running container at `moment`; seconds of CPU since the last scrape; bytes of memory."""
-    identity = str(record["id"])
-    pod = f"kubepods-pod{str(record['uid']).replace('-', '_')}.slice"
-    labels = {"container": record["name"], "pod": record["pod"], "namespace": record["namespace"], "name": identity}
-    labels |= {"image": record["image"], "id": f"/kubepods.slice/{pod}/cri-containerd-{identity}.scope"}
-    begun, seconds = cpu.since(identity, record["started"])
-    nano, memory = committed.measured(dict(record), begun, max(moment, begun), epoch)
-    added = nano / 1e9 * max(moment - begun, 0) / SECOND
-    cpu.known(identity, max(moment, begun), seconds + added)
-    found = [
-        sample("container_cpu_usage_seconds_total", seconds + added, cpu="total", **labels),
-        sample("container_memory_working_set_bytes", memory, **labels),
-        sample("container_start_time_seconds", (epoch + record["started"]) / SECOND, **labels),
-    ]
-    if record.get("cpu"):
-        found.append(sample("container_spec_cpu_quota", record["cpu"] * 100, **labels))
-    if record.get("memory"):
-        found.append(sample("container_spec_memory_limit_bytes", record["memory"], **labels))
-    return found, added, memory
-
-
-def machine_samples(
-    node: str, machine: Record, moment: int, containers: float, memory: int, cpu: CpuTime
-) -> Iterator[Sample]:
-    """metrics/resource of a machine. `containers`: seconds of CPU since the last scrape; `memory`: theirs, in bytes."""
-    begun, seconds = cpu.since(node, moment)
-    nano, used = committed.measured_machine(node, (), begun, max(moment, begun), 0)
-    seconds += containers + nano / 1e9 * max(moment - begun, 0) / SECOND
-    cpu.known(node, max(moment, begun), seconds)
-    yield sample("node_cpu_usage_seconds_total", seconds)
-    yield sample("node_memory_working_set_bytes", used + memory)
-    yield sample("machine_cpu_cores", quantity.milli(machine["cpu"]) / 1000)
-    yield sample("machine_memory_bytes", quantity.value(machine["memory"]))
-
-
-def kubelet_samples(running: Sequence[Record]) -> Iterator[Sample]:
-    yield sample("kubelet_running_containers", len(running), container_state="running")
-    yield sample("kubelet_running_pods", len({record["uid"] for record in running}))
-
-
-def load_samples(record: Record, moment: int) -> Iterator[Sample]:
-    """A load generator's own."""
-    for outcome, number in sorted(serving.outcomes(dict(record), moment).items()):
-        yield sample(serving.REQUESTS, number // serving.MILLI, code=outcome)
-    latency = serving.piece(dict(record), moment).get("latency") or ()
-    for part, duration in zip(serving.QUANTILES, latency[1:], strict=False):
-        yield sample(serving.DURATION, duration / SECOND, quantile=part)
-
-
-COUNTED = {"Pod": "pods", "Node": "nodes", "Service": "services"}
-
-
-def api_server_samples(site: Site) -> Iterator[Sample]:
-    for kind, plural in COUNTED.items():
-        yield sample("apiserver_resource_objects", len(site.list(kind)), resource=plural)
-
-
-def object_samples(site: Site) -> Iterator[Sample]:
-    """kube-state-metrics'."""
-    for pod in site.list("Pod"):
-        yield from _pod(pod)
-    for node in site.list("Node"):
-        yield from _node(node)
-    for deployment in site.list("Deployment"):
-        yield from _deployment(deployment)
-
-
-def _pod(pod: Manifest) -> Iterator[Sample]:
-    status, spec = pod.get("status") or {}, pod["spec"]
-    labels = {"namespace": meta.namespace(pod), "pod": meta.name(pod), "uid": meta.uid(pod)}
-    node = spec.get("nodeName", "")
-    yield sample(
-        "kube_pod_info", 1, **labels, node=node, pod_ip=status.get("podIP", ""), host_ip=status.get("hostIP", ""),
-        priority_class=spec.get("priorityClassName", ""), host_network=str(bool(spec.get("hostNetwork"))).lower(),
-    )  # fmt: skip
-    for phase in PHASES:
-        yield sample("kube_pod_status_phase", status.get("phase") == phase, **labels, phase=phase)
-    yield from _condition("kube_pod_status_ready", status, "Ready", "condition", labels)
-    for each in status.get("containerStatuses") or ():
-        named = {**labels, "container": each["name"]}
-        yield sample("kube_pod_container_status_restarts_total", each.get("restartCount", 0), **named)
-        yield sample("kube_pod_container_status_ready", bool(each.get("ready")), **named)
-        waiting = (each.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason"):
-            yield sample("kube_pod_container_status_waiting_reason", 1, **named, reason=waiting["reason"])
-
-
-def _condition(name: str, status: Manifest, type_: str, key: str, labels: dict[str, str]) -> Iterator[Sample]:
-    found = next((each for each in status.get("conditions") or () if each["type"] == type_), None)
-    if found is not None:
-        for state in STATES:
-            yield sample(name, str(found["status"]).lower() == state, **labels, **{key: state})
-
-
-def _node(node: Manifest) -> Iterator[Sample]:
-    name, status = meta.name(node), node.get("status") or {}
-    info = status.get("nodeInfo") or {}
-    yield sample(
-        "kube_node_info", 1, node=name, kubelet_version=info.get("kubeletVersion", ""),
-        os_image=info.get("osImage", ""), kernel_version=info.get("kernelVersion", ""),
-    )  # fmt: skip
-    yield sample("kube_node_spec_unschedulable", bool(node["spec"].get("unschedulable")), node=name)
-    for each in status.get("conditions") or ():
-        labels = {"node": name, "condition": each["type"]}
-        yield from _condition("kube_node_status_condition", status, each["type"], "status", labels)
-
-
-def _deployment(deployment: Manifest) -> Iterator[Sample]:
-    status = deployment.get("status") or {}
-    labels = {"namespace": meta.namespace(deployment), "deployment": meta.name(deployment)}
-    yield sample("kube_deployment_spec_replicas", deployment["spec"].get("replicas", 1), **labels)
-    for field, name in (("replicas", ""), ("availableReplicas", "_available"), ("unavailableReplicas", "_unavailable")):
-        yield sample(f"kube_deployment_status_replicas{name}", status.get(field, 0), **labels)

@@ -1,7 +1,8 @@
 """PromQL: a parsed expression evaluated over samples, for all steps of a range at once.
 
 Mirrors:  prometheus/promql/engine.go
-Left out: native histograms, fill modifiers, `or` between matchers of one selector, sort_by_label.
+Left out: native histograms (what asks for them finds none), fill modifiers, `or` between matchers of one selector,
+          info, ts_of_… and limit_ratio.
 Read next: functions.py.
 """
 
@@ -168,7 +169,7 @@ class _Evaluation:
         if name in functions.RANGE:
             windows = self.windows(args[0])
             values, present = functions.RANGE[name](windows)
-            keep = name == "last_over_time"
+            keep = name in ("last_over_time", "first_over_time")
             return Frame(windows.samples.labels if keep else _nameless(windows.samples.labels), values, present)
         if name in functions.VALUE:
             frame = self.frame(args[0]) if args else as_frame(Scalar(self.steps / 1000))
@@ -216,13 +217,42 @@ class _Evaluation:
         return Scalar(np.where(alone, np.where(frame.present, frame.values, 0).sum(axis=0), np.nan))
 
     def timestamp(self, args: list[Any]) -> Frame:
-        frame = self.frame(args[0])
+        """When each sample was scraped; of anything that is no selector: now."""
+        node = args[0]
+        while isinstance(node, parser.ParenExpr):
+            node = node.expr
+        frame = self.frame(node)
+        if isinstance(node, parser.VectorSelector):
+            moments = self.moments(node)
+            found = self.storage.select(matchers_of(node), int(moments.min()) - LOOKBACK, int(moments.max()))
+            if found.times.size:
+                column = np.maximum(np.searchsorted(found.times, moments, "right") - 1, 0)
+                stamps = np.broadcast_to(found.times[column] / 1000, frame.values.shape)
+                return Frame(_nameless(frame.labels), stamps, frame.present)
         return Frame(_nameless(frame.labels), np.broadcast_to(self.steps / 1000, frame.values.shape), frame.present)
 
     def sort(self, args: list[Any], sign: int) -> Frame:
         frame = self.frame(args[0])
         order = np.argsort(sign * frame.values[:, -1], kind="stable")
         return Frame([frame.labels[row] for row in order], frame.values[order], frame.present[order])
+
+    def sort_by_label(self, args: list[Any], reverse: bool) -> Frame:
+        frame, names = self.frame(args[0]), [str(self.of(arg)) for arg in args[1:]]
+        keys = [[_natural(each.get(name, "")) for name in names] for each in frame.labels]
+        order = sorted(range(len(keys)), key=lambda row: keys[row], reverse=reverse)
+        return Frame([frame.labels[row] for row in order], frame.values[order], frame.present[order])
+
+    def smoothing(self, args: list[Any]) -> Frame:
+        windows, factors = self.windows(args[0]), [float(self.scalar(arg)[0]) for arg in args[1:]]
+        for name, factor in zip(("smoothing", "trend"), factors, strict=True):
+            if not 0 < factor < 1:
+                raise Execution(f"invalid {name} factor. Expected: 0 < {name[0]}f < 1, got: {factor:f}")
+        values, present = functions.smoothed(windows, *factors)
+        return Frame(_nameless(windows.samples.labels), values, present)
+
+    def of_native_histograms(self, args: list[Any]) -> Frame:
+        """There are none: samples that are numbers are passed over."""
+        return Frame([], np.zeros((0, self.steps.size)), np.zeros((0, self.steps.size), bool))
 
     def label_replace(self, args: list[Any]) -> Frame:
         frame, (to, replacement, source, pattern) = self.frame(args[0]), [self.of(arg) for arg in args[1:]]
@@ -266,6 +296,8 @@ class _Evaluation:
         groups: dict[Key, list[int]] = defaultdict(list)
         for row, labels in enumerate(frame.labels):
             groups[_key(labels, only=by) if is_by else _key(labels, without=(NAME, *by))].append(row)
+        if op == "limitk":
+            return self._first_of(frame, groups.values(), self.scalar(node.param))
         if op in ("topk", "bottomk"):
             return self._chosen(frame, groups.values(), self.scalar(node.param), 1 if op == "bottomk" else -1)
         if op == "count_values":
@@ -286,6 +318,14 @@ class _Evaluation:
             ranked = np.where(frame.present[rows], sign * frame.values[rows], np.inf)
             place = np.argsort(np.argsort(ranked, axis=0, kind="stable"), axis=0)
             present[rows] = (place < numbers) & frame.present[rows]
+        return Frame(frame.labels, frame.values, present)
+
+    def _first_of(self, frame: Frame, groups: Iterable[list[int]], numbers: Floats) -> Frame:
+        """Any so many of each group: the first that there are."""
+        present = np.zeros_like(frame.present)
+        for rows in groups:
+            place = np.cumsum(frame.present[rows], axis=0)
+            present[rows] = frame.present[rows] & (place <= numbers)
         return Frame(frame.labels, frame.values, present)
 
     def _count_values(self, frame: Frame, groups: dict[Key, list[int]], label: str) -> Frame:
@@ -438,6 +478,12 @@ def _with(labels: Labels, name: str, value: str) -> Labels:
     return {**labels, name: value} if value else {k: v for k, v in labels.items() if k != name}
 
 
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """An order in which `node-10` comes after `node-9`."""
+    parts = re2.split(r"(\d+)", text)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
 def _expanded(template: str, found: Any) -> str:
     """`$1` and `${1}` in a replacement."""
     return str(re2.sub(r"\$\{?(\d+)\}?", lambda m: found.group(int(m.group(1))) or "", template))
@@ -523,10 +569,20 @@ _CALLS: dict[str, Callable[[_Evaluation, list[Any]], Value]] = {
     "round": _Evaluation.round,
     "sort": lambda run, args: run.sort(args, 1),
     "sort_desc": lambda run, args: run.sort(args, -1),
+    "sort_by_label": lambda run, args: run.sort_by_label(args, False),
+    "sort_by_label_desc": lambda run, args: run.sort_by_label(args, True),
+    "double_exponential_smoothing": _Evaluation.smoothing,
     "label_replace": _Evaluation.label_replace,
     "label_join": _Evaluation.label_join,
     "histogram_quantile": _Evaluation.histogram_quantile,
 }
+_CALLS |= dict.fromkeys(
+    (
+        "histogram_avg", "histogram_count", "histogram_sum", "histogram_stddev", "histogram_stdvar",
+        "histogram_fraction",
+    ),
+    _Evaluation.of_native_histograms,
+)  # fmt: skip
 _NODES: dict[str, Callable[[_Evaluation, Any], Value]] = {
     "NumberLiteral": lambda run, node: Scalar(np.full(run.steps.size, node.val)),
     "StringLiteral": lambda run, node: str(node.val),

@@ -8,45 +8,42 @@
 What containers used is computed for the instant of each scrape. What the API server holds is as it is when the scraper
 looks, at most a second of wall time later.
 
-Mirrors:  prometheus/scrape
-Left out: scrape_configs and relabelling (jobs are JOBS), several Prometheis with stores of their own, spread of scrapes
-          over the interval, NetworkPolicies on the way to a kubelet.
+Jobs and labels are those of kube-prometheus; a target's own labels win, as honorLabels has it there.
+
+    apiserver, etcd, kube-scheduler, kube-controller-manager, cloud-controller-manager     processes (controlplane.py)
+    kubelet    every node, three times: metrics_path="/metrics", "/metrics/cadvisor", "/metrics/resource"
+    coredns, kube-proxy, kube-state-metrics, metrics-server, prometheus                    containers (programs.py)
+
+Mirrors:  prometheus/scrape, kube-prometheus' ServiceMonitors
+Left out: scrape_configs and relabelling (jobs are fixed), several Prometheis with stores of their own, spread of
+          scrapes over the interval, NetworkPolicies on the way to a kubelet; labels namespace, service, pod and
+          endpoint of targets; of /metrics/resource all that is not about the node: cAdvisor has it, too.
 Read next: families.py, store.py.
 """
 
+import gc
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cluster.apiserver import commits
 from cluster.engine.clock import monotonic
-from cluster.kubelet import committed, serving
-from cluster.monitoring import configuration, families, rules
+from cluster.kubelet import committed
+from cluster.monitoring import configuration, kubelets, programs, rules
+from cluster.monitoring.controlplane import ControlPlane
 from cluster.monitoring.families import Sample, sample
-from cluster.monitoring.store import Store
+from cluster.monitoring.programs import TELL
+from cluster.monitoring.store import Store, forget_uncommitted
 from cluster.network import API_PORT, API_SERVER, CONNECTED, Site, Source, source_of, trace
-from cluster.objects import Manifest, meta
-from cluster.objects.pods import uid_at_node
+from cluster.objects import Manifest, meta, pods
 
 Record = dict[str, Any]
 SECOND = 1_000_000
 REST = 9  # Times as long as it was late does a scraper rest: a large cluster's world has nine tenths of its time left.
-PROGRAM = "prometheus"
-JOBS = {"kube-state-metrics": 8080, "coredns": 9153, PROGRAM: 9090}  # Programs in pods, and the ports of their metrics.
-
-
-SAMPLES: dict[str, Callable[[Site, Record, int], Iterable[Sample]]] = {  # By program: what it tells of itself.
-    "kube-state-metrics": lambda site, record, moment: families.object_samples(site),
-    serving.GENERATOR: lambda site, record, moment: families.load_samples(record, moment),
-}
-
-
-def _port_of(record: Record, epoch: int) -> int | None:
-    """Where a container tells its metrics; None: it tells none."""
-    if record["program"] == serving.GENERATOR:
-        demand = serving.demand(record, epoch)  # Not hey, not fortio.
-        return serving.METRICS_PORT if demand is not None and demand.of else None
-    return JOBS.get(record["program"])
+PROGRAM = programs.PROMETHEUS
+PATHS = ("/metrics", "/metrics/cadvisor", "/metrics/resource")  # Of a kubelet.
+Served = Callable[[], Iterable[Sample]]
 
 
 def server_of(site: Site) -> tuple[Record, Manifest] | None:
@@ -54,7 +51,7 @@ def server_of(site: Site) -> tuple[Record, Manifest] | None:
     found = [each for each in site.all_records() if each["program"] == PROGRAM and _runs_at(each, site.now)]
     for record in sorted(found, key=lambda each: (each["started"], each["id"])):
         pod, machine = site.get("Pod", record["namespace"], record["pod"]), site.machine(record["node"])
-        if pod is not None and uid_at_node(pod) == record["uid"] and machine is not None and machine["power"]:
+        if pod is not None and pods.uid_at_node(pod) == record["uid"] and machine is not None and machine["power"]:
             return record, pod
     return None
 
@@ -69,16 +66,31 @@ def running(site: Site, records: Iterable[Record]) -> list[Record]:
     return [each for each in records if _runs_at(each, site.now) and (site.machine(each["node"]) or {}).get("power")]
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A scrape makes hundreds of thousands of small dicts and no cycles; a collector that looks at them looks at the
+    whole world each time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class Scraper:
     """Of one cluster, for as long as its owner's epoch lasts."""
 
-    def __init__(self, cluster: int, owner_epoch: int) -> None:
-        self._cluster, self._epoch = cluster, owner_epoch
+    def __init__(self, cluster: int, owner_epoch: int, served: Served = tuple) -> None:
+        """`served`: what gateways have counted of their requests."""
+        self._cluster, self._epoch, self._served = cluster, owner_epoch, served
         self._last: int | None = None  # Microseconds since t = 0; None: not yet read.
         self._cost = 0.0  # Wall seconds of the last scrape.
         self._missed = 0.0
         self._rests_until = 0.0  # On engine.clock.monotonic.
-        self._cpu = families.CpuTime()
+        self._cpu = kubelets.CpuTime()
 
     def gather(self, site: Site, deadline: float) -> None:
         """Errors: Fenced; ValueError if the configuration can't be read."""
@@ -99,17 +111,22 @@ class Scraper:
         self._missed += len(due) - len(taken)
         begun = monotonic()
         try:
-            with commits.as_owner(self._cluster, self._epoch):
+            with commits.as_owner(self._cluster, self._epoch), _uncollected():
                 store, refused = Store(self._cluster), 0
+                series = len(store.index.labels)
                 for moment in taken:
-                    found = [*self.scrape(site, *server, moment)]
+                    found = [*self.scrape(site, *server, moment, series)]
                     found.append(sample("orrery_scrapes_missed_total", self._missed, job=PROGRAM))
                     found.append(sample("orrery_series_refused", refused, job=PROGRAM))
-                    found += rules.samples(config.rules, store, (site.epoch + moment) // 1000)
-                    refused = store.append((site.epoch + moment) // 1000, found)
-                store.tidy((site.epoch + site.now) // 1000)
+                    at = (site.epoch + moment) // 1000
+                    refused = store.append(at, found)
+                    for together in rules.batches(config.rules):
+                        if made := rules.samples(together, store, at):
+                            refused += store.append(at, made)
+                store.tidy((site.epoch + site.now) // 1000, *configuration.retention(server[0]["argv"]))
         except Exception:
             self._last = None  # Nothing of it was kept: begin again with what is.
+            forget_uncommitted()
             raise
         ended = monotonic()
         self._last, self._cost = taken[-1], (ended - begun) / len(taken)
@@ -119,56 +136,88 @@ class Scraper:
         """Go on with the counters of the last scrape."""
         store = Store(self._cluster)
         at, values = store.last()
-        self._last, self._cpu, self._missed = max(at * 1000 - site.epoch, 0) if at >= 0 else 0, families.CpuTime(), 0.0
+        self._last, self._cpu, self._missed = max(at * 1000 - site.epoch, 0) if at >= 0 else 0, kubelets.CpuTime(), 0.0
         for number, value in values.items():
             labels = store.index.labels[number]
             if labels["__name__"] == "container_cpu_usage_seconds_total":
                 self._cpu.known(labels["name"], self._last, value)
             elif labels["__name__"] == "node_cpu_usage_seconds_total":
                 self._cpu.known(labels["node"], self._last, value)
+            elif labels["__name__"] == "container_cpu_cfs_throttled_periods_total":
+                self._cpu.known_throttled(labels["name"], periods=value)
+            elif labels["__name__"] == "container_cpu_cfs_throttled_seconds_total":
+                self._cpu.known_throttled(labels["name"], seconds=value)
             elif labels["__name__"] == "orrery_scrapes_missed_total":
                 self._missed = value
 
     # --- targets ------------------------------------------------------------------------------------------------
 
-    def scrape(self, site: Site, server: Record, pod: Manifest, moment: int) -> Iterator[Sample]:
+    def scrape(self, site: Site, server: Record, pod: Manifest, moment: int, series: int = 0) -> Iterator[Sample]:
         """All targets' samples at `moment`."""
-        source = source_of(pod)
-        by_node: dict[str, list[Record]] = defaultdict(list)
+        source, machines = source_of(pod), dict(site.machines())
         records = [record for record in site.all_records() if _runs_at(record, moment)]
+        yield from self._control_plane(site, source)
+        yield from self._kubelets(site, source.node, machines, records, moment)
+        yield from self._programs(site, source, machines, records, server, series, moment)
+        self._cpu.keep({record["id"] for record in committed.containers(records)} | set(machines))
+
+    def _control_plane(self, site: Site, source: Source) -> Iterator[Sample]:
+        """Its processes are where the API server is: who reaches that reaches them."""
+        is_near = _reaches(site, source, API_SERVER, API_PORT)
+        plane = ControlPlane(site, self._served())
+        for process in plane.processes():
+            is_up = is_near and process.on
+            yield from _target(process.job, process.instance, is_up, plane.samples(process) if is_up else ())
+
+    def _kubelets(
+        self, site: Site, here: str, machines: dict[str, Record], records: list[Record], moment: int
+    ) -> Iterator[Sample]:
+        by_node: dict[str, list[Record]] = defaultdict(list)
         for record in records:
             by_node[record["node"]].append(record)
-        is_up = _reaches(site, source, API_SERVER, API_PORT)
-        yield from _target("apiserver", f"{API_SERVER}:{API_PORT}", is_up, families.api_server_samples(site))
-        machines = dict(site.machines())
         for node in site.list("Node"):
             name = meta.name(node)
             machine = machines.get(name)
-            is_up = machine is not None and _reaches_machine(machines, source.node, name)
-            instance = f"{_address(node)}:10250"
-            mine = by_node[name]
-            yield from _target("kubelet", instance, is_up, families.kubelet_samples(mine), node=name)
-            inside = self._machine(site, name, machine or {}, mine, moment) if is_up else ()
-            yield from _target("cadvisor", instance, is_up, inside, node=name)
-        for record in records:
-            port = _port_of(record, site.epoch)
-            seen = site.get("Pod", record["namespace"], record["pod"]) if port is not None else None
-            address = ((seen or {}).get("status") or {}).get("podIP")
-            if port is not None and address:
-                is_up = record is server or _reaches(site, source, address, port)
-                told = SAMPLES.get(record["program"])
-                said = told(site, record, moment) if told is not None else ()
-                more = {"pod": record["pod"]} if record["program"] == serving.GENERATOR else {}
-                yield from _target(record["program"], f"{address}:{port}", is_up, said, **more)
-        self._cpu.keep({record["id"] for record in committed.containers(site.all_records())} | set(machines))
+            is_up = machine is not None and _reaches_machine(machines, here, name)
+            look = kubelets.Node(name, machine or {}, by_node[name], moment, site.epoch, self._cpu)
+            told = (look.metrics, look.cadvisor, look.node_usage)
+            instance = f"{kubelets.address(node)}:10250"
+            for path, samples in zip(PATHS, told, strict=True):
+                found = samples() if is_up else ()
+                yield from _target("kubelet", instance, is_up, found, node=name, metrics_path=path)
 
-    def _machine(self, site: Site, node: str, machine: Record, mine: list[Record], moment: int) -> Iterator[Sample]:
-        seconds, memory = 0.0, 0
-        for record in mine:
-            found, added, used = families.container_samples(record, moment, site.epoch, self._cpu)
-            seconds, memory = seconds + added, memory + used
-            yield from found
-        yield from families.machine_samples(node, machine, moment, seconds, memory, self._cpu)
+    def _programs(
+        self,
+        site: Site,
+        source: Source,
+        machines: dict[str, Record],
+        running: list[Record],
+        server: Record,
+        series: int,
+        moment: int,
+    ) -> Iterator[Sample]:
+        """Containers of pods that are there, also of those that crash: `up` is 0 as long as nothing listens."""
+        look, alive = programs.Look(site, series, moment=moment), {id(record) for record in running}
+        newest: dict[tuple[str, str], Record] = {}
+        for record in site.all_records():
+            if record["program"] in TELL:
+                place = (record["uid"], record["name"])
+                if place not in newest or record["created"] >= newest[place]["created"]:
+                    newest[place] = record
+        for record in newest.values():
+            pod = site.get("Pod", record["namespace"], record["pod"])
+            address = ((pod or {}).get("status") or {}).get("podIP")
+            if pod is None or pods.uid_at_node(pod) != record["uid"] or not address or pods.is_terminal(pod):
+                continue
+            teller = TELL[record["program"]]
+            if not teller.has(record, site.epoch):
+                continue
+            port, more = teller.port, {name: str(record[name]) for name in teller.labels}
+            is_up = record is server or (
+                id(record) in alive and _reaches_pod(site, source, machines, pod, str(address), port)
+            )
+            told = look.tell(record) if is_up else ()
+            yield from _target(record["program"], f"{address}:{port}", is_up, told, **more)
 
 
 def _target(job: str, instance: str, is_up: bool, samples: Iterable[Sample], **more: str) -> Iterator[Sample]:
@@ -176,8 +225,9 @@ def _target(job: str, instance: str, is_up: bool, samples: Iterable[Sample], **m
     own, number = {"job": job, "instance": instance, **more}, 0
     for labels, value in samples if is_up else ():
         number += 1
-        exported = {f"exported_{name}" if name in own else name: text for name, text in labels.items()}
-        yield {**exported, **own}, value
+        if not own.keys().isdisjoint(labels):
+            labels = {f"exported_{name}" if name in own else name: text for name, text in labels.items()}
+        yield {**labels, **own}, value
     yield sample("up", is_up, **own)
     yield sample("scrape_samples_scraped", number, **own)
 
@@ -193,6 +243,11 @@ def _reaches_machine(machines: dict[str, Record], source: str, node: str) -> boo
     return bool(there["power"]) and (routed or node == source)
 
 
-def _address(node: Manifest) -> str:
-    addresses = (node.get("status") or {}).get("addresses") or ()
-    return next((str(each["address"]) for each in addresses if each["type"] == "InternalIP"), meta.name(node))
+def _reaches_pod(
+    site: Site, source: Source, machines: dict[str, Record], pod: Manifest, address: str, port: int
+) -> bool:
+    """Pods of a host's network are as near as the host."""
+    node = pod["spec"].get("nodeName", "")
+    if pod["spec"].get("hostNetwork") and node in machines:
+        return _reaches_machine(machines, source.node, node)
+    return _reaches(site, source, address, port)

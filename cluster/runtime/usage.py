@@ -18,14 +18,17 @@ def at(record: Record, moment: int, epoch: int) -> Usage:
     started, ended = record["started"], record["ended"]
     if started is None or moment < started or (ended is not None and moment >= ended):
         return NOTHING
-    program = program_of(record, epoch)
-    used = program.usage(moment, traffic.rate(record.get("hits", ()), moment))
-    if more := _by_flows(program, record, moment):
-        used = used._replace(cpu_millicores=used.cpu_millicores + more)
+    used = wanted(record, moment, epoch)
     limit = record.get("cpu")
     return used if limit is None or used.cpu_millicores <= limit else used._replace(cpu_millicores=limit)
 
 
+def wanted(record: Record, moment: int, epoch: int) -> Usage:
+    """What a container that runs would take without a limit."""
+    program = program_of(record, epoch)
+    used = program.usage(moment, traffic.rate(record.get("hits", ()), moment))
+    more = _by_flows(program, record, moment)
+    return used._replace(cpu_millicores=used.cpu_millicores + more) if more else used
 def _by_flows(program: Program, record: Record, moment: int) -> int:
     """Millicores for the requests that come, or go, in flows."""
     load, flow = record.get("load", ()), record.get("flow", ())

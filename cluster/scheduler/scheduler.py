@@ -24,8 +24,9 @@ from cluster.engine.cells import Cells
 from cluster.engine.clock import SECOND
 from cluster.engine.controller import Component, Surroundings
 from cluster.engine.recorder import Recorder
-from cluster.objects import Manifest, conditions, meta, pods
+from cluster.objects import Manifest, conditions, histogram, meta, pods
 from cluster.objects.errors import ApiError
+from cluster.objects.histogram import ATTEMPTS, DURATIONS
 from cluster.scheduler import resources, verdict
 from cluster.scheduler.binding import LOOK_EVERY, TIMED_OUT, BindingCycles, Waiting, assumed
 from cluster.scheduler.configuration import DEFAULT, Configuration
@@ -52,6 +53,7 @@ HELPFUL = (  # Kinds besides nodes and pods whose events may help a pod.
 )
 PACE = 2_000  # Microseconds from one pod to the next.
 FLUSH_EVERY = 30 * SECOND
+SCHEDULED, UNSCHEDULABLE, ERRED = "scheduled", "unschedulable", "error"
 NOTE_LIMIT = 1_024  # Longest message of an event.
 
 
@@ -346,10 +348,29 @@ class Scheduler(Component):
             self._erred(key, entry, pod, error.message)
             return
         self._say_bound(key, pod, node)
+        self._count_bound(pod, entry, 0)
 
     def _say_bound(self, key: str, pod: Manifest, node: str) -> None:
         message = f"Successfully assigned {key} to {node}"
         self._recorder_of(pod).announce(pod, "Normal", "Scheduled", "Binding", message)
+
+    # --- counts, for /metrics -----------------------------------------------------------------------------------
+
+    def _tally(self, what: str, by: int = 1) -> None:
+        self.agenda.count(self.queue.counts, what, by)
+
+    def _count(self, result: str, pod: Manifest, waited: int) -> None:
+        """An attempt takes as long as the next pod has to wait, and as long as volumes were `waited` for."""
+        took = PACE * self.agenda.slow + waited
+        what = f"{result} {scheduler_of(pod)}"
+        self._tally(f"attempts {histogram.bucket(took, DURATIONS)} {what}")
+        self._tally(f"duration {what}", took)
+
+    def _count_bound(self, pod: Manifest, entry: Entry, waited: int) -> None:
+        self._count(SCHEDULED, pod, waited)
+        attempts = int(entry["attempts"])
+        self._tally(f"tries {histogram.bucket(attempts, ATTEMPTS)}")
+        self._tally("tries", attempts)
 
     def _write_binding(self, pod: Manifest, node: str) -> None:
         """The first binder does it; others are not asked. Errors: ApiError, which says who could not do it."""
@@ -407,6 +428,7 @@ class Scheduler(Component):
             self._give_up_binding(key, error.message)
             return
         self._say_bound(key, pod, node)
+        self._count_bound(pod, waiting["entry"], self.clock.now - waiting["since"])
 
     def _give_up_binding(self, key: str, message: str) -> None:
         """The pod goes back into the queue, and its room to others."""
@@ -430,6 +452,10 @@ class Scheduler(Component):
         cycle.message, cycle.nominated = message, found.node if found else ""
         self._keep(cycle, entry["attempts"])
         self.pods.failed(key, entry, cycle.rejecting_plugins())
+        self._count(UNSCHEDULABLE, pod, 0)
+        if found is not None:
+            self._tally("preemptions")
+            self._tally("victims", len(found.victims))
         self._say_why(pod, message, "Unschedulable", cycle.nominated)
         for victim in found.victims if found else ():
             self._evict(meta.key(victim), pod, cycle.nominated)
@@ -452,6 +478,7 @@ class Scheduler(Component):
         if not self._is_mine(now):
             return
         self.pods.failed(key, entry, [])
+        self._count(ERRED, pod, 0)
         self._say_why(pod, message, "SchedulerError")
 
     def _say_why(self, pod: Manifest, message: str, reason: str, nominated: str = "") -> None:

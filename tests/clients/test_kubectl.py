@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.clients.conftest import Server
 
@@ -134,6 +135,21 @@ def test_small_things_are_made_labelled_shown_and_deleted(kubectl):
 def test_a_raw_path_is_answered(server):
     """By our kubectl alone: older ones forget the path of the server's address when they are given one of their own."""
     assert Kubectl(server, OWN, "default")("get", "--raw", "/readyz") == "ok"
+
+
+METRICS = {  # Path to a series that is there.
+    "/metrics": "apiserver_request_total",
+    "/control-plane/kube-scheduler/1/metrics": "scheduler_schedule_attempts_total",
+    "/control-plane/kube-controller-manager/1/metrics": "workqueue_adds_total",
+    "/control-plane/etcd/etcd-0/metrics": "etcd_server_has_leader",
+}
+
+
+@pytest.mark.parametrize("path", METRICS)
+def test_metrics_of_the_control_plane_are_prometheus_text(server, path):
+    text = Kubectl(server, OWN, "default")("get", "--raw", path)
+    found = {each.name for family in text_string_to_metric_families(text) for each in family.samples}
+    assert METRICS[path] in found
 
 
 def test_a_watch_shows_what_happens(kubectl):

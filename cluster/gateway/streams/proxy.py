@@ -8,8 +8,8 @@ program's access log; but what computed.py knows is answered without entering th
 
 Mirrors:  kubernetes/pkg/registry/core/pod/strategy.go (ResourceLocation), core/service/storage/storage.go
           (ResourceLocation), k8s.io/apimachinery/pkg/util/proxy
-Left out: nodes/proxy, upgrades to programs of the world, rewriting links in HTML, the redirect to a path with a slash
-          for programs of the world (sites have it), a random endpoint.
+Left out: upgrades to programs of the world, rewriting links in HTML, the redirect to a path with a slash for programs
+          of the world (sites have it), a random endpoint.
 """
 
 from typing import Any

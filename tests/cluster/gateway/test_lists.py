@@ -261,13 +261,6 @@ def test_events_are_served_in_both_groups(lab):
     assert [item["note"] for item in listed["items"]] == ["m"]
 
 
-def test_what_we_do_not_serve_says_so(lab):
-    answer = fetch("/api/v1/nodes/n/proxy", "GET")
-
-    assert answer.status == 501
-    assert answer.json()["message"] == "nodes/proxy is not served by this version of Orrery"
-
-
 def forget_until(cluster, revision):
     from cluster.models import Cluster
 

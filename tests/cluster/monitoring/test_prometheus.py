@@ -15,35 +15,12 @@ from cluster.world import World
 from tests.builders import EPOCH, a_deployment, a_service
 from tests.cluster.flows.conftest import PATH, a_load_generator
 from tests.cluster.gateway.asgi import fetch
-from tests.cluster.gateway.conftest import CommittedCluster
+from tests.cluster.monitoring.conftest import Watched
 
 PROXY = "/api/v1/namespaces/kube-system/services/prometheus:9090/proxy/api/v1"
 SHORT = "/prometheus/api/v1"
+UP = 16  # Targets of the cluster below.
 DEPLOYMENT = "/apis/apps/v1/namespaces/kube-system/deployments/prometheus"
-
-
-class Watched(CommittedCluster):
-    """Scrapes as a driver would at 1x, but for the time on the wall."""
-
-    def watch(self, seconds: float) -> "Watched":
-        for _ in range(int(seconds // 15)):
-            self.run_for(15)
-            self.world.commit()
-            for gatherer in self.gathering._gatherers:
-                gatherer.gather(self.world.site, monotonic() + 10)
-        return self
-
-
-@pytest.fixture
-def watched(transactional_db):
-    """Two nodes, a Deployment `web`, and a Prometheus that has been there for five minutes."""
-    options = {"nodes": 2, "addons": ["kube-proxy", "prometheus"]}
-    row = Cluster.objects.create(name="lab", seed=7, epoch=EPOCH, engine="test", options=options)
-    cluster = Watched(World.create(7, EPOCH, options, row.pk, 0))
-    cluster.gathering = Gathering(row.pk, 0)
-    cluster.settle()
-    cluster.create(a_deployment("web", replicas=2))
-    return cluster.watch(300)
 
 
 def ask(query: str, base: str = SHORT) -> dict[tuple, float]:
@@ -55,8 +32,9 @@ def ask(query: str, base: str = SHORT) -> dict[tuple, float]:
 def test_every_target_is_up_and_says_how_much_it_said(watched):
     up = ask("sum by (job) (up)")
     assert up == {
-        (("job", "apiserver"),): 1, (("job", "cadvisor"),): 2, (("job", "kube-state-metrics"),): 1,
-        (("job", "kubelet"),): 2, (("job", "prometheus"),): 1,
+        (("job", "apiserver"),): 1, (("job", "etcd"),): 3, (("job", "kube-controller-manager"),): 1,
+        (("job", "kube-proxy"),): 2, (("job", "kube-scheduler"),): 1, (("job", "kube-state-metrics"),): 1,
+        (("job", "kubelet"),): 6, (("job", "prometheus"),): 1,
     }  # fmt: skip
     assert all(ask('scrape_samples_scraped{job!="prometheus"}').values())
 
@@ -76,18 +54,18 @@ def ksm() -> str:
 
 
 def test_the_proxy_of_the_api_server_leads_to_the_same_answers(watched):
-    assert ask("sum(up)", PROXY) == ask("sum(up)") == {(): 7}
+    assert ask("sum(up)", PROXY) == ask("sum(up)") == {(): UP}
 
 
 def test_a_range_a_label_and_a_series_are_answered_as_grafana_wants_them(watched):
     end = (EPOCH + watched.world.clock.now) / 1e6
     found = fetch(f"{SHORT}/query_range?query=sum(up)&start={end - 60}&end={end}&step=15s").json()["data"]
     assert found["resultType"] == "matrix"
-    assert [value for _, value in found["result"][0]["values"]] == ["7"] * 5
+    assert [value for _, value in found["result"][0]["values"]] == [str(UP)] * 5
     assert fetch(f"{SHORT}/label/node/values").json()["data"] == ["worker-1", "worker-2"]
     assert "namespace" in fetch(f"{SHORT}/labels").json()["data"]
     series = fetch(f"{SHORT}/series?match[]=up").json()["data"]
-    assert len(series) == 7
+    assert len(series) == UP
     body = b"query=1%2B1"
     posted = fetch(f"{SHORT}/query", method="POST", body=body, content_type="application/x-www-form-urlencoded")
     assert posted.json()["data"]["result"][1] == "2"
@@ -130,7 +108,7 @@ def test_without_a_pod_of_it_nothing_is_scraped_and_asking_is_503_until_it_is_ba
         assert b'no endpoints available for service "prometheus"' in refused.body.replace(b"\\", b"")
     watched.request("PATCH", DEPLOYMENT, {"spec": {"replicas": 1}}, **merge)
     watched.watch(120)
-    assert ask("sum(up)") == {(): 7}
+    assert ask("sum(up)") == {(): UP}
     end = (EPOCH + watched.world.clock.now) / 1e6
     scrapes = ask(f'count_over_time(up{{job="apiserver"}}[{int(end - EPOCH / 1e6)}s])')
     assert next(iter(scrapes.values())) < (end - EPOCH / 1e6) / 15 - 3
@@ -159,7 +137,8 @@ def test_an_alert_is_pending_then_firing_and_then_over(watched):
     assert summary.endswith("can't be scraped")
     assert "{{" not in summary
     assert set(ask('ALERTS{alertname="TargetDown",alertstate="firing"}').values()) == {1}
-    (group,) = fetch(f"{SHORT}/rules").json()["data"]["groups"]
+    groups = {each["name"]: each for each in fetch(f"{SHORT}/rules").json()["data"]["groups"]}
+    group = groups["kubernetes"]
     assert {rule["name"]: rule["state"] for rule in group["rules"]}["TargetDown"] == "firing"
     watched.power_on(away)
     watched.watch(90)

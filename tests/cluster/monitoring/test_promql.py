@@ -94,6 +94,24 @@ A, B = (("job", "a"),), (("job", "b"),)
         ),
         ("clamp_max(requests, 200)", {A: 200, B: 190}),
         ("time()", {(): 300}),
+        ("month(vector(951782400))", {(): 2}),
+        ("day_of_month(vector(951782400))", {(): 29}),
+        ("days_in_month(vector(951782400))", {(): 29}),
+        ("day_of_year(vector(951782400))", {(): 60}),
+        ("year(vector(951782400))", {(): 2000}),
+        ("day_of_week(vector(951782400))", {(): 2}),
+        ("hour(vector(-1))", {(): 23}),
+        ("year()", {(): 1970}),
+        ("round(acos(vector(0)), 0.001)", {(): 1.571}),
+        ("tanh(vector(0)) + asinh(vector(0)) + atan(vector(0))", {(): 0}),
+        ("timestamp(load{job='a'})", {A: 300}),
+        ("timestamp(load{job='a'} offset 90s)", {A: 180}),
+        ("first_over_time(load{job='a'}[3m]) + 0", {A: 4}),
+        ("mad_over_time(load{job='a'}[5m])", {A: 1}),
+        ("double_exponential_smoothing(load{job='a'}[6m], 0.5, 0.5)", {A: 6}),
+        ("limitk(1, limit or load) + 0", {A: 10}),
+        ("histogram_count(load)", {}),
+        ("sum(sort_by_label(load, 'job'))", {(): 6}),
     ],
 )
 def test_an_expression_has_the_value_that_a_pencil_finds(query: str, expected: dict) -> None:
@@ -112,3 +130,21 @@ def test_a_query_that_makes_no_sense_is_refused_in_prometheus_words() -> None:
 def test_two_series_for_one_are_refused() -> None:
     with pytest.raises(promql.Execution, match="many-to-many matching not allowed"):
         at_end("sum(requests) + on () requests")
+
+
+def test_labels_are_sorted_as_people_count() -> None:
+    store = Fixed(**{f"load__node=n-{number}": [1.0] * 6 for number in (10, 9, 1)})
+    for query, expected in (("sort_by_label", ["n-1", "n-9", "n-10"]), ("sort_by_label_desc", ["n-10", "n-9", "n-1"])):
+        value, _ = promql.evaluate(promql.parse(f"{query}(load, 'node')"), store, 5 * MINUTE, 5 * MINUTE, MINUTE)
+        assert [labels["node"] for labels in value.labels] == expected
+
+
+def test_a_factor_out_of_range_is_refused() -> None:
+    with pytest.raises(promql.Execution, match="invalid smoothing factor"):
+        at_end("double_exponential_smoothing(load[6m], 2, 0.5)")
+
+
+def test_more_than_eleven_thousand_points_are_refused() -> None:
+    with pytest.raises(promql.BadData, match="exceeded maximum resolution of 11,000 points per timeseries"):
+        promql.evaluate(promql.parse("load"), STORE, 0, 11_001_000, 1_000)
+    promql.evaluate(promql.parse("load"), STORE, 0, 11_000_000, 1_000)

@@ -64,12 +64,12 @@ def _running(site: Site, backend: Backend) -> list[Record]:
     return running
 
 
-def demand(site: Site, namespace: str, service: str, program: str) -> Manifest:
-    """The pod that answers behind port 443 of a Service, in whose image `program` is.
+def demand(site: Site, namespace: str, service: str, program: str, port: int = 443) -> Manifest:
+    """The pod that answers behind a port of a Service, in whose image `program` is.
 
     Errors: Unavailable, in the words of the service proxy.
     """
-    entry = {"spec": {"service": {"namespace": namespace, "name": service}}}
+    entry = {"spec": {"service": {"namespace": namespace, "name": service, "port": port}}}
     try:
         there = aggregation.backends(entry, site)
     except Unavailable as error:

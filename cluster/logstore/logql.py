@@ -25,6 +25,9 @@ TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\\n]|\\.)*"|`[^`]*`)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"""
     r"""|(?P<sign>=~|!~|!=|\|=|\|~|=|\{|\}|,))"""
 )
+LOOSE = "(?i)"
+SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")  # As Go's regexp.QuoteMeta has them.
+UNESCAPED = re.compile(r"\\([\\.+*?()|\[\]{}^$])")
 NO_FIRM_MATCHER = (
     "queries require at least one regexp or equality matcher that does not have an "
     'empty-compatible value. For instance, app=~".*" does not meet this requirement, '
@@ -43,6 +46,8 @@ class Query:
     matchers: tuple[tuple[str, Test], ...]
     filters: tuple[Test, ...]
     needles: tuple[str, ...] = ()  # Texts that every line has which passes: what an index can look for.
+    loose: tuple[str, ...] = ()  # The same, in capitals or not.
+    marks: tuple[tuple[str, str], ...] = ()  # Sign and text of the filters that say what a line must have.
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         """Whether a stream of these labels is asked for. A missing label is an empty one."""
@@ -67,15 +72,19 @@ def parse(text: str) -> Query:
         raise BadQuery(f"the query has {len(text)} characters; at most {QUERY_LIMIT} are read")
     tokens = Tokens(text)
     matchers = selector(tokens)
-    filters, needles = [], []
+    signs = []
     while not tokens.at_end():
         sign = tokens.take("sign", "|=", "!=", "|~", "!~")
-        wanted = tokens.string()
-        filters.append(line_filter(sign, wanted))
-        needles += [wanted] if sign == "|=" else []
+        signs.append((sign, tokens.string()))
     if all(test("") for _, test in matchers):
         raise BadQuery(NO_FIRM_MATCHER)
-    return Query(tuple(matchers), tuple(filters), tuple(needles))
+    return Query(
+        tuple(matchers),
+        tuple(line_filter(sign, wanted) for sign, wanted in signs),
+        tuple(wanted for sign, wanted in signs if sign == "|="),
+        tuple(word for sign, wanted in signs if sign == "|~" and (word := loose_word(wanted))),
+        tuple((sign, wanted) for sign, wanted in signs if sign in ("|=", "|~") and wanted),
+    )
 
 
 def selector(tokens: "Tokens") -> list[tuple[str, Test]]:
@@ -105,6 +114,21 @@ def line_filter(sign: str, wanted: str) -> Test:
         return lambda line: (wanted in line) == (sign == "|=")
     pattern = compiled(wanted)
     return lambda line: (pattern.search(line) is not None) == (sign == "|~")
+
+
+def loose_word(pattern: str) -> str:
+    """The text that a pattern looks for in capitals or not; the empty string if it is any other pattern.
+
+    >>> loose_word("(?i)time"), loose_word(r"(?i)a\\.b"), loose_word("(?i)a.b"), loose_word("time")
+    ('time', 'a.b', '', '')
+    """
+    text = UNESCAPED.sub(r"\1", pattern.removeprefix(LOOSE))
+    return text if text.isascii() and pattern == LOOSE + escaped(text) else ""
+
+
+def escaped(text: str) -> str:
+    """A pattern that finds this very text."""
+    return SPECIAL.sub(r"\\\g<0>", text)
 
 
 def compiled(pattern: str) -> Any:

@@ -13,6 +13,7 @@ Left out: out-of-order and rate limits; deleting by query; a store that goes wit
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 import orjson
@@ -28,6 +29,7 @@ MOST_BYTES = 256 * 1024 * 1024  # Of blocks; an index of trigrams takes about as
 RETENTION = 7 * 24 * 3600 * SECOND
 MOST_READ = 256 * 1024 * 1024
 AT_ONCE = 50  # Blocks that are read with one statement.
+THIRD_WAY = frozenset("ks")  # Letters that a pattern also finds as Kelvin sign and long s.
 TRIGRAMS = 40  # Of a text that is looked for; more would not narrow it further.
 
 Rows = Callable[[str, list[Any]], list[tuple[Any, ...]]]  # Of one statement, with `%s` for parameters.
@@ -45,6 +47,13 @@ class Entry(NamedTuple):
     stream: str
     place: tuple[int, int]
     text: str
+
+    @property
+    def key(self) -> "Key":
+        return self.at, self.place
+
+
+Key = tuple[int, tuple[int, int]]  # Of a line: by it lines are in order.
 
 
 def labels_of(labels: Mapping[str, str]) -> str:
@@ -138,9 +147,21 @@ def streams(rows: Rows, cluster: int, start: int, end: int) -> dict[int, str]:
 
 
 def search(
-    rows: Rows, cluster: int, query: Query, start: int, end: int, limit: int, forward: bool = False
+    rows: Rows,
+    cluster: int,
+    query: Query,
+    start: int,
+    end: int,
+    limit: int,
+    forward: bool = False,
+    beyond: Key | None = None,
 ) -> list[Entry]:
-    """The newest (`forward`: oldest) `limit` lines of [start, end) that answer, in that order. Errors: TooMuch."""
+    """The newest (`forward`: oldest) `limit` lines of [start, end) that answer, in that order. Errors: TooMuch.
+
+    `beyond`: only lines that come after this one in that order; so the next page begins behind the last line of one.
+    """
+    if beyond is not None:
+        start, end = (max(start, beyond[0]), end) if forward else (start, min(end, beyond[0] + 1))
     chosen = {
         identity: labels
         for identity, labels in streams(rows, cluster, start, end).items()
@@ -148,7 +169,7 @@ def search(
     }
     blocks = [block for block in _blocks(rows, cluster, query, start, end, forward) if block[1] in chosen]
     found: list[Entry] = []
-    asked, read, sign = Asked(query, start, end, limit, forward), 0, 1 if forward else -1
+    asked, read, sign = Asked(query, start, end, limit, forward, beyond), 0, 1 if forward else -1
     for place in range(0, len(blocks), AT_ONCE):
         part = blocks[place : place + AT_ONCE]
         if len(found) >= limit and sign * part[0][2] > sign * found[limit - 1].at:
@@ -162,7 +183,7 @@ def search(
         worst = found[-1].at if len(found) >= limit else None
         for block in _bodies(rows, [block[0] for block in part]):
             found += _answers(block, chosen, asked, worst)
-        found.sort(key=lambda entry: (entry.at, entry.place), reverse=not forward)
+        found.sort(key=lambda entry: entry.key, reverse=not forward)
         del found[limit:]
     return found
 
@@ -175,7 +196,7 @@ def _blocks(rows: Rows, cluster: int, query: Query, start: int, end: int, forwar
     edge, order = ("first", "ASC") if forward else ("last", "DESC")
     parameters: list[Any]
     where, parameters = "cluster_id = %s AND last >= %s AND first < %s", [cluster, start, end]
-    wanted = trigrams(query.needles) if connection.vendor == "sqlite" else ""
+    wanted = trigrams(query.needles, query.loose) if connection.vendor == "sqlite" else ""
     if wanted:
         where += " AND (NOT sealed OR id IN (SELECT rowid FROM cluster_logindex WHERE cluster_logindex MATCH %s))"
         parameters = [*parameters, wanted]
@@ -183,15 +204,32 @@ def _blocks(rows: Rows, cluster: int, query: Query, start: int, end: int, forwar
     return [(block[0], block[1], block[2], block[3]) for block in rows(statement, parameters)]
 
 
-def trigrams(needles: Iterable[str]) -> str:
+def trigrams(needles: Iterable[str], loose: Iterable[str] = ()) -> str:
     """What FTS5 is asked for: all trigrams of the texts. Empty: they are too short to narrow anything.
+
+    `loose`: texts that may be in capitals or not: of each trigram any way of writing it will do.
 
     >>> trigrams(["time", 'a"b', "no"])
     '"tim" AND "ime" AND "a""b"'
+    >>> trigrams([], ["a1B"])
+    '("a1b" OR "a1B" OR "A1b" OR "A1B")'
     """
-    parts = [text[at : at + 3] for text in needles if "\0" not in text for at in range(len(text) - 2)]
-    quoted = ['"' + part.replace('"', '""') + '"' for part in dict.fromkeys(parts) if "\n" not in part]
-    return " AND ".join(quoted[:TRIGRAMS])
+    parts = [_quoted(part) for part in _parts_of(needles)]
+    for part in _parts_of(loose):
+        if THIRD_WAY.intersection(part.lower()):
+            continue
+        ways = ["".join(way) for way in product(*(dict.fromkeys((c.lower(), c.upper())) for c in part))]
+        parts.append(f"({' OR '.join(map(_quoted, ways))})")
+    return " AND ".join(parts[:TRIGRAMS])
+
+
+def _parts_of(texts: Iterable[str]) -> Iterable[str]:
+    found = [text[at : at + 3] for text in texts if "\0" not in text for at in range(len(text) - 2)]
+    return [part for part in dict.fromkeys(found) if "\n" not in part]
+
+
+def _quoted(part: str) -> str:
+    return '"' + part.replace('"', '""') + '"'
 
 
 def _bodies(rows: Rows, blocks: list[int]) -> list[tuple[Any, ...]]:
@@ -207,6 +245,12 @@ class Asked(NamedTuple):
     end: int
     limit: int
     forward: bool
+    beyond: Key | None = None
+
+    def takes(self, key: Key) -> bool:
+        if not self.start <= key[0] < self.end:
+            return False
+        return self.beyond is None or (key > self.beyond if self.forward else key < self.beyond)
 
 
 def _answers(block: tuple[Any, ...], labels: Mapping[int, str], asked: Asked, worst: int | None) -> list[Entry]:
@@ -220,6 +264,6 @@ def _answers(block: tuple[Any, ...], labels: Mapping[int, str], asked: Asked, wo
         at = first + offsets[place]
         if len(found) == asked.limit or (worst is not None and sign * at > sign * worst):
             break
-        if asked.start <= at < asked.end and asked.query.keeps(texts[place]):
+        if asked.takes((at, (identity, place))) and asked.query.keeps(texts[place]):
             found.append(Entry(at, labels[stream], (identity, place), texts[place]))
     return found

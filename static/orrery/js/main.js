@@ -11,6 +11,7 @@ import { Heatmap, Table } from './heatmap.js';
 import { TimeBar } from './time.js';
 import { Palette } from './palette.js';
 import { forgetCharts, refreshCharts } from './charts.js';
+import { logsRest, showLogs } from './logs.js';
 
 const CROWD = 150; // Pods or nodes from which on the heatmap is shown first.
 
@@ -163,7 +164,7 @@ function centre(name, query = '') {
 
 function refreshWide() {
   const name = document.body.dataset.centre;
-  if (name === 'map' || document.hidden) return;
+  if (name === 'map' || document.hidden || (name === 'logs' && logsRest())) return;
   const form = $('#wide form');
   const query = form ? `?${new URLSearchParams(new FormData(form))}` : '';
   htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerMorph' });
@@ -250,7 +251,7 @@ function place(menu, button) {
 }
 
 document.addEventListener('click', (event) => {
-  const target = event.target.closest('[data-object], [data-act], [data-centre], [data-view], [data-mode], [data-sheet], [data-tab], [data-node-menu], [data-copy], [data-close], [data-system]');
+  const target = event.target.closest('[data-object], [data-act], [data-centre], [data-view], [data-mode], [data-sheet], [data-tab], [data-node-menu], [data-copy], [data-close], [data-system], [data-logs-live]');
   if (!target || target === document.body) return;
   const { dataset } = target;
   if (dataset.object) { const [kind, ...rest] = dataset.object.split('/'); inspect(kind, rest.join('/').replace(/^\//, ''), dataset.tab ?? open.tab); }
@@ -258,6 +259,7 @@ document.addEventListener('click', (event) => {
   else if (dataset.nodeMenu) nodeMenu(target);
   else if (dataset.tab) inspect(open.kind, open.key, dataset.tab);
   else if (dataset.sheet) { sheet(dataset.sheet, dataset.query ?? ''); target.closest('[popover]')?.hidePopover(); }
+  else if ('logsLive' in dataset) { const box = $('#logs-box'); box.scrollTop = box.scrollHeight; refreshWide(); }
   else if ('close' in dataset) target.closest('dialog')?.close();
   else if (dataset.copy) copy(dataset.copy);
   else if (dataset.mode && target.tagName === 'BUTTON') { chosen = true; style(dataset.mode); }
@@ -349,7 +351,7 @@ function announce({ fresh, pods, nodes }) {
 document.body.addEventListener('htmx:config:request', ({ detail }) => {
   if (detail.ctx.request.method !== 'GET') detail.ctx.request.headers['X-CSRFToken'] = boot.csrf;
 });
-document.body.addEventListener('htmx:after:swap', () => { refreshCharts(); follow(); });
+document.body.addEventListener('htmx:after:swap', () => { refreshCharts(); follow(); showLogs(); });
 
 /** Logs follow: whoever was at the end stays at the end. A reader who has scrolled up is left alone. */
 function follow() {
@@ -360,7 +362,7 @@ function follow() {
     if (fresh) {
       box.dataset.seen = '1';
       box.dataset.end = '1';
-      box.addEventListener('scroll', () => { box.dataset.end = box.scrollTop + box.clientHeight > box.scrollHeight - 24 ? '1' : '0'; });
+      box.addEventListener('scroll', () => { box.dataset.end = box.scrollTop + box.clientHeight > box.scrollHeight - 24 ? '1' : '0'; showLogs(); });
     }
   }
 }

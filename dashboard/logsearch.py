@@ -8,23 +8,26 @@ Plain words become LogQL, so that there is one way to search and everybody sees 
 Read next: cluster/logstore/store.py, cluster/logstore/logql.py.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from zlib import crc32
 
 import orjson
-from django.db import connection
 
 from cluster import backends
+from cluster.engine.clock import monotonic
 from cluster.gateway import pool
 from cluster.gateway.site import Site
 from cluster.kubelet import committed
-from cluster.logstore import agent, departures, logql, store
+from cluster.logstore import agent, departures, journal, logql, store
 from cluster.logstore.logql import Query
 from cluster.logstore.store import Entry, Key
-from cluster.models import Cluster, Container, Machine
+from cluster.logstore.voices import etcd
+from cluster.models import Cluster, Container, Machine, Member, Process
 from cluster.objects import errors
+from cluster.processes import HOST
 from dashboard import reads
 
 MINUTE = 60_000_000
@@ -34,6 +37,7 @@ WORD = re.compile(r'"([^"]*)"|(\S+)')
 MOST_CONTAINERS = 300  # Asked on the nodes; of more, the youngest.
 MOST_LINES = 50_000  # Looked through there.
 FIRST_WINDOW, GROWTH = MINUTE, 8
+PATIENCE = 1.0  # Wall seconds that one looks there for lines that are rare.
 
 
 class Standing(NamedTuple):
@@ -62,12 +66,6 @@ class Asked(NamedTuple):
     limit: int
     forward: bool = False
     beyond: Key | None = None
-
-
-def rows(statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return list(cursor.fetchall())
 
 
 # --- how it stands ----------------------------------------------------------------------------------------------
@@ -168,15 +166,27 @@ def parted(text: str, query: Query) -> list[tuple[str, bool]]:
 
 def from_store(cluster: Cluster, asked: Asked) -> Answer:
     """Errors: TooMuch."""
-    found = store.search(rows, cluster.pk, *asked._replace(limit=asked.limit + 1))
+    found = store.search(store.rows, cluster.pk, *asked._replace(limit=asked.limit + 1))
     return _answer(found, asked)
 
 
 def streams(cluster: Cluster, stored: bool, start: int, end: int) -> list[dict[str, str]]:
     """Labels of everything that has lines around [start, end)."""
     if stored:
-        return [orjson.loads(labels) for labels in store.streams(rows, cluster.pk, start, end).values()]
-    return [orjson.loads(labels) for record in _records(cluster) for labels in _labels(record)]
+        return [orjson.loads(labels) for labels in store.streams(store.rows, cluster.pk, start, end).values()]
+    found = {labels for record in _records(cluster) for labels in _labels(record)}
+    return [orjson.loads(labels) for labels in sorted(found | _components(cluster))]
+
+
+def _components(cluster: Cluster) -> set[str]:
+    """Streams of the components that there are: kubelets of machines with power, and the control plane."""
+    mine = {"pk__gte": f"{cluster.pk}:", "pk__lt": f"{cluster.pk};"}
+    rows = [orjson.loads(bytes(body)) for body in Process.objects.filter(**mine).values_list("body", flat=True)]
+    there = {(row["process"], row["id"].partition("_")[0]) for row in rows if "process" in row}
+    members = Member.objects.filter(**mine).values_list("pk", flat=True)
+    there |= {("etcd", etcd.machine_of(key)) for key in members if key.partition(":")[2].startswith("etcd-")}
+    there |= {("kube-apiserver", HOST), *(("kubelet", node) for node in _powered(cluster))}
+    return {journal.labels_of(*each) for each in there}
 
 
 def from_nodes(cluster: Cluster, asked: Asked) -> Answer:
@@ -188,12 +198,14 @@ def from_nodes(cluster: Cluster, asked: Asked) -> Answer:
     start, end = max(asked.start, 0), min(asked.end, horizon)
     if asked.beyond is not None:
         start, end = (max(start, asked.beyond[0]), end) if asked.forward else (start, min(end, asked.beyond[0] + 1))
-    found, looked, window = list[Entry](), 0, FIRST_WINDOW
-    while start < end and len(found) <= asked.limit and looked < MOST_LINES:
+    components = {labels for labels in _components(cluster) if _selected(asked.query, labels)}
+    found, looked, window, deadline = list[Entry](), 0, FIRST_WINDOW, monotonic() + PATIENCE
+    while start < end and len(found) <= asked.limit and looked < MOST_LINES and monotonic() < deadline:
         low, high = (start, min(start + window, end)) if asked.forward else (max(end - window, start), end)
         for record in chosen:
             lines, count = _printed(cluster, record, asked, low, high)
             found, looked = found + lines, looked + count
+        found += _written(cluster, components, asked, low, high) if components else []
         start, end = (high, end) if asked.forward else (start, low)
         window *= GROWTH
     found.sort(key=lambda entry: entry.key, reverse=not asked.forward)
@@ -227,6 +239,35 @@ def _printed(cluster: Cluster, record: dict[str, Any], asked: Asked, low: int, h
         if entry.stream and _is_beyond(entry, asked) and asked.query.keeps(line.text):
             found.append(entry)
     return found, looked
+
+
+def _written(cluster: Cluster, components: set[str], asked: Asked, low: int, high: int) -> list[Entry]:
+    """Lines of these components that answer."""
+    entries, _ = journal.Journal(store.rows, cluster.pk, cluster.epoch).read(low, high, math.inf)
+    found, counts = list[Entry](), dict[tuple[int, str], int]()
+    for each in entries:
+        labels = journal.labels_of(each.component, each.node)
+        for text in each.text.split("\n") if labels in components else ():
+            number = counts[each.at, labels] = counts.get((each.at, labels), -1) + 1
+            entry = Entry(each.at, labels, (crc32(labels.encode()), number), text)
+            if _is_beyond(entry, asked) and asked.query.keeps(text):
+                found.append(entry)
+    return found
+
+
+def newest(cluster: Cluster, components: Iterable[str], count: int) -> dict[str, list[journal.Written]]:
+    """The last entries of each component's log, oldest first, of the last hour at most."""
+    found: dict[str, list[journal.Written]] = {component: [] for component in components}
+    start = end = cluster.sim_now + 1
+    deadline, window, oldest = monotonic() + PATIENCE / 5, FIRST_WINDOW, max(end - 60 * MINUTE, 0)
+    reader = journal.Journal(store.rows, cluster.pk, cluster.epoch)
+    while start > oldest and monotonic() < deadline and any(len(each) < count for each in found.values()):
+        start, end = max(start - window, oldest), start
+        entries, _ = reader.read(start, end, math.inf)
+        for component, known in found.items():
+            found[component] = [*(each for each in entries if each.component == component), *known][-count:]
+        window *= GROWTH
+    return found
 
 
 def _is_beyond(entry: Entry, asked: Asked) -> bool:

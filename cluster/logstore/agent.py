@@ -1,14 +1,17 @@
-"""The log agent: reads the files of its node's containers and ships their lines to the store.
+"""The log agent: reads the files of its node's containers, and its kubelet's journal, and ships them to the store.
 
     a node is read     while a container of fluent-bit runs there
     its lines arrive   while the Host of its [OUTPUT] can be resolved and reached from there, and is a loki
-    else               it keeps its position, on the node's disk, and reads on from there later
+    else               it keeps its positions, on the node's disk, and reads on from there later
+
+The machines of the control plane are no nodes. What its processes write leaves with the first agent of a look that
+reaches the store.
 
 Position and lines are one transaction. What a pod's removal takes away goes on being read if the agent had the files
 open (departures.py), but not by an agent that was started after that. A node that comes back is read from where its
 agent stopped; of one that doesn't, what was not shipped is lost.
 
-Mirrors:  fluent-bit plugins in_tail (DB, Exclude_Path, Read_from_Head), filter_kubernetes, out_loki
+Mirrors:  fluent-bit plugins in_tail (DB, Exclude_Path, Read_from_Head), in_systemd, filter_kubernetes, out_loki
 Left out: other keys of its configuration; a configuration that changed counts at once, not when the agent starts
           again; Mem_Buf_Limit (files are read no further than they can be shipped); labels other than the usual ones.
 """
@@ -27,14 +30,21 @@ from cluster.apiserver import commits
 from cluster.engine.clock import SECOND, monotonic
 from cluster.kubelet import committed
 from cluster.logstore import departures, store
+from cluster.logstore.journal import Journal, Written
+from cluster.logstore.journal import labels_of as component_labels
 from cluster.models import Departed, LogPosition
 from cluster.network import Site
 from cluster.objects import Manifest, meta, resolvconf
 
 LOKI = "loki"  # The program.
+KUBELET = "kubelet"
+COMPONENTS = ("kube-proxy",)  # Components of Kubernetes that are programs in pods.
 WINDOW = 60 * SECOND  # What is read of a node at once.
 MOST_LINES = 20_000  # Of one look; the rest waits for the next one.
 FILE = "fluent-bit.conf"
+JOURNAL = "journal/"  # Before a node's name: its position in its kubelet's journal.
+CONTROL_PLANE = "*"  # Instead of a node's name: all machines of the control plane.
+STALE = 300 * SECOND  # A position that is older is written although nothing was read.
 
 Record = dict[str, Any]
 Streams = dict[str, list[store.Timed]]
@@ -47,6 +57,7 @@ class Config(NamedTuple):
     host: str = ""
     port: int = 3100
     excluded: tuple[str, ...] = ()
+    journal: bool = False
 
 
 class Agents:
@@ -69,6 +80,8 @@ class Agents:
         records = _by_node(site.all_records(), running)
         streams: Streams = defaultdict(list)
         after: dict[str, int] = {}
+        read: set[str] = set()  # Positions behind which something was printed.
+        reached_by: dict[str, Config] = {}
         departed = self._departed()
         self._looks += 1
         self._looked = {node: self._looked.get(node, 0) for node in running}
@@ -79,11 +92,45 @@ class Agents:
             config = reached(site, running[node], self._looks)
             if config is not None:
                 here = [*records[node], *(each for at, each in departed[node] if at >= running[node]["started"])]
-                start = max(before.get(node, 0), self._silent.get(node, 0))
+                start, size = self._start(node, before), _size(streams)
                 after[node] = _read(here, config, start, site, deadline, streams)
-        if streams or any(departed[node] for node in after):
-            self._write(streams, after, departed, site.now)
+                read |= {node} if departed[node] or _size(streams) > size else set()
+                reached_by[node] = config
+        self._read_journals(site, reached_by, before, after, streams, read, deadline)
+        worth = {key: at for key, at in after.items() if key in read or at - before.get(key, 0) > STALE}
+        if streams or read:
+            self._write(streams, worth, departed, site.now)
         self._silent |= after
+
+    def _start(self, key: str, before: dict[str, int]) -> int:
+        return max(before.get(key, 0), self._silent.get(key, 0))
+
+    def _read_journals(
+        self,
+        site: Site,
+        configs: dict[str, Config],
+        before: dict[str, int],
+        after: dict[str, int],
+        streams: Streams,
+        read: set[str],
+        deadline: float,
+    ) -> None:
+        """Add what components wrote: kubelets whose agents reach the store, and the control plane with any of them."""
+        starts = {node: self._start(JOURNAL + node, before) for node, config in configs.items() if config.journal}
+        if not configs:
+            return
+        starts[CONTROL_PLANE] = self._start(JOURNAL + CONTROL_PLANE, before)
+        journal = Journal(store.rows, self._cluster, site.epoch)
+        written, until = journal.read(min(starts.values()), site.now, deadline)
+        config = next(iter(configs.values()))
+        for entry in written:
+            owner = entry.node if entry.component == KUBELET else CONTROL_PLANE
+            if owner not in starts or entry.at < starts[owner] or is_left_out(entry, config):
+                continue
+            read.add(JOURNAL + owner)
+            labels = component_labels(entry.component, entry.node)
+            streams[labels] += [(entry.at, _storable(text)) for text in entry.text.split("\n")]
+        after |= {JOURNAL + node: max(start, until) for node, start in starts.items()}
 
     def _departed(self) -> dict[str, Removed]:
         """Node -> when containers were removed from it, and their last records."""
@@ -161,7 +208,7 @@ def parsed(text: str) -> Config:
     """Read fluent-bit's classic format. The last [OUTPUT] of loki and all [INPUT]s count; keys have any case.
 
     >>> parsed("[INPUT]\\n  Exclude_Path /a/*.log,/b*\\n[OUTPUT]\\n  Name loki\\n  Host loki\\n")
-    Config(host='loki', port=3100, excluded=('/a/*.log', '/b*'))
+    Config(host='loki', port=3100, excluded=('/a/*.log', '/b*'), journal=False)
     """
     sections: list[tuple[str, dict[str, str]]] = []
     for line in map(str.strip, text.split("\n")):
@@ -170,13 +217,14 @@ def parsed(text: str) -> Config:
         elif line and not line.startswith("#") and sections:
             key, _, value = line.partition(" ")
             sections[-1][1][key.lower()] = value.strip()
-    host, port, excluded = "", "", list[str]()
+    host, port, excluded, journal = "", "", list[str](), False
     for section, keys in sections:
         if section == "INPUT":
+            journal = journal or keys.get("name") == "systemd"
             excluded += [part.strip() for part in keys.get("exclude_path", "").split(",") if part.strip()]
         if section == "OUTPUT" and keys.get("name") == LOKI:
             host, port = keys.get("host", "127.0.0.1"), keys.get("port", "")
-    return Config(host, int(port) if port.isdecimal() and len(port) < 6 else 3100, tuple(excluded))
+    return Config(host, int(port) if port.isdecimal() and len(port) < 6 else 3100, tuple(excluded), journal)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------
@@ -203,7 +251,17 @@ def _read(records: Iterable[Record], config: Config, start: int, site: Site, dea
 def labels_of(record: Record, stream: str) -> str:
     """The stream that a container's lines belong to."""
     labels = {"job": "fluentbit", "namespace": record["namespace"], "pod": record["pod"]}
+    if record["program"] in COMPONENTS:
+        labels["component"] = record["program"]
     return store.labels_of({**labels, "container": record["name"], "node": record["node"], "stream": stream})
+
+
+def is_left_out(entry: Written, config: Config) -> bool:
+    """Does Exclude_Path say that the file of this process of the control plane is not read?"""
+    if entry.component == KUBELET:
+        return False
+    pod = f"{entry.component}-{entry.node}"
+    return is_excluded({"pod": pod, "namespace": "kube-system", "name": entry.component, "id": "0"}, config)
 
 
 def is_excluded(record: Record, config: Config) -> bool:

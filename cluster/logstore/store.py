@@ -56,6 +56,13 @@ class Entry(NamedTuple):
 Key = tuple[int, tuple[int, int]]  # Of a line: by it lines are in order.
 
 
+def rows(statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+    """On Django's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
 def labels_of(labels: Mapping[str, str]) -> str:
     """The name of a stream: its labels as JSON, sorted."""
     return orjson.dumps(labels, option=orjson.OPT_SORT_KEYS).decode()
@@ -136,9 +143,9 @@ def forget_old(cluster: int, now: int) -> None:
 # --- reading ----------------------------------------------------------------------------------------------------
 
 
-def streams(rows: Rows, cluster: int, start: int, end: int) -> dict[int, str]:
+def streams(ask: Rows, cluster: int, start: int, end: int) -> dict[int, str]:
     """Id -> labels of the streams that have lines around [start, end)."""
-    found = rows(
+    found = ask(
         "SELECT id, labels FROM cluster_logstream s WHERE cluster_id = %s AND EXISTS (SELECT 1 FROM cluster_logblock b"
         " WHERE b.stream_id = s.id AND b.last >= %s AND b.first < %s) ORDER BY id",
         [cluster, start, end],
@@ -147,7 +154,7 @@ def streams(rows: Rows, cluster: int, start: int, end: int) -> dict[int, str]:
 
 
 def search(
-    rows: Rows,
+    ask: Rows,
     cluster: int,
     query: Query,
     start: int,
@@ -164,10 +171,10 @@ def search(
         start, end = (max(start, beyond[0]), end) if forward else (start, min(end, beyond[0] + 1))
     chosen = {
         identity: labels
-        for identity, labels in streams(rows, cluster, start, end).items()
+        for identity, labels in streams(ask, cluster, start, end).items()
         if query.selects(orjson.loads(labels))
     }
-    blocks = [block for block in _blocks(rows, cluster, query, start, end, forward) if block[1] in chosen]
+    blocks = [block for block in _blocks(ask, cluster, query, start, end, forward) if block[1] in chosen]
     found: list[Entry] = []
     asked, read, sign = Asked(query, start, end, limit, forward, beyond), 0, 1 if forward else -1
     for place in range(0, len(blocks), AT_ONCE):
@@ -181,7 +188,7 @@ def search(
                 " specific stream selectors or reduce the time range of the query"
             )
         worst = found[-1].at if len(found) >= limit else None
-        for block in _bodies(rows, [block[0] for block in part]):
+        for block in _bodies(ask, [block[0] for block in part]):
             found += _answers(block, chosen, asked, worst)
         found.sort(key=lambda entry: entry.key, reverse=not forward)
         del found[limit:]
@@ -191,7 +198,7 @@ def search(
 Block = tuple[int, int, int, int]  # Id, stream, time of its end that is met first, bytes.
 
 
-def _blocks(rows: Rows, cluster: int, query: Query, start: int, end: int, forward: bool) -> list[Block]:
+def _blocks(ask: Rows, cluster: int, query: Query, start: int, end: int, forward: bool) -> list[Block]:
     """Blocks that may hold an answer, in the order in which they are to be read."""
     edge, order = ("first", "ASC") if forward else ("last", "DESC")
     parameters: list[Any]
@@ -201,7 +208,7 @@ def _blocks(rows: Rows, cluster: int, query: Query, start: int, end: int, forwar
         where += " AND (NOT sealed OR id IN (SELECT rowid FROM cluster_logindex WHERE cluster_logindex MATCH %s))"
         parameters = [*parameters, wanted]
     statement = f"SELECT id, stream_id, {edge}, size FROM cluster_logblock WHERE {where} ORDER BY {edge} {order}, id"
-    return [(block[0], block[1], block[2], block[3]) for block in rows(statement, parameters)]
+    return [(block[0], block[1], block[2], block[3]) for block in ask(statement, parameters)]
 
 
 def trigrams(needles: Iterable[str], loose: Iterable[str] = ()) -> str:
@@ -232,9 +239,9 @@ def _quoted(part: str) -> str:
     return '"' + part.replace('"', '""') + '"'
 
 
-def _bodies(rows: Rows, blocks: list[int]) -> list[tuple[Any, ...]]:
+def _bodies(ask: Rows, blocks: list[int]) -> list[tuple[Any, ...]]:
     marks = ", ".join(["%s"] * len(blocks))
-    return rows(f"SELECT id, stream_id, first, times, body FROM cluster_logblock WHERE id IN ({marks})", blocks)
+    return ask(f"SELECT id, stream_id, first, times, body FROM cluster_logblock WHERE id IN ({marks})", blocks)
 
 
 class Asked(NamedTuple):

@@ -52,7 +52,8 @@ def test_a_range_of_time_is_from_its_start_to_before_its_end(chatty):
 
 
 def test_labels_values_and_series_are_listed(chatty):
-    assert fetch(f"{SHORT}/labels").json()["data"] == ["container", "job", "namespace", "node", "pod", "stream"]
+    names = ["component", "container", "job", "namespace", "node", "pod", "stream"]
+    assert fetch(f"{SHORT}/labels").json()["data"] == names
     assert fetch(f"{SHORT}/label/namespace/values").json()["data"] == ["default", "kube-system"]
     assert fetch(f"{SHORT}/label/nothing/values").json() == {"status": "success"}
     (series,) = fetch(f"{LONG}/series?match[]={WEB}").json()["data"]

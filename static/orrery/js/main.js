@@ -167,8 +167,20 @@ function refreshWide() {
   if (name === 'map' || document.hidden || (name === 'logs' && logsRest())) return;
   const form = $('#wide form');
   const query = form ? `?${new URLSearchParams(new FormData(form))}` : '';
-  htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerMorph' });
+  if (asked === answered) htmx.ajax('GET', `${boot.panel}${name}${query}`, { target: '#wide', swap: 'innerMorph', source: poller });
 }
+
+// What somebody asked for in the centre goes before what we ask for again and again: a late answer must not replace it.
+const poller = document.body.appendChild(h('i', { hidden: true }));
+let [asked, answered] = [0, 0];
+const isAsked = ({ sourceElement, target }) => sourceElement !== poller && (target === '#wide' || target?.id === 'wide');
+document.addEventListener('htmx:before:request', ({ detail: { ctx } }) => { ctx.asked = isAsked(ctx) ? ++asked : asked; });
+document.addEventListener('htmx:finally:request', ({ detail: { ctx } }) => { if (isAsked(ctx)) answered = asked; });
+document.addEventListener('htmx:before:swap', (event) => {
+  const { ctx } = event.detail;
+  if (ctx.sourceElement === poller && (ctx.asked !== asked || logsRest())) event.preventDefault();
+});
+
 setInterval(() => {
   if (document.body.dataset.centre !== 'map' && (model.running() || document.body.dataset.centre === 'machine-room')) refreshWide();
   if (open.tab === 'logs' && model.running()) inspect(open.kind, open.key, open.tab, true);

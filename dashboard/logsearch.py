@@ -235,9 +235,11 @@ def _printed(cluster: Cluster, record: dict[str, Any], asked: Asked, low: int, h
     for line in committed.printed(record, low, high, cluster.epoch):
         number = number + 1 if line.at == before else 0
         before, looked = line.at, looked + 1
-        entry = Entry(line.at, wanted.get(line.stream, ""), (source, number), line.text)
-        if entry.stream and _is_beyond(entry, asked) and asked.query.keeps(line.text):
-            found.append(entry)
+        labels, key = wanted.get(line.stream, ""), (line.at, (source, number))
+        entry = (
+            store.taken(asked.query, line.at, labels, key[1], line.text) if labels and _is_beyond(key, asked) else None
+        )
+        found += [entry] if entry is not None else []
     return found, looked
 
 
@@ -249,9 +251,9 @@ def _written(cluster: Cluster, components: set[str], asked: Asked, low: int, hig
         labels = journal.labels_of(each.component, each.node)
         for text in each.text.split("\n") if labels in components else ():
             number = counts[each.at, labels] = counts.get((each.at, labels), -1) + 1
-            entry = Entry(each.at, labels, (crc32(labels.encode()), number), text)
-            if _is_beyond(entry, asked) and asked.query.keeps(text):
-                found.append(entry)
+            key = (each.at, (crc32(labels.encode()), number))
+            entry = store.taken(asked.query, each.at, labels, key[1], text) if _is_beyond(key, asked) else None
+            found += [entry] if entry is not None else []
     return found
 
 
@@ -270,10 +272,10 @@ def newest(cluster: Cluster, components: Iterable[str], count: int) -> dict[str,
     return found
 
 
-def _is_beyond(entry: Entry, asked: Asked) -> bool:
+def _is_beyond(key: Key, asked: Asked) -> bool:
     if asked.beyond is None:
         return True
-    return entry.key > asked.beyond if asked.forward else entry.key < asked.beyond
+    return key > asked.beyond if asked.forward else key < asked.beyond
 
 
 def _answer(found: list[Entry], asked: Asked) -> Answer:
@@ -293,7 +295,7 @@ def around(cluster: Cluster, stored: bool, stream: Mapping[str, str], key: Key, 
 
 def living(cluster: Cluster, entries: Iterable[Entry]) -> frozenset[str]:
     """`namespace/name` of the pods, and names of the nodes, that these lines are of and that still exist."""
-    labels = [orjson.loads(stream) for stream in {entry.stream for entry in entries}]
+    labels = [orjson.loads(stream) for stream in {entry.origin or entry.stream for entry in entries}]
     pods = {(each["namespace"], each["pod"]) for each in labels if "pod" in each and "namespace" in each}
     nodes = {each["node"] for each in labels if "node" in each}
     found = {f"{namespace}/{name}" for namespace, name in pods if reads.exists(cluster, "Pod", namespace, name)}

@@ -2,8 +2,9 @@
 
     agent.py         reads what containers print, and ships it: a gatherer (cluster/gathering.py)
     departures.py    what agents had open of containers that are gone
+    journal.py       what components write, derived from what is committed; voices/ says it, in klog.py's form
     store.py         streams of lines in blocks, an index, retention, search
-    logql.py         the query language
+    logql.py         the query language: tokens.py, pipeline.py, and aggregate.py for what is counted
 
 Read next: agent.py, then store.py.
 """

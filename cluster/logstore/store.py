@@ -30,6 +30,7 @@ RETENTION = 7 * 24 * 3600 * SECOND
 MOST_READ = 256 * 1024 * 1024
 AT_ONCE = 50  # Blocks that are read with one statement.
 THIRD_WAY = frozenset("ks")  # Letters that a pattern also finds as Kelvin sign and long s.
+MOST_AT_ONCE = 5_000  # Lines that a follower gets at once.
 TRIGRAMS = 40  # Of a text that is looked for; more would not narrow it further.
 
 Rows = Callable[[str, list[Any]], list[tuple[Any, ...]]]  # Of one statement, with `%s` for parameters.
@@ -41,12 +42,17 @@ class TooMuch(Exception):
 
 
 class Entry(NamedTuple):
-    """A line that answers a query. `stream`: its labels as JSON; `place`: its order among lines of one moment."""
+    """A line that answers a query. `stream`: its labels as JSON; `place`: its order among lines of one moment.
+
+    `origin`: the labels that the stream has in the store, if parsers found more; `value`: what was unwrapped.
+    """
 
     at: int
     stream: str
     place: tuple[int, int]
     text: str
+    origin: str = ""
+    value: float | None = None
 
     @property
     def key(self) -> "Key":
@@ -182,11 +188,7 @@ def search(
         if len(found) >= limit and sign * part[0][2] > sign * found[limit - 1].at:
             break
         read += sum(size for *_, size in part)
-        if read > MOST_READ:
-            raise TooMuch(
-                f"the query would read too many bytes (query: {read} B, limit: {MOST_READ} B); consider adding more"
-                " specific stream selectors or reduce the time range of the query"
-            )
+        _refuse_more_than(MOST_READ, read)
         worst = found[-1].at if len(found) >= limit else None
         for block in _bodies(ask, [block[0] for block in part]):
             found += _answers(block, chosen, asked, worst)
@@ -271,6 +273,100 @@ def _answers(block: tuple[Any, ...], labels: Mapping[int, str], asked: Asked, wo
         at = first + offsets[place]
         if len(found) == asked.limit or (worst is not None and sign * at > sign * worst):
             break
-        if asked.takes((at, (identity, place))) and asked.query.keeps(texts[place]):
-            found.append(Entry(at, labels[stream], (identity, place), texts[place]))
+        if asked.takes((at, (identity, place))):
+            entry = taken(asked.query, at, labels[stream], (identity, place), texts[place])
+            found += [entry] if entry is not None else []
     return found
+
+
+def taken(query: Query, at: int, stream: str, place: tuple[int, int], text: str) -> Entry | None:
+    """What becomes of a line; None: it does not answer."""
+    if not query.stages:
+        return Entry(at, stream, place, text) if query.keeps(text) else None
+    line = query.taken(text, orjson.loads(stream))
+    return Entry(at, labels_of(line.labels), place, line.text, stream, line.value) if line is not None else None
+
+
+class Tail:
+    """Lines as they arrive, which is not in order of time: agents of different nodes come when they come.
+
+    So what was told is counted, block by block. `limit`: lines that there are already, at the first look.
+    """
+
+    LATE = 600 * SECOND  # How far behind the newest line an agent may be.
+
+    def __init__(self, cluster: int, query: Query, start: int, limit: int) -> None:
+        self._cluster, self._query, self._start, self._limit = cluster, query, start, limit
+        self._told: dict[int, int] = {}  # Block -> how many of its lines.
+        self._begun = False
+
+    def more(self, now: int, ask: Rows) -> list[Entry]:
+        """What arrived since the last time, oldest first: about MOST_AT_ONCE of it. Errors: TooMuch."""
+        lines = "LENGTH(times) - LENGTH(REPLACE(times, ',', '')) + 1"
+        statement = f"SELECT id, stream_id, {lines} FROM cluster_logblock WHERE cluster_id = %s AND last >= %s"
+        blocks = ask(statement + " ORDER BY id", [self._cluster, now - self.LATE])
+        if not self._begun:
+            self._begun, self._told = True, {block: int(count) for block, _stream, count in blocks}
+            found = search(ask, self._cluster, self._query, self._start, now + 1, self._limit) if self._limit else []
+            return [each for each in found[::-1] if each.place[1] < self._told.get(each.place[0], 1 << 62)]
+        names = streams(ask, self._cluster, now - self.LATE, now + 1)
+        chosen = {number: labels for number, labels in names.items() if self._query.selects(orjson.loads(labels))}
+        known, self._told = self._told, {block: self._told.get(block, 0) for block, _stream, _count in blocks}
+        found = list[Entry]()
+        for block, stream, count in blocks:
+            if stream not in chosen:
+                self._told[block] = int(count)
+            elif int(count) > known.get(block, 0) and len(found) < MOST_AT_ONCE:
+                for body in _bodies(ask, [block]):
+                    found += self._of(body, chosen[stream])
+        return sorted(found, key=lambda entry: entry.key)
+
+    def _of(self, body: tuple[Any, ...], labels: str) -> Iterable[Entry]:
+        """The lines of a block that were not told yet."""
+        identity, _stream, first, times, text = body
+        offsets, texts = orjson.loads(times), text.split("\n")
+        begin, self._told[identity] = self._told[identity], len(texts)
+        for place in range(begin, len(texts)):
+            entry = taken(self._query, first + offsets[place], labels, (identity, place), texts[place])
+            if entry is not None:
+                yield entry
+
+
+def scan(ask: Rows, cluster: int, query: Query, start: int, end: int) -> Iterable[Entry]:
+    """All lines of [start, end) that answer, each stream's in order of time. Errors: TooMuch."""
+    chosen = {
+        identity: labels
+        for identity, labels in streams(ask, cluster, start, end).items()
+        if query.selects(orjson.loads(labels))
+    }
+    blocks = [block for block in _blocks(ask, cluster, query, start, end, True) if block[1] in chosen]
+    _refuse_more_than(MOST_READ, sum(size for *_, size in blocks))
+    asked = Asked(query, start, end, 1 << 62, True)
+    for place in range(0, len(blocks), AT_ONCE):
+        for block in _bodies(ask, [block[0] for block in blocks[place : place + AT_ONCE]]):
+            yield from _answers(block, chosen, asked, None)
+
+
+def volume(ask: Rows, cluster: int, query: Query, start: int, end: int) -> dict[str, int]:
+    """What a query would have to look at: {streams, chunks, entries, bytes}."""
+    chosen = {
+        identity
+        for identity, labels in streams(ask, cluster, start, end).items()
+        if query.selects(orjson.loads(labels))
+    }
+    found = ask(
+        "SELECT stream_id, COUNT(*), SUM(size), SUM(LENGTH(times) - LENGTH(REPLACE(times, ',', '')) + 1)"
+        " FROM cluster_logblock WHERE cluster_id = %s AND last >= %s AND first < %s GROUP BY stream_id",
+        [cluster, start, end],
+    )
+    rows_of = [row for row in found if row[0] in chosen]
+    totals = {name: sum(int(row[place]) for row in rows_of) for place, name in ((1, "chunks"), (3, "entries"))}
+    return {"streams": len(rows_of), **totals, "bytes": sum(int(row[2]) for row in rows_of)}
+
+
+def _refuse_more_than(most: int, read: int) -> None:
+    if read > most:
+        raise TooMuch(
+            f"the query would read too many bytes (query: {read} B, limit: {most} B); consider adding more"
+            " specific stream selectors or reduce the time range of the query"
+        )

@@ -209,9 +209,10 @@ def lines(view: View, entries: list[Entry], query: logql.Query, target: Key | No
     alive = logsearch.living(view.cluster, entries)
     found = []
     for entry in entries:
-        labels, key = orjson.loads(entry.stream), key_text(entry.key)
+        stream, key = entry.origin or entry.stream, key_text(entry.key)
+        labels = orjson.loads(stream)
         pod = f"{labels['namespace']}/{labels['pod']}" if "pod" in labels else ""
-        link = asked_again(view, line=key, stream=entry.stream)
+        link = asked_again(view, line=key, stream=stream)
         is_target = entry.key == target
         pieces = logsearch.parted(entry.text, query)
         node = labels.get("node", "") in alive

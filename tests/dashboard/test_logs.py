@@ -62,7 +62,7 @@ def test_a_query_and_filters_narrow_what_is_found(client: Client, chatty):
 
 
 def test_what_is_no_query_is_explained(client: Client, chatty):
-    assert "parse error at character" in shown(client, q="{pod=")
+    assert "parse error at line 1, col 6: syntax error" in shown(client, q="{pod=")
     assert "at least one regexp or equality matcher" in shown(client, q='{pod=~".*"}')
     assert "names no line" in shown(client, line="x")
     assert "names no stream" in shown(client, line="1.2.3", stream="[]")

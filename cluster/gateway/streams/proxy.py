@@ -37,7 +37,8 @@ async def serve(request: Request, target: Target) -> None:
     pod, port = (_service if target.plural == "services" else _pod)(request.cluster, target)
     known = await computed.answer(request, target.namespace, pod, port, target.rest)
     if known is not None:
-        await request.reply(known)
+        if not request.started:
+            await request.reply(known)
         return
     body = await request.body()
     wanted: dict[str, Any] = {"type": "proxy", "namespace": target.namespace, "pod": pod, "port": port}

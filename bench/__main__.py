@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import api, click, death, growth, idle, latency, live, logs, rollout, scheduler, start
+from bench import api, chatty, click, death, growth, idle, latency, live, logs, rollout, scheduler, start
 
 BENCHES = {
     "start": start.main,
@@ -16,6 +16,7 @@ BENCHES = {
     "growth": growth.main,
     "live": live.main,
     "logs": logs.main,
+    "chatty": chatty.main,
 }
 
 

@@ -19,6 +19,7 @@ Left out: other keys of its configuration; a configuration that changed counts a
 from collections import defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -28,8 +29,8 @@ import orjson
 from cluster import network
 from cluster.apiserver import commits
 from cluster.engine.clock import SECOND, monotonic
-from cluster.kubelet import committed
 from cluster.logstore import departures, store
+from cluster.logstore.ahead import Ahead
 from cluster.logstore.journal import Journal, Written
 from cluster.logstore.journal import labels_of as component_labels
 from cluster.models import Departed, LogPosition
@@ -44,6 +45,7 @@ MOST_LINES = 20_000  # Of one look; the rest waits for the next one.
 FILE = "fluent-bit.conf"
 JOURNAL = "journal/"  # Before a node's name: its position in its kubelet's journal.
 CONTROL_PLANE = "*"  # Instead of a node's name: all machines of the control plane.
+TIDY = 60  # Looks after which containers that are gone are forgotten.
 STALE = 300 * SECOND  # A position that is older is written although nothing was read.
 
 Record = dict[str, Any]
@@ -68,33 +70,39 @@ class Agents:
         self._looks = 0
         self._silent: dict[str, int] = {}  # Node -> up to when nothing was printed after its position: not worth a row.
         self._looked: dict[str, int] = {}  # Node -> in which look it had its turn.
+        self._ahead = Ahead()
 
     def gather(self, site: Site, deadline: float) -> None:
         """Ship what was printed up to `site.now`. Errors: commits.Fenced, django.db.OperationalError."""
-        running = departures.agents(site, site.list("Pod"))
+        everywhere = list(site.all_records())
+        running = departures.all_agents(site, everywhere)
         if not running:
             return
         prefix = f"{self._cluster}:"
         known = LogPosition.objects.filter(pk__gte=prefix, pk__lt=f"{self._cluster};").values_list("pk", "at")
         before = {key.removeprefix(prefix): at for key, at in known}
-        records = _by_node(site.all_records(), running)
+        records = _by_node(everywhere, running)
         streams: Streams = defaultdict(list)
         after: dict[str, int] = {}
         read: set[str] = set()  # Positions behind which something was printed.
         reached_by: dict[str, Config] = {}
         departed = self._departed()
         self._looks += 1
+        if self._looks % TIDY == 0:
+            self._ahead.keep_only({record["id"] for each in records.values() for record in each})
         self._looked = {node: self._looked.get(node, 0) for node in running}
+        lines = 0
         for count, node in enumerate(sorted(running, key=lambda node: (self._looked[node], node))):
-            if count and (monotonic() > deadline or _size(streams) > MOST_LINES):
+            if count and (monotonic() > deadline or lines > MOST_LINES):
                 break
             self._looked[node] = self._looks
             config = reached(site, running[node], self._looks)
             if config is not None:
                 here = [*records[node], *(each for at, each in departed[node] if at >= running[node]["started"])]
-                start, size = self._start(node, before), _size(streams)
-                after[node] = _read(here, config, start, site, deadline, streams)
-                read |= {node} if departed[node] or _size(streams) > size else set()
+                start = self._start(node, before)
+                after[node], number = _read(self._ahead, here, config, start, site, deadline, streams)
+                lines += number
+                read |= {node} if departed[node] or number else set()
                 reached_by[node] = config
         self._read_journals(site, reached_by, before, after, streams, read, deadline)
         worth = {key: at for key, at in after.items() if key in read or at - before.get(key, 0) > STALE}
@@ -163,10 +171,6 @@ def _by_node(records: Iterable[Record], nodes: Iterable[str]) -> dict[str, list[
     return found
 
 
-def _size(streams: Streams) -> int:
-    return sum(len(lines) for lines in streams.values())
-
-
 # --- the way to the store ---------------------------------------------------------------------------------------
 
 
@@ -204,6 +208,7 @@ def config_of(site: Site, pod: Manifest) -> Config | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def parsed(text: str) -> Config:
     """Read fluent-bit's classic format. The last [OUTPUT] of loki and all [INPUT]s count; keys have any case.
 
@@ -230,22 +235,24 @@ def parsed(text: str) -> Config:
 # --- reading ----------------------------------------------------------------------------------------------------
 
 
-def _read(records: Iterable[Record], config: Config, start: int, site: Site, deadline: float, streams: Streams) -> int:
-    """Add what these containers printed since `start`; returns up to when. At least one window, if there is one."""
+def _read(
+    ahead: Ahead, records: Iterable[Record], config: Config, start: int, site: Site, deadline: float, streams: Streams
+) -> tuple[int, int]:
+    """Add what these containers printed since `start`: (up to when, how many lines). At least one window, if any."""
     kept = [record for record in records if not is_excluded(record, config)]
     at, count = start, 0
     while at < site.now and count <= MOST_LINES and (at == start or monotonic() <= deadline):
         until = min(at + WINDOW, site.now)
         mine: Streams = defaultdict(list)
         for record in kept:
-            for line in committed.printed(record, at, until, site.epoch):
+            for line in ahead.printed(record, at, until, site.epoch):
                 labels = labels_of(record, line.stream)
                 mine[labels] += [(line.at, _storable(text)) for text in line.text.split("\n")]
         for labels, lines in sorted(mine.items()):
             streams[labels] += sorted(lines, key=itemgetter(0))  # Two containers of one name may have run.
             count += len(lines)
         at = until
-    return at
+    return at, count
 
 
 def labels_of(record: Record, stream: str) -> str:

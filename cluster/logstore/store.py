@@ -31,6 +31,7 @@ MOST_READ = 256 * 1024 * 1024
 AT_ONCE = 50  # Blocks that are read with one statement.
 THIRD_WAY = frozenset("ks")  # Letters that a pattern also finds as Kelvin sign and long s.
 MOST_AT_ONCE = 5_000  # Lines that a follower gets at once.
+GROW = "UPDATE cluster_logblock SET last = %s, times = %s, body = %s, size = %s, sealed = %s WHERE id = %s"
 TRIGRAMS = 40  # Of a text that is looked for; more would not narrow it further.
 
 Rows = Callable[[str, list[Any]], list[tuple[Any, ...]]]  # Of one statement, with `%s` for parameters.
@@ -81,13 +82,16 @@ def append(cluster: int, streams: Mapping[str, list[Timed]], now: int) -> None:
     """Add lines, in order of time, to streams. Within a transaction of the owner."""
     ids = _ids(cluster, streams)
     opened = {block.stream_id: block for block in LogBlock.objects.filter(stream__in=ids.values(), sealed=False)}
-    full = False
+    grown, begun = list[LogBlock](), list[LogBlock]()
     for labels, lines in streams.items():
         block = opened.get(ids[labels])
         for part in _parts(lines, block.size if block is not None else 0):
-            full = _extend(cluster, ids[labels], block, part) or full
+            (begun if block is None else grown).append(_extended(cluster, ids[labels], block, part))
             block = None
-    if full:
+    LogBlock.objects.bulk_create(begun, batch_size=AT_ONCE)
+    with connection.cursor() as cursor:
+        cursor.executemany(GROW, [(b.last, b.times, b.body, b.size, b.sealed, b.pk) for b in grown])
+    if any(block.sealed for block in (*grown, *begun)):
         forget_old(cluster, now)
 
 
@@ -115,8 +119,8 @@ def _parts(lines: list[Timed], size: int) -> Iterable[list[Timed]]:
         yield part
 
 
-def _extend(cluster: int, stream: int, block: LogBlock | None, lines: list[Timed]) -> bool:
-    """Add to a block, or begin one. True: it is full now."""
+def _extended(cluster: int, stream: int, block: LogBlock | None, lines: list[Timed]) -> LogBlock:
+    """A block with more lines, or a new one."""
     first, texts, times = lines[0][0], [text for _, text in lines], list[int]()
     if block is None:
         block = LogBlock(cluster_id=cluster, stream_id=stream, first=first)
@@ -126,8 +130,7 @@ def _extend(cluster: int, stream: int, block: LogBlock | None, lines: list[Timed
     block.last, block.body, block.times = lines[-1][0], "\n".join(texts), orjson.dumps(times).decode()
     block.size = len(block.body.encode()) + len(block.times)
     block.sealed = block.size >= BLOCK_BYTES
-    block.save()
-    return block.sealed
+    return block
 
 
 def forget_old(cluster: int, now: int) -> None:

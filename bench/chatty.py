@@ -28,6 +28,7 @@ def main(nodes: int = NODES, pods: int = PODS, seconds: int = SECONDS) -> None:
         wait_for(door, "deployments", "default", "web", "readyReplicas", pods)
         time.sleep(20)
         report("chatty: CPU at 1x without agents", busy(rig, seconds), "% of core", "")
+        door = rig.door("chatty")  # Nobody keeps a connection for so long.
         for name in ("loki", "fluent-bit"):
             install(door, name)
         wait_for(door, "daemonsets", "kube-system", "fluent-bit", "numberReady", nodes)

@@ -31,8 +31,9 @@ from cluster.apiserver import commits
 from cluster.engine.clock import SECOND, monotonic
 from cluster.logstore import departures, store
 from cluster.logstore.ahead import Ahead
-from cluster.logstore.journal import Journal, Written
+from cluster.logstore.journal import Written
 from cluster.logstore.journal import labels_of as component_labels
+from cluster.logstore.unshipped import CONTROL_PLANE, Unshipped
 from cluster.models import Departed, LogPosition
 from cluster.network import Site
 from cluster.objects import Manifest, meta, resolvconf
@@ -44,7 +45,6 @@ WINDOW = 60 * SECOND  # What is read of a node at once.
 MOST_LINES = 20_000  # Of one look; the rest waits for the next one.
 FILE = "fluent-bit.conf"
 JOURNAL = "journal/"  # Before a node's name: its position in its kubelet's journal.
-CONTROL_PLANE = "*"  # Instead of a node's name: all machines of the control plane.
 TIDY = 60  # Looks after which containers that are gone are forgotten.
 STALE = 300 * SECOND  # A position that is older is written although nothing was read.
 
@@ -70,7 +70,7 @@ class Agents:
         self._looks = 0
         self._silent: dict[str, int] = {}  # Node -> up to when nothing was printed after its position: not worth a row.
         self._looked: dict[str, int] = {}  # Node -> in which look it had its turn.
-        self._ahead = Ahead()
+        self._ahead, self._unshipped = Ahead(), Unshipped(cluster)
 
     def gather(self, site: Site, deadline: float) -> None:
         """Ship what was printed up to `site.now`. Errors: commits.Fenced, django.db.OperationalError."""
@@ -104,41 +104,40 @@ class Agents:
                 lines += number
                 read |= {node} if departed[node] or number else set()
                 reached_by[node] = config
-        self._read_journals(site, reached_by, before, after, streams, read, deadline)
+        journals, shipped = self._take_journals(site, running, reached_by, before, streams)
+        after, read = after | journals, read | shipped
         worth = {key: at for key, at in after.items() if key in read or at - before.get(key, 0) > STALE}
         if streams or read:
-            self._write(streams, worth, departed, site.now)
+            try:
+                self._write(streams, worth, departed, site.now)
+            except Exception:
+                self._unshipped.restart()
+                raise
         self._silent |= after
 
     def _start(self, key: str, before: dict[str, int]) -> int:
         return max(before.get(key, 0), self._silent.get(key, 0))
 
-    def _read_journals(
-        self,
-        site: Site,
-        configs: dict[str, Config],
-        before: dict[str, int],
-        after: dict[str, int],
-        streams: Streams,
-        read: set[str],
-        deadline: float,
-    ) -> None:
-        """Add what components wrote: kubelets whose agents reach the store, and the control plane with any of them."""
-        starts = {node: self._start(JOURNAL + node, before) for node, config in configs.items() if config.journal}
-        if not configs:
-            return
-        starts[CONTROL_PLANE] = self._start(JOURNAL + CONTROL_PLANE, before)
-        journal = Journal(store.rows, self._cluster, site.epoch)
-        written, until = journal.read(min(starts.values()), site.now, deadline)
-        config = next(iter(configs.values()))
-        for entry in written:
-            owner = entry.node if entry.component == KUBELET else CONTROL_PLANE
-            if owner not in starts or entry.at < starts[owner] or is_left_out(entry, config):
-                continue
-            read.add(JOURNAL + owner)
-            labels = component_labels(entry.component, entry.node)
-            streams[labels] += [(entry.at, _storable(text)) for text in entry.text.split("\n")]
-        after |= {JOURNAL + node: max(start, until) for node, start in starts.items()}
+    def _take_journals(
+        self, site: Site, nodes: Iterable[str], configs: dict[str, Config], before: dict[str, int], streams: Streams
+    ) -> tuple[dict[str, int], set[str]]:
+        """Add what components wrote: kubelets whose agents reach the store, and the control plane with any of them.
+
+        Returns positions in the journals that were read, by their keys, and of which there was something to ship.
+        """
+        owners = (*nodes, CONTROL_PLANE)
+        starts = {owner: self._start(JOURNAL + owner, before) for owner in owners}
+        there = {node for node, config in configs.items() if config.journal} | ({CONTROL_PLANE} if configs else set())
+        taken, after = self._unshipped.take(site, starts, there)
+        for owner, pile in sorted(taken.items()):
+            config = configs.get(owner) or next(iter(configs.values()))
+            for entry in pile:
+                if not is_left_out(entry, config):
+                    labels = component_labels(entry.component, entry.node)
+                    streams[labels] += [(entry.at, _storable(text)) for text in entry.text.split("\n")]
+        return {JOURNAL + owner: at for owner, at in after.items()}, {
+            JOURNAL + owner for owner in taken if taken[owner]
+        }
 
     def _departed(self) -> dict[str, Removed]:
         """Node -> when containers were removed from it, and their last records."""

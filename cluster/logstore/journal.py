@@ -31,10 +31,7 @@ from cluster.processes import COMPONENTS, HOST
 PORTION = 500  # Revisions that are read at once.
 MOST_LINES = 20_000  # Of one reading; the rest is for the next one.
 KUBELET_PID = 812  # It is no container, so it is not the first process that it sees.
-HEARTBEATS = (
-    "/registry/leases/kube-node-lease/",
-    "/registry/leases/kube-node-lease0",
-)  # Keys between these say nothing.
+HEARTBEATS = "/registry/leases/kube-node-lease/%"  # Keys like this say nothing.
 PROCESS_OF = {name: process for process, names in COMPONENTS.items() for name in names}
 COMPARED = ("pods", "minions", "persistentvolumes", "persistentvolumeclaims")  # What is compared with what it was.
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -105,8 +102,8 @@ class Journal:
     def _portion(self, after: int, end: int) -> list[Row]:
         rows = self._rows(
             "SELECT id, key, verb, value, previous, actor, step, sim_time FROM cluster_revision"
-            " WHERE id > %s AND id < %s AND (key < %s OR key >= %s) ORDER BY id LIMIT %s",
-            [after, (self._cluster + 1) << REVISION_BITS, *HEARTBEATS, PORTION],
+            " WHERE id > %s AND id < %s AND key NOT LIKE %s ORDER BY id LIMIT %s",
+            [after, (self._cluster + 1) << REVISION_BITS, HEARTBEATS, PORTION],
         )
         found = [Row(*row)._replace(value=bytes(row[3])) for row in rows]
         self._bodies = {row.id: row.value for row in found}

@@ -63,14 +63,14 @@ def _replicas(step: Step) -> Iterator[Said]:
             yield Said("controller_utils.go:609", "Deleting pod", values)
 
 
-def _deleted_pods(source: str, message: str, key: str) -> Callable[[Step], Iterator[Said]]:
-    """Of a controller that deletes pods and says of each the same."""
+def _deleted_pods(source: str, message: str, named: bool = False) -> Callable[[Step], Iterator[Said]]:
+    """Of a controller that deletes pods and says of each the same. `named`: it says who it is."""
 
     def said(step: Step) -> Iterator[Said]:
         for change in step.of("pods"):
             if change.deletes:
-                named: dict[str, Value] = {"controller": step.actor} if key == "pod" else {}
-                yield Said(source, message, {**named, "pod": change.ref})
+                name: dict[str, Value] = {"controller": step.actor} if named else {}
+                yield Said(source, message, {**name, "pod": change.ref})
 
     return said
 
@@ -173,8 +173,8 @@ def _balancers(step: Step) -> Iterator[Said]:
 VOICES: dict[str, Callable[[Step], Iterator[Said]]] = {
     "replicaset-controller": _replicas,
     "replication-controller": _replicas,
-    "taint-eviction-controller": _deleted_pods("taint_eviction.go:113", "Deleting pod", "pod"),
-    "pod-garbage-collector-controller": _deleted_pods("gc_controller.go:339", "PodGC is force deleting Pod", ""),
+    "taint-eviction-controller": _deleted_pods("taint_eviction.go:113", "Deleting pod", named=True),
+    "pod-garbage-collector-controller": _deleted_pods("gc_controller.go:339", "PodGC is force deleting Pod"),
     "garbage-collector-controller": _garbage,
     "namespace-controller": _namespaces,
     "node-lifecycle-controller": _nodes,

@@ -5,7 +5,8 @@
     inputs             requests of outsiders              -> kube-apiserver
 
 Nothing is kept: whoever asks for the same span of time again gets the same lines, as long as the revisions are kept
-(an hour of simulated time, cluster/etcd/compaction.py). A stopped component writes nothing, so nothing is said of it.
+(an hour of simulated time, cluster/etcd/compaction.py) and, for what the scheduler counted, its verdict. A stopped
+component writes nothing, so nothing is said of it.
 
     log agents ship it (agent.py)        the page shows it (dashboard/logsearch.py)
 

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import orjson
 from django.utils.translation import gettext_lazy as _
 
-from cluster.logstore import logql
+from cluster.logstore import agent, logql
 from cluster.logstore.store import Entry, Key
 from dashboard import logsearch
 from dashboard.logsearch import LABELS, Asked
@@ -47,10 +47,10 @@ INSTALL = "python manage.py addon {name} | kubectl apply -f -"
 
 
 class Line(NamedTuple):
-    """One line as the panel shows it. `at_key`: how a wish names it."""
+    """One line as the panel shows it. `process`: of the control plane; its pod is none that the API server knows."""
 
     at: int
-    at_key: str
+    process: str
     labels: dict[str, str]
     pieces: list[tuple[str, bool]]
     pod: str
@@ -215,8 +215,10 @@ def lines(view: View, entries: list[Entry], query: logql.Query, target: Key | No
         link = asked_again(view, line=key, stream=stream)
         is_target = entry.key == target
         pieces = logsearch.parted(entry.text, query)
+        component = labels.get("component", "")
+        process = component if pod and component not in agent.COMPONENTS else ""
         node = labels.get("node", "") in alive
-        found.append(Line(entry.at, key, labels, pieces, pod, pod in alive, node, is_target, link))
+        found.append(Line(entry.at, process, labels, pieces, pod, pod in alive, node, is_target, link))
     return found
 
 

@@ -182,3 +182,20 @@ def test_on_the_nodes_pages_follow_each_other_too(client: Client):
 
     assert found == [f"hello {n} from here" for n in range(1, len(found) + 1)]
     assert len(found) > 500
+
+
+def test_lines_of_the_control_plane_are_found_with_and_without_a_store(client: Client, chatty):
+    stored = shown(client, q="Successfully bound", component="kube-scheduler")
+    assert 'title="kube-system/kube-scheduler-control-plane">kube-scheduler</span>' in stored
+    assert any('pod="kube-system/loki-' in text for text in texts(stored))
+
+    chatty.scale(LOKI, 0)
+    chatty.run_for(30)
+    read = shown(client, q="Successfully bound", component="kube-scheduler")
+
+    def heads(page: str) -> list[str]:
+        return [text.partition(" evaluatedNodes")[0] for text in texts(page)]  # The verdict on loki's pod went with it.
+
+    assert heads(read)[: len(heads(stored))] == heads(stored)
+    plane = unescape(client.get("/view/lab/panel/control-plane").content.decode())
+    assert '"Successfully bound pod to node"' in plane

@@ -41,7 +41,8 @@ from cluster.objects import Manifest, meta, resolvconf
 LOKI = "loki"  # The program.
 KUBELET = "kubelet"
 COMPONENTS = ("kube-proxy",)  # Components of Kubernetes that are programs in pods.
-WINDOW = 60 * SECOND  # What is read of a node at once.
+WINDOW = 300 * SECOND  # What is read of a node at once.
+ROUND = 60  # Looks in which every node has its turn, however little time there is.
 MOST_LINES = 20_000  # Of one look; the rest waits for the next one.
 FILE = "fluent-bit.conf"
 JOURNAL = "journal/"  # Before a node's name: its position in its kubelet's journal.
@@ -70,6 +71,7 @@ class Agents:
         self._looks = 0
         self._silent: dict[str, int] = {}  # Node -> up to when nothing was printed after its position: not worth a row.
         self._looked: dict[str, int] = {}  # Node -> in which look it had its turn.
+        self._written: dict[str, int] | None = None  # Positions as they are stored; None: not yet read.
         self._ahead, self._unshipped = Ahead(), Unshipped(cluster)
 
     def gather(self, site: Site, deadline: float) -> None:
@@ -78,9 +80,7 @@ class Agents:
         running = departures.all_agents(site, everywhere)
         if not running:
             return
-        prefix = f"{self._cluster}:"
-        known = LogPosition.objects.filter(pk__gte=prefix, pk__lt=f"{self._cluster};").values_list("pk", "at")
-        before = {key.removeprefix(prefix): at for key, at in known}
+        before = self._positions()
         records = _by_node(everywhere, running)
         streams: Streams = defaultdict(list)
         after: dict[str, int] = {}
@@ -91,9 +91,9 @@ class Agents:
         if self._looks % TIDY == 0:
             self._ahead.keep_only({record["id"] for each in records.values() for record in each})
         self._looked = {node: self._looked.get(node, 0) for node in running}
-        lines = 0
+        lines, least = 0, -(-len(running) // ROUND)
         for count, node in enumerate(sorted(running, key=lambda node: (self._looked[node], node))):
-            if count and (monotonic() > deadline or lines > MOST_LINES):
+            if (count >= least and monotonic() > deadline) or lines > MOST_LINES:
                 break
             self._looked[node] = self._looks
             config = reached(site, running[node], self._looks)
@@ -112,8 +112,18 @@ class Agents:
                 self._write(streams, worth, departed, site.now)
             except Exception:
                 self._unshipped.restart()
+                self._written = None
                 raise
+            self._written = before | worth
         self._silent |= after
+
+    def _positions(self) -> dict[str, int]:
+        """By node, or JOURNAL and node. Nobody else writes them while the epoch lasts."""
+        if self._written is None:
+            prefix = f"{self._cluster}:"
+            known = LogPosition.objects.filter(pk__gte=prefix, pk__lt=f"{self._cluster};").values_list("pk", "at")
+            self._written = {key.removeprefix(prefix): at for key, at in known}
+        return self._written
 
     def _start(self, key: str, before: dict[str, int]) -> int:
         return max(before.get(key, 0), self._silent.get(key, 0))

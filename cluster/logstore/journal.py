@@ -76,6 +76,7 @@ class Journal:
         self._rows, self._cluster, self._epoch = rows, cluster, epoch
         self._bodies: dict[int, bytes] = {}  # Of the portion that is read, and what its revisions replaced.
         self._leaders: dict[str, str] = {}
+        self._found: dict[str, tuple[int, int]] = {}  # Table -> a moment, and the first row that is not before it.
 
     def read(self, start: int, end: int, deadline: float) -> tuple[list[Written], int]:
         """Entries of [start, until), in order of time, and `until`: `end`, or less if time ran out.
@@ -120,18 +121,23 @@ class Journal:
     def _first(self, table: str, moment: int) -> int:
         """The number of the first row that is not before a moment: rows are in order of time."""
         low, high = self._cluster << REVISION_BITS, (self._cluster + 1) << REVISION_BITS
-        last = self._rows(f"SELECT MAX(id) FROM {table} WHERE id >= %s AND id < %s", [low, high])[0][0]
-        if last is None:
-            return low
-        ahead, behind = low, int(last) + 1
+        return self._bisected(table, moment, low, f"id >= {low} AND id < {high}", "id")
+
+    def _bisected(self, table: str, moment: int, low: int, mine: str, number: str) -> int:
+        """By `number`, from `low` on; from what was found last if that is earlier, since readers go on in time."""
+        before, found = self._found.get(table, (0, low))
+        ahead = found if before <= moment else low
+        last = self._rows(f"SELECT MAX({number}) FROM {table} WHERE {mine}", [])[0][0]
+        behind = int(last) + 1 if last is not None else low
+        statement = f"SELECT {number}, sim_time FROM {table} WHERE {mine} AND {number} >= %s ORDER BY {number} LIMIT 1"
         while ahead < behind:
             middle = (ahead + behind) // 2
-            statement = f"SELECT id, sim_time FROM {table} WHERE id >= %s AND id <= %s ORDER BY id LIMIT 1"
-            found = self._rows(statement, [middle, last])
-            if found and found[0][1] < moment:
-                ahead = int(found[0][0]) + 1
+            rows = self._rows(statement, [middle])
+            if rows and rows[0][1] < moment:
+                ahead = int(rows[0][0]) + 1
             else:
                 behind = middle
+        self._found[table] = (moment, ahead)
         return ahead
 
     def _look(self, row: int) -> bytes | None:
@@ -202,7 +208,7 @@ class Journal:
 
     def _asked(self, start: int, end: int) -> Iterator[Written]:
         """Of what outsiders asked kube-apiserver, and was executed."""
-        low = self._first_input(start)
+        low = self._bisected("cluster_input", start, 0, f"cluster_id = {self._cluster}", "ordinal")
         rows = self._rows(
             "SELECT id, request, status, sim_time FROM cluster_input"
             " WHERE cluster_id = %s AND ordinal >= %s AND sim_time < %s ORDER BY ordinal",
@@ -212,22 +218,6 @@ class Journal:
             asked = orjson.loads(bytes(request))
             if asked.get("type") == "api":
                 yield self._entry(at, apiserver.asked(asked, identity, status), apiserver.COMPONENT, HOST)
-
-    def _first_input(self, moment: int) -> int:
-        last = self._rows("SELECT MAX(ordinal) FROM cluster_input WHERE cluster_id = %s", [self._cluster])[0][0]
-        ahead, behind = 0, int(last or 0) + 1
-        while ahead < behind:
-            middle = (ahead + behind) // 2
-            found = self._rows(
-                "SELECT ordinal, sim_time FROM cluster_input WHERE cluster_id = %s AND ordinal >= %s"
-                " ORDER BY ordinal LIMIT 1",
-                [self._cluster, middle],
-            )
-            if found and found[0][1] < moment:
-                ahead = int(found[0][0]) + 1
-            else:
-                behind = middle
-        return ahead
 
     def _entry(self, at: int, said: Said, component: str, node: str) -> Written:
         component, node = said.component or component, said.node or node

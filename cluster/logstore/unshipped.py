@@ -25,12 +25,14 @@ class Unshipped:
 
     def __init__(self, cluster: int) -> None:
         self._cluster = cluster
+        self._journal: Journal | None = None
         self._until: int | None = None  # Up to when everything was folded; None: nothing was.
         self._piles: Piles = {}  # Of owners whose piles are whole, from their positions up to `_until`.
 
     def take(self, site: Site, starts: Mapping[str, int], reached: set[str]) -> tuple[Piles, dict[str, int]]:
         """What those that are `reached` ship now, and up to when that is all. `starts`: positions of all owners."""
-        journal, now = Journal(store.rows, self._cluster, site.epoch), site.now
+        journal = self._journal = self._journal or Journal(store.rows, self._cluster, site.epoch)
+        now = site.now
         if self._until is None:
             self._until = min(starts.values(), default=now)
             self._piles = {owner: [] for owner in starts}

@@ -27,17 +27,21 @@ def main(nodes: int = NODES, pods: int = PODS, seconds: int = SECONDS) -> None:
         door.ask("POST", "/apis/apps/v1/namespaces/default/deployments", chatty(pods))
         wait_for(door, "deployments", "default", "web", "readyReplicas", pods)
         time.sleep(20)
+        size = stored(rig)
         report("chatty: CPU at 1x without agents", busy(rig, seconds), "% of core", "")
+        report("chatty: database without agents", (stored(rig) - size) / seconds * 3600 / 2**20, "MiB/hour", "")
         door = rig.door("chatty")  # Nobody keeps a connection for so long.
         for name in ("loki", "fluent-bit"):
             install(door, name)
         wait_for(door, "daemonsets", "kube-system", "fluent-bit", "numberReady", nodes)
         time.sleep(60)  # They read what was printed before they were there.
-        size, lines, begun = stored(rig), entries(rig), time.monotonic()
+        size, before, begun = stored(rig), shipped(rig), time.monotonic()
         report("chatty: CPU at 1x with agents", busy(rig, seconds), "% of core", "")
-        took = time.monotonic() - begun
-        report("chatty: lines shipped", (entries(rig) - lines) / took, "lines/s", f"{pods / EVERY:g} are printed")
-        report("chatty: database", (stored(rig) - size) / took * 3600 / 2**20, "MiB/hour", "")
+        took, after = time.monotonic() - begun, shipped(rig)
+        lines = after["entries"] - before["entries"]
+        report("chatty: lines shipped", lines / took, "lines/s", f"{pods / EVERY:g} are printed")
+        report("chatty: blocks", (after["bytes"] - before["bytes"]) / max(lines, 1), "bytes/line", "")
+        report("chatty: database with agents", (stored(rig) - size) / took * 3600 / 2**20, "MiB/hour", "")
 
 
 def chatty(pods: int) -> dict[str, Any]:
@@ -62,8 +66,10 @@ def install(door: Door, name: str) -> None:
         door.ask("POST", f"/{'apis' if '/' in group else 'api'}/{group}/{where}", manifest)
 
 
-def entries(rig: Rig) -> int:
-    return int(rig.door("chatty").ask("GET", STATS + quote('{container="app"}') + "&start=0")["entries"])
+def shipped(rig: Rig) -> dict[str, int]:
+    """What is in the store: {entries, bytes} among others."""
+    found: dict[str, int] = rig.door("chatty").ask("GET", STATS + quote('{container="app"}') + "&start=0")
+    return found
 
 
 def stored(rig: Rig) -> int:

@@ -3,14 +3,17 @@
 import json
 import re
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
+import websocket
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from tests.browser.running import Orrery, Sight, eventually
 from tests.browser.test_looks import CLIPPED, problems, scrolls_sideways
 
+LOKI = "/api/v1/namespaces/kube-system/services/loki:3100/proxy/loki/api/v1"
 TALK = "i=0; while true; do i=$((i+1)); echo hello $i from here; sleep 0.05; done"
 LINES = "[...document.querySelectorAll('#logs-lines .text')].map(e => e.textContent)"
 
@@ -27,11 +30,8 @@ def run_for(orrery: Orrery, seconds: int) -> None:
 
 def query(orrery: Orrery, text: str) -> list[str]:
     """Lines that loki finds, as Grafana would ask through the API server."""
-    from urllib.parse import urlencode
-
-    base = "/api/v1/namespaces/kube-system/services/loki:3100/proxy/loki/api/v1/query_range"
     asked = urlencode({"query": text, "limit": 5000, "direction": "forward"})
-    found = json.loads(orrery.kubectl("get", "--raw", f"{base}?{asked}"))
+    found = json.loads(orrery.kubectl("get", "--raw", f"{LOKI}/query_range?{asked}"))
     return [line for stream in found["data"]["result"] for _, line in stream["values"]]
 
 
@@ -142,6 +142,20 @@ def test_component_lines_of_a_real_scheduling(logged: Orrery, sight: Sight):
     page.select_option("#logs-component", "kube-scheduler")
     sight.until(f"{LINES}.some(text => text.includes('default/sorted-'))", "the scheduler's lines")
     assert page.evaluate(f"{LINES}.every(text => text.includes('] '))")
+
+
+def test_a_tail_over_a_real_socket_goes_on_where_it_was(logged: Orrery):
+    asked = urlencode({"query": '{pod="talk"} |= "hello"', "limit": 2})
+    socket = websocket.create_connection(
+        f"ws://127.0.0.1:{logged.port}/clusters/default{LOKI}/tail?{asked}", timeout=30
+    )
+    frames = [json.loads(socket.recv()) for _ in range(3)]
+    socket.close()
+
+    texts = [line for frame in frames for stream in frame["streams"] for _, line in stream["values"]]
+    numbers = [int(text.split(" ")[1]) for text in texts]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert len(numbers) > 4
 
 
 def test_an_agents_pod_that_is_killed_comes_back_and_nothing_is_missing(logged: Orrery):

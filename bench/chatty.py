@@ -34,7 +34,7 @@ def main(nodes: int = NODES, pods: int = PODS, seconds: int = SECONDS) -> None:
         for name in ("loki", "fluent-bit"):
             install(door, name)
         wait_for(door, "daemonsets", "kube-system", "fluent-bit", "numberReady", nodes)
-        time.sleep(60)  # They read what was printed before they were there.
+        time.sleep(90)  # They read what was printed before they were there.
         size, before, begun = stored(rig), shipped(rig), time.monotonic()
         report("chatty: CPU at 1x with agents", busy(rig, seconds), "% of core", "")
         took, after = time.monotonic() - begun, shipped(rig)

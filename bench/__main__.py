@@ -4,6 +4,7 @@ import sys
 
 from bench import (
     api,
+    chatty,
     click,
     death,
     growth,
@@ -34,6 +35,7 @@ BENCHES = {
     "traffic": traffic.main,
     "scrapes": scrapes.main,
     "query": query.main,
+    "chatty": chatty.main,
 }
 
 

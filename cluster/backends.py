@@ -65,13 +65,13 @@ def _running(site: Site, backend: Backend) -> list[Record]:
     return running
 
 
-def demand(site: Site, namespace: str, service: str, program: str) -> Manifest:
-    """The pod that answers behind the first port of a Service, in whose image `program` is.
+def demand(site: Site, namespace: str, service: str, program: str, port: int = 0) -> Manifest:
+    """The pod that answers behind a port of a Service (0: its first one), in whose image `program` is.
 
     Errors: Unavailable, in the words of the service proxy.
     """
     found = site.get("Service", namespace, service) or {"spec": {}}
-    port = next((each["port"] for each in found["spec"].get("ports") or ()), 443)
+    port = port or next((each["port"] for each in found["spec"].get("ports") or ()), 443)
     entry = {"spec": {"service": {"namespace": namespace, "name": service, "port": port}}}
     try:
         there = aggregation.backends(entry, site)

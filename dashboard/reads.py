@@ -24,6 +24,12 @@ def get(cluster: Cluster, kind: str, namespace: str, name: str) -> Manifest | No
     return None if value is None else orjson.loads(bytes(value))
 
 
+def exists(cluster: Cluster, kind: str, namespace: str, name: str) -> bool:
+    """Is there an object of that name now?"""
+    key = registry.by_kind(kind).storage_key(namespace, name)
+    return StoredObject.objects.filter(pk=f"{cluster.pk}:{key}").exists()
+
+
 def keys(cluster: Cluster, kind: str) -> list[str]:
     """ "namespace/name", or "name", of all living objects of a kind, in order; the objects themselves are not read."""
     prefix = _prefix(cluster, kind)

@@ -16,8 +16,13 @@ from cluster.gateway.http import Receive, Scope, Send
 DENIAL = "websocket.http.response"
 
 
+TAIL = "/loki/api/v1/tail"  # What a loki streams is lines, too.
+
+
 def is_watch(scope: Scope) -> bool:
-    """Does a websocket ask for a watch?"""
+    """Does a websocket ask for a watch, or for the tail of a log?"""
+    if scope["path"].endswith(TAIL):
+        return True
     query = parse_qs(scope.get("query_string", b"").decode("latin1"), keep_blank_values=True)
     return query.get("watch", ["0"])[0] not in ("0", "false") or "/watch/" in scope["path"]
 
@@ -25,7 +30,7 @@ def is_watch(scope: Scope) -> bool:
 def as_request(scope: Scope) -> Scope:
     """The GET that this websocket stands for."""
     secure = scope.get("scheme") in ("wss", "https")
-    return {**scope, "type": "http", "method": "GET", "scheme": "https" if secure else "http"}
+    return {**scope, "type": "http", "method": "GET", "scheme": "https" if secure else "http", "upgraded": True}
 
 
 class Channel:

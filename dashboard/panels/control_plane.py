@@ -14,11 +14,13 @@ from cluster import processes
 from cluster.models import Agenda, Cluster, Process
 from cluster.objects import times
 from cluster.scheduler import configuration
-from dashboard import reads
+from dashboard import logsearch, reads
 from dashboard.panels import scheduler_configuration
 from dashboard.panels.panel import Panel, View
 
 MOST_ROWS = 5_000  # Queue entries counted; more are shown as "5000+".
+LINES = 4  # Of each process' log; the log panel has the rest.
+OTHERS = ("kube-apiserver", "etcd", "kubelet", "kube-proxy")  # Components that have logs and stand elsewhere.
 KEYS = 6  # Waiting keys shown of each component.
 
 
@@ -28,7 +30,9 @@ def context(view: View) -> dict[str, Any]:
 
 def look(cluster: Cluster) -> dict[str, Any]:
     rows, waiting, held = replicas(cluster), queues(cluster), held_components(cluster)
+    written = logsearch.newest(cluster, {row["process"] for row in rows}, LINES)
     return {
+        "others": OTHERS,
         "processes": [
             {
                 "name": name,
@@ -45,6 +49,7 @@ def look(cluster: Cluster) -> dict[str, Any]:
                     key=lambda row: not row["held"],  # Those that are stopped stand at the head.
                 ),
                 "leads": any(row["leads"] for row in rows if row["process"] == name),
+                "lines": [(entry.at, entry.node, entry.text) for entry in written.get(name, ())],
                 "profiles": profiles_of(cluster) if name == "kube-scheduler" else [],
             }
             for name in processes.PROCESSES

@@ -9,7 +9,7 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.logstore import logql
+from cluster.logstore import aggregate, logql
 
 words = st.text(max_size=20)
 
@@ -34,6 +34,45 @@ def test_a_pattern_filter_matches_anywhere_in_a_line(wanted: str, line: str):
 def test_any_text_is_a_query_or_a_bad_query(text: str):
     with contextlib.suppress(logql.BadQuery):
         logql.parse(text)
+    with contextlib.suppress(logql.BadQuery):
+        aggregate.parse(text)
+
+
+PARTS = st.sampled_from(
+    [
+        "(",
+        ")",
+        "sum",
+        "by",
+        "rate",
+        '{a="b"}',
+        "[5m]",
+        "|",
+        "json",
+        "x",
+        ">",
+        "=",
+        "1",
+        "+",
+        "^",
+        ",",
+        '"s"',
+        "vector",
+        "-",
+    ]
+)
+
+
+@given(st.lists(PARTS, max_size=30).map(" ".join))
+def test_any_words_of_the_language_are_a_query_or_a_bad_query(text: str):
+    with contextlib.suppress(logql.BadQuery):
+        aggregate.parse(text)
+
+
+@pytest.mark.parametrize("text", ["(" * 5000, "1" + "+1" * 2500, "2" + "^2" * 2500, "sum(" * 1200])
+def test_a_query_that_is_too_deep_is_refused(text: str):
+    with pytest.raises(logql.BadQuery, match="operators and parentheses"):
+        aggregate.parse(text)
 
 
 def test_a_label_pattern_must_match_the_whole_value():
@@ -62,12 +101,15 @@ def test_a_selector_that_could_match_everything_is_refused(selector: str):
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ('{app="web"', "expected , or }"),
-        ('{app="web"} "GET"', "expected |= or != or |~ or !~"),
+        ('{app="web"', "parse error at line 1, col 11: syntax error: unexpected $end, expecting , or }"),
+        ('{app="web"} "GET"', "col 13: syntax error: unexpected STRING"),
         ('{app="web"} |~ "("', "error parsing regexp"),
         ('{app="web"} |= "\\d"', "invalid escape"),
         ('{app="web"} |= "\\ud800"', "invalid escape"),
-        ('{app="web"} | json', "parse error at character 12"),
+        ('{app="web"} | nothing', "syntax error: unexpected $end"),
+        ('{app="web"} | status > "a"', "unexpected STRING, expecting NUMBER or DURATION or BYTES"),
+        ('{app="web"} | regexp "a"', "at least one named capture must be supplied"),
+        ('{app="web"} | line_format "{{upper .a}}"', "invalid line template"),
         ('{app="' + "x" * logql.QUERY_LIMIT + '"}', "at most 5120"),
     ],
 )

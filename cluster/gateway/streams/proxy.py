@@ -42,7 +42,8 @@ async def serve(request: Request, target: Target) -> None:
         return
     known = await computed.answer(request, target.namespace, pod, port, target.rest)
     if known is not None:
-        await request.reply(known)
+        if not request.started:
+            await request.reply(known)
         return
     body = await request.body()
     wanted: dict[str, Any] = {"type": "proxy", "namespace": target.namespace, "pod": pod, "port": port}

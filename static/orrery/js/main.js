@@ -12,6 +12,7 @@ import { TimeBar } from './time.js';
 import { Palette } from './palette.js';
 import { forgetCharts, refreshCharts } from './charts.js';
 import { recolourGraphs, refreshGraphs } from './graphs.js';
+import { logsRest, showLogs } from './logs.js';
 
 const CROWD = 150; // Pods or nodes from which on the heatmap is shown first.
 
@@ -177,12 +178,13 @@ function asked() {
 let refreshing = false;
 function refreshWide() {
   if (!$('#wide').offsetParent || document.hidden || refreshing || performance.now() - slidAt < 800) return;
+  if (document.body.dataset.centre === 'logs' && logsRest()) return;
   refreshing = true;
   wide(asked(), 'innerMorph', { 'data-refresh': asked() }).finally(() => { refreshing = false; });
 }
 document.body.addEventListener('htmx:before:swap', (event) => {
   const { refresh } = event.detail.ctx.sourceElement?.dataset ?? {};
-  if (refresh !== undefined && refresh !== asked()) event.preventDefault(); // Somebody has asked for something else meanwhile.
+  if (refresh !== undefined && (refresh !== asked() || logsRest())) event.preventDefault(); // Somebody has asked for something else meanwhile.
 });
 setInterval(() => {
   if (document.body.dataset.centre !== 'map' && (model.running() || document.body.dataset.centre === 'machine-room')) refreshWide();
@@ -268,7 +270,7 @@ function place(menu, button) {
 }
 
 document.addEventListener('click', (event) => {
-  const target = event.target.closest('[data-object], [data-act], [data-centre], [data-view], [data-mode], [data-sheet], [data-tab], [data-node-menu], [data-copy], [data-close], [data-system]');
+  const target = event.target.closest('[data-object], [data-act], [data-centre], [data-view], [data-mode], [data-sheet], [data-tab], [data-node-menu], [data-copy], [data-close], [data-system], [data-logs-live]');
   if (!target || target === document.body) return;
   const { dataset } = target;
   if (dataset.object) { const [kind, ...rest] = dataset.object.split('/'); inspect(kind, rest.join('/').replace(/^\//, ''), dataset.tab ?? open.tab); }
@@ -281,6 +283,7 @@ document.addEventListener('click', (event) => {
   else if (dataset.nodeMenu) nodeMenu(target);
   else if (dataset.tab) inspect(open.kind, open.key, dataset.tab);
   else if (dataset.sheet) { sheet(dataset.sheet, dataset.query ?? ''); target.closest('[popover]')?.hidePopover(); }
+  else if ('logsLive' in dataset) { const box = $('#logs-box'); box.scrollTop = box.scrollHeight; refreshWide(); }
   else if ('close' in dataset) target.closest('dialog')?.close();
   else if (dataset.copy) copy(dataset.copy);
   else if (dataset.mode && target.tagName === 'BUTTON') { chosen = true; style(dataset.mode); }
@@ -382,7 +385,7 @@ function announce({ fresh, pods, nodes }) {
 document.body.addEventListener('htmx:config:request', ({ detail }) => {
   if (detail.ctx.request.method !== 'GET') detail.ctx.request.headers['X-CSRFToken'] = boot.csrf;
 });
-document.body.addEventListener('htmx:after:swap', () => { refreshCharts(); refreshGraphs(); follow(); });
+document.body.addEventListener('htmx:after:swap', () => { refreshCharts(); refreshGraphs(); follow(); showLogs(); });
 
 /** Logs follow: whoever was at the end stays at the end. A reader who has scrolled up is left alone. */
 function follow() {
@@ -393,7 +396,7 @@ function follow() {
     if (fresh) {
       box.dataset.seen = '1';
       box.dataset.end = '1';
-      box.addEventListener('scroll', () => { box.dataset.end = box.scrollTop + box.clientHeight > box.scrollHeight - 24 ? '1' : '0'; });
+      box.addEventListener('scroll', () => { box.dataset.end = box.scrollTop + box.clientHeight > box.scrollHeight - 24 ? '1' : '0'; showLogs(); });
     }
   }
 }

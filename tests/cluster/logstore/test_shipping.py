@@ -151,8 +151,8 @@ def test_agents_take_turns_when_there_is_time_for_one_of_them_only(logged: Logge
         agents.gather(logged.world.site, 0)
 
     after = dict(LogPosition.objects.values_list("pk", "at"))
-    moved = [key.partition(":")[2] for key in after if after[key] > before[key]]
-    assert moved == [store]
+    moved = [key.partition(":")[2] for key in after if after[key] > before.get(key, 0)]
+    assert [key for key in moved if "/" not in key] == [store]
 
 
 def test_a_cluster_that_is_forgotten_takes_its_logs_with_it(logged: LoggedCluster):

@@ -78,3 +78,25 @@ def test_a_query_that_would_read_too_much_is_refused(cluster, monkeypatch):
 
     with pytest.raises(store.TooMuch, match="too many bytes"):
         ask(cluster, '{app="a"}')
+
+
+def test_pages_follow_each_other_without_a_gap_and_without_a_line_twice(cluster):
+    store.append(cluster, {A: [(at // 3, f"line {at}") for at in range(20)], B: [(2, "other"), (3, "another")]}, 5)
+    query = logql.parse('{app=~"a|b"}')
+    for forward in (True, False):
+        found, last = [], None
+        while page := store.search(rows, cluster, query, 0, 1 << 60, 3, forward, last):
+            found += [entry.text for entry in page]
+            last = page[-1].key
+        assert found == ask(cluster, '{app=~"a|b"}', forward=forward)
+        assert len(found) == 22
+
+
+def test_a_word_is_found_in_capitals_or_not_with_the_help_of_the_index(cluster, monkeypatch):
+    monkeypatch.setattr(store, "BLOCK_BYTES", 10)
+    said = ["Timeout of web", "a TIMEOUT", "nothing", "ti me out", "T\u0131meout", "Task", "ta\u017f\u212a"]
+    for at, text in enumerate(said):
+        store.append(cluster, {A: [(at, text)]}, at)
+
+    assert ask(cluster, '{app="a"} |~ "(?i)timeout"') == ["Timeout of web", "a TIMEOUT"]
+    assert ask(cluster, '{app="a"} |~ "(?i)task"') == ["Task", "ta\u017f\u212a"]

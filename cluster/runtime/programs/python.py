@@ -17,9 +17,9 @@ from contextlib import suppress
 
 from cluster.runtime.programs.program import MIB, MILLISECOND, Exit, Line, Program, Usage, ended
 from cluster.runtime.programs.python_code import Script
+from cluster.runtime.programs.python_values import VERSION
 from cluster.runtime.programs.shell import Horizon, RunsForever
 
-VERSION = "3.13.7"
 PORT = 8000
 
 

@@ -32,7 +32,7 @@ from typing import Any
 
 from cluster.runtime import noise
 from cluster.runtime.programs.program import MILLISECOND, SECOND, Line, Process
-from cluster.runtime.programs.python_library import builtins, method_of, modules
+from cluster.runtime.programs.python_library import Builtins, method_of, modules
 from cluster.runtime.programs.python_values import (
     ERRORS,
     FIELDS,
@@ -43,6 +43,7 @@ from cluster.runtime.programs.python_values import (
     MAX_STEPS,
     METHODS,
     PLAIN,
+    Builtin,
     Class,
     Function,
     Module,
@@ -126,7 +127,7 @@ class Script:
         self.globals["__name__"] = "__main__"
         self.modules = modules(self)
         assert self.globals.outer is not None
-        self.globals.outer.update(builtins(self))
+        self.globals.outer.update(Builtins(self).table())
 
     def run(self) -> int:
         """Its exit code; `lines` has what it printed since `seek`. Errors: Horizon, RunsForever."""
@@ -584,7 +585,7 @@ class Script:
             return owner.content[name]
         elif isinstance(owner, datetime) and name in FIELDS[datetime]:
             return getattr(owner, name)
-        elif isinstance(owner, Type | Class | Function) and name == "__name__":
+        elif isinstance(owner, Type | Class | Function | Builtin) and name == "__name__":
             return owner.name
         elif name in METHODS.get(type(owner), ()):
             return method_of(self, owner, name)
@@ -651,7 +652,7 @@ class Script:
             raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
         if isinstance(value, datetime):
             return value.replace(tzinfo=None).isoformat(" ")
-        return sized(repr(value)) if not callable(value) or isinstance(value, type) else "<built-in function>"
+        return sized(repr(value))  # type: ignore[no-any-return]
 
 
 def _known(error: Exception) -> Exception:

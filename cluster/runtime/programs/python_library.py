@@ -6,16 +6,22 @@ A module or function that is not here is the script's NotImplementedError; see p
 import ast
 import json
 import math
-from collections.abc import Callable
+import string
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cluster.runtime.programs.program import SECOND
 from cluster.runtime.programs.python_values import (
     ERRORS,
+    MAX_FORMAT,
     MAX_ITEMS,
     MAX_LEVELS,
     MAX_TEXT,
+    VERSION,
+    Builtin,
+    Class,
+    Function,
     Module,
     Object,
     Stream,
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
     from cluster.runtime.programs.python_code import Script
 
 
-def method_of(script: "Script", owner: Any, name: str) -> Callable[..., Any]:
+def method_of(script: "Script", owner: Any, name: str) -> Builtin:
     """A method of a plain value, whose result may not be too large."""
 
     def method(*given: Any, **named: Any) -> Any:
@@ -42,7 +48,7 @@ def method_of(script: "Script", owner: Any, name: str) -> Callable[..., Any]:
             raise MemoryError("orrery: too many elements")
         if name == "join" and sum(len(one) for one in given[0] if isinstance(one, str)) > MAX_TEXT:
             raise MemoryError("orrery: too many elements")
-        if name == "strftime" and len(str(given)) > 200:
+        if name == "strftime" and len(str(given)) > MAX_FORMAT:
             raise ValueError("orrery: the format is too long")
         result = getattr(owner, name)(*given, **named)
         if isinstance(owner, list | dict):
@@ -51,101 +57,193 @@ def method_of(script: "Script", owner: Any, name: str) -> Callable[..., Any]:
             return list(result)
         return sized(result) if isinstance(result, str | bytes | list | dict) else result
 
-    return method
+    return Builtin(name, method)
 
 
-def builtins(script: "Script") -> dict[str, Any]:
-    """What a script finds without an import."""
+class Builtins:
+    """What a script finds without an import: a method each, by the name without its `_`."""
 
-    def print_(*given: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:
-        text = (" " if sep is None else sep).join(script.text(one) for one in given) + ("\n" if end is None else end)
-        script.write(sized(text), file.name if isinstance(file, Stream) else "stdout", bool(flush))
+    def __init__(self, script: "Script") -> None:
+        self._script = script
 
-    def range_(*given: Any) -> range:
+    def table(self) -> dict[str, Any]:
+        own = {name.removesuffix("_"): getattr(self, name) for name in vars(Builtins) if name[-1] == "_" != name[0]}
+        leave = self._script.leave
+        own |= {"len": len, "abs": abs, "chr": chr, "ord": ord, "divmod": divmod, "hex": hex, "bin": bin}
+        own |= {"repr": self._script.shown, "format": self._script.formatted, "exit": leave, "quit": leave}
+        found: dict[str, Any] = {name: Builtin(name, function) for name, function in own.items()}
+        return {**found, **ERRORS, "KeyboardInterrupt": RuntimeError, "SystemExit": RuntimeError}
+
+    def print_(self, *given: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:
+        parts = (self._script.text(one) for one in given)
+        text = (" " if sep is None else sep).join(parts) + ("\n" if end is None else end)
+        self._script.write(sized(text), file.name if isinstance(file, Stream) else "stdout", bool(flush))
+
+    def range_(self, *given: Any) -> range:
         found = range(*given)
         if len(found) > MAX_ITEMS * 10:
             raise RuntimeError(f"orrery: ranges of more than {MAX_ITEMS * 10} numbers are not modelled")
         return found
 
-    def list_(given: Any = ()) -> list[Any]:
-        return sized(items_of(given))
+    def list_(self, given: Any = ()) -> list[Any]:
+        return sized(items_of(given))  # type: ignore[no-any-return]
 
-    def sorted_(given: Any, key: Any = None, reverse: Any = False) -> list[Any]:
-        chosen = None if key is None else lambda one: script.call(key, [one], {})
-        return sorted(items_of(given), key=chosen, reverse=bool(reverse))
+    def tuple_(self, given: Any = ()) -> tuple[Any, ...]:
+        return tuple(items_of(given))
 
-    def best(which: Callable[..., Any]) -> Callable[..., Any]:
-        def function(*given: Any, key: Any = None, default: Any = None) -> Any:
-            items = items_of(given[0]) if len(given) == 1 else list(given)
-            if not items and default is not None:
-                return default
-            return which(items, key=None if key is None else lambda one: script.call(key, [one], {}))
+    def dict_(self, given: Any = (), **named: Any) -> dict[Any, Any]:
+        return dict(given, **named)
 
-        return function
+    def str_(self, given: Any = "") -> str:
+        return self._script.text(given)
 
-    def open_(name: Any, mode: Any = "r", **more: Any) -> Any:
-        if script.read is None or set(str(mode)) & set("wax+"):
-            raise NotImplementedError("orrery: only reading files is modelled")
-        text = script.read(str(name))
-        return Module(str(name), {"read": lambda: text, "readlines": lambda: text.splitlines(keepends=True),
-                                  "close": lambda: None})  # fmt: skip
+    def bool_(self, given: Any = False) -> bool:
+        return bool(given)
 
-    def int_(given: Any = 0, base: Any = None) -> int:
+    def float_(self, given: Any = 0.0) -> float:
+        return float(given)
+
+    def int_(self, given: Any = 0, base: Any = None) -> int:
         if isinstance(given, str) and len(given) > 4_000:
             raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
         return int(given) if base is None else int(given, base)
 
-    def round_(given: Any, places: Any = None) -> Any:
-        return round(given, places) if places is None or abs(places) < 1_000 else given
+    def _by(self, key: Any) -> Callable[[Any], Any] | None:
+        """A key function of the script's."""
+        return None if key is None else lambda one: self._script.call(key, [one], {})
 
-    def sum_(given: Any, start: Any = 0) -> Any:
+    def sorted_(self, given: Any, key: Any = None, reverse: Any = False) -> list[Any]:
+        return sorted(items_of(given), key=self._by(key), reverse=bool(reverse))
+
+    def _best(self, which: Callable[..., Any], given: tuple[Any, ...], key: Any, default: Any) -> Any:
+        items = items_of(given[0]) if len(given) == 1 else list(given)
+        return default if not items and default is not None else which(items, key=self._by(key))
+
+    def min_(self, *given: Any, key: Any = None, default: Any = None) -> Any:
+        return self._best(min, given, key, default)
+
+    def max_(self, *given: Any, key: Any = None, default: Any = None) -> Any:
+        return self._best(max, given, key, default)
+
+    def sum_(self, given: Any, start: Any = 0) -> Any:
         total = start
         for one in items_of(given):
             total = reckoned(ast.Add, total, one)
         return total
 
-    def isinstance_(value: Any, kinds: Any) -> bool:
+    def round_(self, given: Any, places: Any = None) -> Any:
+        return round(given, places) if places is None or abs(places) < 1_000 else given
+
+    def enumerate_(self, given: Any, start: int = 0) -> list[tuple[int, Any]]:
+        return [(start + place, one) for place, one in enumerate(items_of(given))]
+
+    def zip_(self, *given: Any) -> list[tuple[Any, ...]]:
+        return list(zip(*map(items_of, given), strict=False))
+
+    def reversed_(self, given: Any) -> list[Any]:
+        return items_of(given)[::-1]
+
+    def any_(self, given: Any) -> bool:
+        return any(items_of(given))
+
+    def all_(self, given: Any) -> bool:
+        return all(items_of(given))
+
+    def map_(self, function: Any, given: Any) -> list[Any]:
+        return [self._script.call(function, [one], {}) for one in items_of(given)]
+
+    def filter_(self, function: Any, given: Any) -> list[Any]:
+        return [one for one in items_of(given) if self._script.call(function, [one], {})]
+
+    def callable_(self, value: Any) -> bool:
+        return isinstance(value, Function | Class | Builtin | type)
+
+    def type_(self, value: Any) -> Any:
+        return value.kind if isinstance(value, Object) else Type(kind_of(value))
+
+    def isinstance_(self, value: Any, kinds: Any) -> bool:
         names = {kind_of(value), *(base.__name__ for base in type(value).__mro__)}
         wanted = kinds if isinstance(kinds, tuple) else (kinds,)
-        return any(
-            getattr(kind, "python_name", getattr(kind, "name", getattr(kind, "__name__", ""))) in names
-            for kind in wanted
-        )
+        return any(getattr(kind, "name", getattr(kind, "__name__", "")) in names for kind in wanted)
 
-    kinds: dict[str, Callable[..., Any]] = {
-        "int": int_, "float": lambda given=0.0: float(given), "bool": lambda given=False: bool(given), "list": list_,
-        "str": lambda given="": script.text(given), "tuple": lambda given=(): tuple(items_of(given)),
-        "dict": lambda given=(), **named: dict(given, **named),
-    }  # fmt: skip
-    for name, kind in kinds.items():
-        kind.python_name = name  # type: ignore[attr-defined]
+    def open_(self, name: Any, mode: Any = "r", **more: Any) -> Module:
+        if self._script.read is None or set(str(mode)) & set("wax+"):
+            raise NotImplementedError("orrery: only reading files is modelled")
+        text = self._script.read(str(name))
+        content = {"read": lambda: text, "readlines": lambda: text.splitlines(keepends=True), "close": lambda: None}
+        return Module(str(name), called(content))
+
+
+def called(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Functions as scripts may see them; other values as they are."""
     return {
-        **kinds, **ERRORS, "print": print_, "range": range_, "len": lambda given: len(given), "repr": script.shown,
-        "sorted": sorted_, "min": best(min), "max": best(max), "sum": sum_, "abs": abs, "round": round_,
-        "enumerate": lambda given, start=0: [(start + n, one) for n, one in enumerate(items_of(given))],
-        "zip": lambda *given: list(zip(*map(items_of, given), strict=False)),
-        "reversed": lambda given: items_of(given)[::-1], "any": lambda given: any(items_of(given)),
-        "all": lambda given: all(items_of(given)), "isinstance": isinstance_, "open": open_, "chr": chr, "ord": ord,
-        "map": lambda function, given: [script.call(function, [one], {}) for one in items_of(given)],
-        "filter": lambda function, given: [one for one in items_of(given) if script.call(function, [one], {})],
-        "divmod": divmod, "hex": hex, "bin": bin, "exit": script.leave, "quit": script.leave, "callable": callable,
-        "type": lambda value: value.kind if isinstance(value, Object) else Type(kind_of(value)),
-        "format": lambda value, spec="": script.formatted(value, spec),
-        "KeyboardInterrupt": RuntimeError, "SystemExit": RuntimeError,
-    }  # fmt: skip
+        name: Builtin(name, value) if callable(value) and not isinstance(value, type) else value
+        for name, value in content.items()
+    }
 
 
 def modules(script: "Script") -> dict[str, dict[str, Any]]:
     """The standard library, as far as it is here."""
-    process = script.process
+    host = script.process.hostname
+    numbers = "pi e inf nan sqrt floor ceil sin cos tan log log10 log2 exp pow fabs gcd isclose trunc radians degrees"
+    found = {
+        **_times(script), **_systems(script), "random": _chances(script),
+        "socket": {"gethostname": lambda: host},
+        "math": {name: getattr(math, name) for name in numbers.split()},
+        "json": {"dumps": _dumps, "loads": _loads},
+        "string": {"ascii_letters": string.ascii_letters, "digits": string.digits},
+    }  # fmt: skip
+    return {name: called(content) for name, content in found.items()}
 
-    def date() -> datetime:
+
+def _times(script: "Script") -> dict[str, dict[str, Any]]:
+    def date(*zone: Any) -> datetime:
         script.volatile = True
-        return process.date(script.now)
+        return script.process.date(script.now)
 
-    def time_() -> float:
-        return date().timestamp()
+    def passed() -> float:
+        return (script.now - script.process.started) / SECOND
 
+    def strftime(pattern: str, moment: Any = None) -> str:
+        if len(pattern) > MAX_FORMAT:
+            raise ValueError("orrery: the format is too long")
+        return (moment or date()).strftime(pattern)
+
+    return {
+        "time": {
+            "sleep": script.sleep, "time": lambda: date().timestamp(), "monotonic": passed, "perf_counter": passed,
+            "strftime": strftime, "ctime": lambda: date().strftime("%a %b %e %H:%M:%S %Y"), "gmtime": date,
+            "localtime": date,
+        },
+        "datetime": {
+            "datetime": Module("datetime", called({"now": date, "utcnow": date, "today": date})),
+            "timedelta": timedelta, "timezone": Module("timezone", {"utc": None}),
+        },
+    }  # fmt: skip
+
+
+def _systems(script: "Script") -> dict[str, dict[str, Any]]:
+    environment, host = dict(script.process.env), script.process.hostname
+    return {
+        "os": {
+            "environ": environment, "getenv": environment.get, "getpid": lambda: 1, "_exit": script.leave,
+            "getcwd": lambda: "/", "linesep": "\n", "name": "posix", "sep": "/",
+            "uname": lambda: Module("uname", {"sysname": "Linux", "nodename": host}),
+        },
+        "sys": {
+            "argv": list(script.argv), "exit": script.leave, "stdout": Stream(script, "stdout"),
+            "stderr": Stream(script, "stderr"), "version": f"{VERSION} (main) [GCC 14.2.0]", "platform": "linux",
+            "version_info": (*map(int, VERSION.split(".")), "final", 0), "maxsize": (1 << 63) - 1,
+            "executable": "/usr/local/bin/python3",
+        },
+        "platform": {
+            "node": lambda: host, "system": lambda: "Linux", "python_version": lambda: VERSION,
+            "machine": lambda: "x86_64",
+        },
+    }  # fmt: skip
+
+
+def _chances(script: "Script") -> dict[str, Any]:
     def draw(below: int) -> int:
         if below < 1:
             raise ValueError("empty range for randrange()")
@@ -157,50 +255,25 @@ def modules(script: "Script") -> dict[str, dict[str, Any]]:
             raise IndexError("Cannot choose from an empty sequence")
         return items[draw(len(items))]
 
-    def strftime(pattern: str, moment: Any = None) -> str:
-        if len(pattern) > 200:
-            raise ValueError("orrery: the format is too long")
-        return (moment or date()).strftime(pattern)
-
-    def dumps(value: Any, indent: Any = None, sort_keys: Any = False, **_: Any) -> str:
-        width = min(indent, 16) if isinstance(indent, int) else None
-        return json.dumps(plain(value), indent=width, sort_keys=bool(sort_keys))
-
-    environment = dict(process.env)
-
     def fraction() -> float:
         return (script.random() % (1 << 53)) / (1 << 53)
 
     return {
-        "time": {"sleep": script.sleep, "time": time_, "monotonic": lambda: (script.now - process.started) / SECOND,
-                 "perf_counter": lambda: (script.now - process.started) / SECOND, "strftime": strftime,
-                 "ctime": lambda: date().strftime("%a %b %e %H:%M:%S %Y"), "gmtime": date, "localtime": date},
-        "datetime": {"datetime": Module("datetime", {"now": lambda *_: date(), "utcnow": date, "today": date}),
-                     "timedelta": timedelta, "timezone": Module("timezone", {"utc": None})},
-        "os": {"environ": environment, "getenv": lambda name, default=None: environment.get(name, default),
-               "getpid": lambda: 1, "_exit": script.leave,
-               "getcwd": lambda: "/", "linesep": "\n", "name": "posix", "sep": "/",
-               "uname": lambda: Module("uname", {"sysname": "Linux", "nodename": process.hostname})},
-        "sys": {"argv": list(script.argv), "exit": script.leave, "stdout": Stream(script, "stdout"),
-                "stderr": Stream(script, "stderr"),
-                "version": "3.13.7 (main, Aug 15 2025, 00:00:00) [GCC 14.2.0]", "platform": "linux",
-                "version_info": (3, 13, 7, "final", 0), "maxsize": (1 << 63) - 1,
-                "executable": "/usr/local/bin/python3"},
-        "socket": {"gethostname": lambda: process.hostname},
-        "platform": {"node": lambda: process.hostname, "system": lambda: "Linux",
-                     "python_version": lambda: "3.13.7", "machine": lambda: "x86_64"},
-        "random": {"random": fraction, "choice": choice,
-                   "uniform": lambda low, high: low + (high - low) * fraction(),
-                   "randint": lambda low, high: low + draw(high - low + 1),
-                   "randrange": lambda low, high=None: draw(low) if high is None else low + draw(high - low),
-                   "seed": lambda *_: None},
-        "math": {name: getattr(math, name) for name in (
-            "pi", "e", "sqrt", "floor", "ceil", "sin", "cos", "tan", "log", "log10", "log2", "exp", "pow", "fabs",
-            "gcd", "inf", "nan", "isclose", "trunc", "radians", "degrees")},
-        "json": {"dumps": dumps, "loads": lambda text: json.loads(text)},
-        "string": {"ascii_letters": "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-                                       "digits": "0123456789"},
+        "random": fraction, "choice": choice, "uniform": lambda low, high: low + (high - low) * fraction(),
+        "randint": lambda low, high: low + draw(high - low + 1), "seed": lambda *seed: None,
+        "randrange": lambda low, high=None: draw(low) if high is None else low + draw(high - low),
     }  # fmt: skip
+
+
+def _dumps(value: Any, indent: Any = None, sort_keys: Any = False, **more: Any) -> str:
+    width = min(indent, 16) if isinstance(indent, int) else None
+    return json.dumps(plain(value), indent=width, sort_keys=bool(sort_keys))
+
+
+def _loads(text: Any) -> Any:
+    if isinstance(text, str) and max(text.count("["), text.count("{")) > MAX_LEVELS * 10:
+        raise ValueError(f"orrery: more than {MAX_LEVELS * 10} lists or objects in one text")
+    return json.loads(text)
 
 
 def plain(value: Any, level: int = 0) -> Any:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_SOURCE, MAX_LEVELS, MAX_STEPS, MAX_LINES = 64 * 1024, 60, 100_000, 20_000
 MAX_TEXT, MAX_ITEMS, MAX_CALLS, MAX_BITS = 64 * 1024, 10_000, 40, 64 * 1024
+MAX_FORMAT = 200  # Characters of what strftime is given.
+VERSION = "3.13.7"
 PLAIN = (type(None), bool, int, float, str, bytes, list, tuple, dict)
 TEXT_METHODS = (
     "upper", "lower", "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "join", "replace", "startswith",
@@ -84,6 +86,22 @@ class Function:
         return f"<function {self.name} at 0x7f0000000000>"
 
 
+class Builtin:
+    """A function of the library. Nothing of the host's own function is seen."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self.name, self._function = name, function
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        try:
+            return self._function(*given, **named)
+        except TypeError as error:  # Python names the function by where it stands.
+            raise TypeError(re.sub(r"^[\w.<>]+\(\)", f"{self.name}()", str(error))) from None
+
+    def __repr__(self) -> str:
+        return f"<built-in function {self.name}>"
+
+
 class Class:
     """Of the script: its methods and values. `bases`: names of what it is derived from."""
 
@@ -114,7 +132,7 @@ class Type:
         return f"<class '{self.name}'>"
 
     def __eq__(self, other: object) -> bool:
-        return self.name == getattr(other, "name", getattr(other, "python_name", None))
+        return self.name == getattr(other, "name", None)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -142,11 +160,14 @@ class Module:
         return f"<module '{self.name}' from '/usr/local/lib/python3.13/{self.name}.py'>"
 
 
+KINDS = {Function: "function", Builtin: "builtin_function_or_method", Module: "module", Class: "type"}
+
+
 def kind_of(value: Any) -> str:
     """The name of its type."""
     if isinstance(value, Object):
         return value.kind.name
-    return {Function: "function", Module: "module", Class: "type"}.get(type(value), type(value).__name__)
+    return KINDS.get(type(value), type(value).__name__)
 
 
 def sized(value: Any) -> Any:

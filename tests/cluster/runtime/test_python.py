@@ -39,6 +39,7 @@ def program(source: str, *options: str, seed: int = 1) -> Python:
         ("d = {}\nfor w in 'a b a'.split():\n    d[w] = d.get(w, 0) + 1\nprint(d)", "{'a': 2, 'b': 1}"),
         ("try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    print('caught', e)", "caught division by zero"),
         ("print(f\"{3.14159:.2f}|{'x':>3}|{42:05d}|{'a'!r}\")", "3.14|  x|00042|'a'"),
+        ("print([print, len], print.__name__)", "[<built-in function print>, <built-in function len>] print"),
         ("import json; print(json.dumps({'a': [1, None, True]}))", '{"a": [1, null, true]}'),
         ("import os, socket; print(os.environ['A'], os.getenv('B', 'none'), socket.gethostname())", "1 none pod-1"),
         ("class A:\n    def __init__(me, x):\n        me.x = x\n    def __str__(me):\n        return f'{me.x}'\n"
@@ -57,6 +58,7 @@ def test_scripts_print_what_python_prints(source: str, printed: str) -> None:
         ("import sys; sys.exit(3)", "", 3),
         ("print(nope)", "NameError: name 'nope' is not defined", 1),
         ("[1][5]", "IndexError: list index out of range", 1),
+        ("print(nope=1)", "TypeError: print() got an unexpected keyword argument 'nope'", 1),
         ("import flask", "ModuleNotFoundError: No module named 'flask'", 1),
         ("print(", "SyntaxError: '(' was never closed", 1),
         ("import subprocess", "NotImplementedError: orrery: the module 'subprocess' is not modelled", 1),

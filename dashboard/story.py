@@ -1,4 +1,5 @@
-"""Why, in the reader's language: sentences of cluster/why.py, recognised by their form and said again.
+"""Why, in the reader's language: sentences of cluster/why.py and the scheduler's explain.py, recognised by their form
+and said again.
 
 cluster/ speaks English, as Kubernetes does. A sentence whose form is unknown here stays as it is.
 """
@@ -90,6 +91,33 @@ FORMS = tuple(
             r"(?P<what>\S+) exists since revision (?P<first>\d+); "
             r"its newest revision is (?P<last>\d+), by (?P<who>.+)\.",
             gettext_noop("%(what)s exists since revision %(first)s; its newest revision is %(last)s, by %(who)s."),
+        ),
+        (r"best score: (?P<points>\d+)", gettext_noop("best score: %(points)s")),
+        (
+            r"one of (?P<n>\d+) with the best score, (?P<points>\d+)",
+            gettext_noop("one of %(n)s with the best score, %(points)s"),
+        ),
+        (
+            r"as good as (?P<node>\S+) \((?P<points>\d+)\); the dice chose",
+            gettext_noop("as good as %(node)s (%(points)s); the dice chose"),
+        ),
+        (
+            r"1 point behind (?P<node>\S+), lost in (?P<plugin>\S+)",
+            gettext_noop("1 point behind %(node)s, lost in %(plugin)s"),
+        ),
+        (
+            r"(?P<n>\d+) points behind (?P<node>\S+), most of them lost in (?P<plugin>\S+)",
+            gettext_noop("%(n)s points behind %(node)s, most of them lost in %(plugin)s"),
+        ),
+        (
+            r"the only node that fits: taken without scoring",
+            gettext_noop("the only node that fits: taken without scoring"),
+        ),
+        (r"refused by (?P<plugin>\S+): (?P<why>.+)", gettext_noop("refused by %(plugin)s: %(why)s")),
+        (r"the pod may only run on (?P<nodes>.+)", gettext_noop("the pod may only run on %(nodes)s")),
+        (
+            r"not kept of this decision, which looked at (?P<n>\d+) of (?P<all>\d+) nodes",
+            gettext_noop("not kept of this decision, which looked at %(n)s of %(all)s nodes"),
         ),
     )
 )

@@ -161,7 +161,10 @@ function centre(name, query = '') {
   }
   mark();
   if (name === 'map') { wires.layout(); heatmap.dirty = true; animate(); return; }
-  wide(`${name}${query}`, 'innerHTML');
+  const pressed = document.activeElement?.closest('#wide [data-query]')?.dataset.query;
+  wide(`${name}${query}`, 'innerHTML').then(() => {
+    if (pressed && document.activeElement === document.body) $$('#wide [data-query]').find((button) => button.dataset.query === pressed)?.focus();
+  });
 }
 
 /** Fetch a panel into the centre. htmx drops a second request of one element, so each has an element of its own. */

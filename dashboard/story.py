@@ -1,4 +1,5 @@
-"""Why, in the reader's language: sentences of cluster/why.py, recognised by their form and said again.
+"""Why, in the reader's language: sentences of cluster/why.py and the scheduler's explain.py, recognised by their form
+and said again.
 
 cluster/ speaks English, as Kubernetes does. A sentence whose form is unknown here stays as it is.
 """
@@ -64,6 +65,7 @@ FORMS = tuple(
         (r"The spec of (?P<what>\S+) changed\.", gettext_noop("The spec of %(what)s changed.")),
         (r"The status of (?P<what>\S+) changed\.", gettext_noop("The status of %(what)s changed.")),
         (r"(?P<what>\S+) changed\.", gettext_noop("%(what)s changed.")),
+        (r"Node (?P<node>\S+) changed\.", gettext_noop("Node %(node)s changed.")),
         (
             r"(?P<node>\S+) won with (?P<points>\d+) points: (?P<pod>\S+) runs there\.",
             gettext_noop("%(node)s won with %(points)s points: %(pod)s runs there."),
@@ -91,6 +93,103 @@ FORMS = tuple(
             r"its newest revision is (?P<last>\d+), by (?P<who>.+)\.",
             gettext_noop("%(what)s exists since revision %(first)s; its newest revision is %(last)s, by %(who)s."),
         ),
+        (
+            r"(?P<what>\S+) no longer exists\.",
+            gettext_noop("%(what)s no longer exists."),
+        ),
+        (
+            r"(?P<what>\S+): (?P<type>\S+) is (?P<status>\w+)\.",
+            gettext_noop("%(what)s: %(type)s is %(status)s."),
+        ),
+        (
+            r"(?P<what>\S+): (?P<type>\S+) is (?P<status>\w+) \((?P<reason>\w+)\)\.",
+            gettext_noop("%(what)s: %(type)s is %(status)s (%(reason)s)."),
+        ),
+        (
+            r"Somebody shut machine (?P<node>\S+) down\. Its kubelet ends the pods first\.",
+            gettext_noop("Somebody shut machine %(node)s down. Its kubelet ends the pods first."),
+        ),
+        (
+            r"A manifest was written on the disk of (?P<node>\S+)\.",
+            gettext_noop("A manifest was written on the disk of %(node)s."),
+        ),
+        (
+            r"A manifest was removed from the disk of (?P<node>\S+)\.",
+            gettext_noop("A manifest was removed from the disk of %(node)s."),
+        ),
+        (
+            r"(?P<pod>\S+) is being deleted, but (?P<node>\S+) no longer exists: nobody is there "
+            r"to stop its containers and confirm\.",
+            gettext_noop(
+                "%(pod)s is being deleted, but %(node)s no longer exists: nobody is there to stop "
+                "its containers and confirm."
+            ),
+        ),
+        (
+            r"(?P<pod>\S+) stays on (?P<node>\S+), although \S+ is not reachable\. (?P<rest>.+)",
+            gettext_noop("%(pod)s stays on %(node)s, although it is not reachable. %(rest)s"),
+        ),
+        (
+            r"(?P<pod>\S+) stays on (?P<node>\S+), although \S+ no longer exists\. (?P<rest>.+)",
+            gettext_noop("%(pod)s stays on %(node)s, although it no longer exists. %(rest)s"),
+        ),
+        (
+            r"Evictions are halted: all nodes of all zones stopped reporting at once, and the "
+            r"node lifecycle controller takes that for its own trouble, not theirs "
+            r"\(FullDisruption\)\.",
+            gettext_noop(
+                "Evictions are halted: all nodes of all zones stopped reporting at once, and the "
+                "node lifecycle controller takes that for its own trouble, not theirs "
+                "(FullDisruption)."
+            ),
+        ),
+        (
+            r"The node has no NoExecute taint yet: one node every 10 s gets it, so that a bad "
+            r"minute empties no cluster\.",
+            gettext_noop(
+                "The node has no NoExecute taint yet: one node every 10 s gets it, so that a bad "
+                "minute empties no cluster."
+            ),
+        ),
+        (
+            r"It tolerates the taint for ever\.",
+            gettext_noop("It tolerates the taint for ever."),
+        ),
+        (
+            r"It tolerates the taint for (?P<seconds>\d+) s; then it is evicted\.",
+            gettext_noop("It tolerates the taint for %(seconds)s s; then it is evicted."),
+        ),
+        (
+            r"It does not tolerate the taint and is about to be evicted\.",
+            gettext_noop("It does not tolerate the taint and is about to be evicted."),
+        ),
+        (r"best score: (?P<points>\d+)", gettext_noop("best score: %(points)s")),
+        (
+            r"one of (?P<n>\d+) with the best score, (?P<points>\d+)",
+            gettext_noop("one of %(n)s with the best score, %(points)s"),
+        ),
+        (
+            r"as good as (?P<node>\S+) \((?P<points>\d+)\); the dice chose",
+            gettext_noop("as good as %(node)s (%(points)s); the dice chose"),
+        ),
+        (
+            r"1 point behind (?P<node>\S+), lost in (?P<plugin>\S+)",
+            gettext_noop("1 point behind %(node)s, lost in %(plugin)s"),
+        ),
+        (
+            r"(?P<n>\d+) points behind (?P<node>\S+), most of them lost in (?P<plugin>\S+)",
+            gettext_noop("%(n)s points behind %(node)s, most of them lost in %(plugin)s"),
+        ),
+        (
+            r"the only node that fits: taken without scoring",
+            gettext_noop("the only node that fits: taken without scoring"),
+        ),
+        (r"refused by (?P<plugin>\S+): (?P<why>.+)", gettext_noop("refused by %(plugin)s: %(why)s")),
+        (r"the pod may only run on (?P<nodes>.+)", gettext_noop("the pod may only run on %(nodes)s")),
+        (
+            r"not kept of this decision, which looked at (?P<n>\d+) of (?P<all>\d+) nodes",
+            gettext_noop("not kept of this decision, which looked at %(n)s of %(all)s nodes"),
+        ),
     )
 )
 ACTORS = {
@@ -109,7 +208,7 @@ def sentence(text: str) -> str:
     """`text` in the language of this request, with plain names: `web-1` for `Pod/default/web-1`."""
     for pattern, said in FORMS:
         if found := pattern.fullmatch(text):
-            words = {name: actor(word) if name == "who" else word for name, word in found.groupdict().items()}
+            words = {name: SAID.get(name, str)(word) for name, word in found.groupdict().items()}
             return TITLE.sub("", _(said) % words)
     return TITLE.sub("", text)
 
@@ -124,3 +223,6 @@ def short(text: str) -> str:
 
 def actor(name: str) -> str:
     return _(ACTORS[name]) if name in ACTORS else name
+
+
+SAID = {"who": actor, "rest": sentence}  # Parts of a sentence that are in a language themselves.

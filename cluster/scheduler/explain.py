@@ -125,6 +125,8 @@ def _comparison(verdict: Verdict, chosen: bool, total: int, scores: list[Score])
         if lost > 0:
             behind.append((lost, score.plugin))
     most = max(behind, default=(0, ""))
+    if best - total == 1:
+        return f"1 point behind {verdict['node']}, lost in {most[1]}"
     return f"{best - total} points behind {verdict['node']}, most of them lost in {most[1]}"
 
 

@@ -5,6 +5,8 @@ it.
 from typing import Any
 
 import orjson
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from cluster.models import REVISION_BITS, Revision, StoredObject
 from dashboard import members
@@ -13,6 +15,12 @@ from dashboard.panels.tab_yaml import coloured
 
 KEYS = 300
 REVISIONS = 60
+ROLES = {  # As etcd's own logs call them.
+    "follower": gettext_noop("follower"),
+    "pre-candidate": gettext_noop("pre-candidate"),
+    "candidate": gettext_noop("candidate"),
+    "leader": gettext_noop("leader"),
+}
 
 
 def context(view: View) -> dict[str, Any]:
@@ -34,8 +42,14 @@ def context(view: View) -> dict[str, Any]:
         "value": coloured(orjson.loads(shown["value"])) if shown else "",
         "revision": view.cluster.revision,
         "compacted": view.cluster.compacted,
-        "group": members.look(view.cluster),
+        "group": group_of(view),
     }
+
+
+def group_of(view: View) -> dict[str, Any]:
+    """The members (see members.look), each with its role in the reader's language as `said`."""
+    found = members.look(view.cluster)
+    return {**found, "members": [{**row, "said": _(ROLES[row["role"]])} for row in found["members"]]}
 
 
 def living_keys(view: View, words: str) -> list[dict[str, Any]]:

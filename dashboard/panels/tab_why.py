@@ -73,7 +73,7 @@ def elsewhere(view: View, pod: Manifest, verdict: dict[str, Any] | None) -> dict
     if chosen not in names:
         return found | {"node": ""}
     told = advice.about(view.cluster, pod, chosen)
-    then = explain.why_not(verdict, chosen).text if verdict is not None else ""
+    then = story.sentence(explain.why_not(verdict, chosen).text) if verdict is not None else ""
     return found | {"then": then, "now": told["obstacles"].get(chosen, []), "there": told["advice"]}
 
 
@@ -122,14 +122,15 @@ def scored(row: explain.Row, names: list[str], most: int) -> dict[str, Any]:
             }
         )
         x += width
-    words = "; ".join(bar["words"] for bar in bars) or row.text
+    text = story.sentence(row.text)
+    words = "; ".join(bar["words"] for bar in bars) or text
     return {
         "node": row.node,
         "won": row.chosen,
         "total": "" if row.total is None else row.total,
         "bars": bars,
         "words": words,
-        "text": row.text,
+        "text": text,
     }
 
 

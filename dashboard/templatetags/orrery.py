@@ -1,11 +1,16 @@
-"""Template filters: simulated times and spans as people say them."""
+"""Template filters: simulated times and spans as people say them, and commands that break where they may."""
+
+import re
 
 from django import template
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
 
 from dashboard import story
 
 register = template.Library()
 SECOND = 1_000_000
+FLAG = re.compile(r"(?<!\S)--?[a-z][\w-]*(?:=\S{1,24}(?!\S))?")
 
 
 @register.filter
@@ -34,3 +39,9 @@ def span(us: int) -> str:
 def short(key: str) -> str:
     """`web-jrw25` for `default/web-55gcfcb6f-jrw25`; other namespaces are kept."""
     return story.short(key.removeprefix("default/"))
+
+
+@register.filter
+def flags(line: str) -> SafeString:
+    """A command whose flags stay whole: browsers break lines behind each hyphen of `--replicas`."""
+    return mark_safe(FLAG.sub(r'<span class="nb">\g<0></span>', conditional_escape(line)))

@@ -19,6 +19,11 @@ class Kind(NamedTuple):
     subresources: tuple[str, ...]
 
     @property
+    def singular(self) -> str:
+        """As kubectl prints it: deployment.apps."""
+        return self.kind.lower() + self.name.removeprefix(self.plural)
+
+    @property
     def list(self) -> str:
         return f"{self.root}/{self.plural}"
 

@@ -13,6 +13,7 @@ import yaml
 from django.utils.translation import gettext as _
 
 from cluster.objects import Manifest, meta
+from dashboard.actions import yaml_error
 from dashboard.said import flag
 from dashboard.webui import rollouts
 from dashboard.webui.client import JSON, Answer, Client
@@ -217,7 +218,9 @@ def create(server: Client, text: str) -> tuple[int, list[str]]:
     """Create every document; (the worst status, a line each). Nothing is tried after a failure."""
     try:
         documents = [each for each in yaml.load_all(text, Loader=LOADER) if each is not None]
-    except (yaml.YAMLError, ValueError) as error:
+    except yaml.YAMLError as error:
+        return 400, [yaml_error(error)]
+    except ValueError as error:
         return 400, [str(error)]
     if not 0 < len(documents) <= MOST_DOCUMENTS:
         return 400, [f"{len(documents)} documents; there must be 1 to {MOST_DOCUMENTS}"]
@@ -242,4 +245,4 @@ def _create(server: Client, known: list[Kind], document: Any) -> tuple[int, str]
     answer = server.write("POST", kind.path(namespace, ""), body, query=STRICT)
     if answer.status >= 400:
         return answer.status, answer.message
-    return answer.status, f"{kind.name}/{meta.name(answer.body)} created"
+    return answer.status, f"{kind.singular}/{meta.name(answer.body)} created"

@@ -1,6 +1,9 @@
 """What clicks do, seen on the page and with kubectl."""
 
+import json
+
 import pytest
+from playwright.sync_api import Browser
 
 from tests.browser.running import Orrery, Sight
 
@@ -172,3 +175,30 @@ def test_the_map_is_one_tab_stop_and_arrows_roam_over_it(sight: Sight):
 
     assert second.startswith("Pod/")
     assert second != first
+
+
+def test_what_was_pressed_in_a_panel_keeps_the_focus(orrery: Orrery, sight: Sight):
+    sight.open(f"{orrery.url}/view/default/?centre=etcd")
+    sight.until("document.querySelector('#wide [data-query]') !== null", "the keys")
+
+    sight.page.focus("#wide [data-query]")
+    pressed = sight.page.evaluate("document.activeElement.dataset.query")
+    sight.page.keyboard.press("Enter")
+
+    sight.until("document.querySelectorAll('#wide table').length > 1", "its revisions")
+    sight.until(f"document.activeElement.dataset.query === {json.dumps(pressed)}", "the focus")
+
+
+def test_on_a_phone_the_bar_says_which_place_is_seen(orrery: Orrery, browser: Browser):
+    current = "[...document.querySelectorAll('#tabbar [aria-current]')].map(e => e.id || e.dataset.view).join()"
+    tab = Sight(browser, 390, 844, reduced_motion="reduce").open(orrery.url)
+    assert tab.page.evaluate(current) == "map"
+
+    tab.page.click("#more-open")
+    tab.page.click("#more-menu [data-centre=etcd]")
+    tab.until(f"{current} === 'more-open'", "the bar to say so")
+    tab.page.click("#tabbar [data-view=left]")
+    tab.until(f"{current} === 'left'", "the actions")
+    tab.page.click("#tabbar [data-view=map]")
+    tab.until(f"{current} === 'map'", "the map")
+    tab.close()

@@ -6,7 +6,7 @@ from playwright.sync_api import Browser
 
 from tests.browser.running import Orrery, Sight
 
-VIEWS = ("map", "logs", "monitoring", "metrics", "traffic", "etcd", "control-plane", "machine-room")
+VIEWS = ("map", "logs", "monitoring", "metrics", "traffic", "requests", "etcd", "control-plane", "machine-room")
 LABELS = ".btn, .seg button, .tabs button, .views button, .tabbar button, .pill, .comp b, h2, .sample b"
 CLIPPED = f"""[...document.querySelectorAll('{LABELS}')]
   .filter(e => e.offsetParent && !e.matches('.vh') && e.id !== 'skip')

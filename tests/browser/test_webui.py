@@ -526,9 +526,12 @@ def test_what_is_made_from_yaml_shows_in_a_list_by_itself_and_is_deleted_by_name
     sight.page.goto(f"{ui}api/v1/namespaces/default/configmaps")
     other = Sight(browser)
     other.page.goto(ui + "create")
+    other.page.fill("textarea", "kind: ConfigMap\n  metadata: {}")
+    other.page.click("main button")
+    assert "line 2, column 11: mapping values are not allowed" in other.page.inner_text("main")
     other.page.fill("textarea", "{apiVersion: v1, kind: ConfigMap, metadata: {name: made-here}}")
     other.page.click("main button")
-    assert "configmaps/made-here created" in other.page.inner_text("ul.ok")
+    assert "configmap/made-here created" in other.page.inner_text("ul.ok")
     other.close()
 
     sight.page.get_by_role("link", name="made-here").click()

@@ -1,5 +1,6 @@
 """The page and its panels, fetched as a browser does; the cluster behind them is real and committed."""
 
+import re
 from html import unescape
 
 import pytest
@@ -106,6 +107,23 @@ def test_the_etcd_panel_shows_every_revision_of_a_key(client: Client, cluster):
     assert page.count("data-query") > 3
     assert "kube-scheduler" in page
     assert "replicaset-controller" in page
+
+
+def test_the_members_of_etcd_have_their_roles_in_portuguese(client: Client, cluster):
+    page = client.get("/view/default/panel/etcd", headers={"accept-language": "pt-br"}).content.decode()
+
+    assert "<span>líder</span>" in page
+    assert "<span>seguidor</span>" in page
+
+
+def test_events_of_one_second_stand_in_the_order_in_which_they_happened(client: Client, cluster):
+    key = meta.key(cluster.pods_of("web")[0])
+
+    page = client.get(f"/view/default/panel/inspector?kind=Pod&key={key}&tab=events").content.decode()
+
+    told = re.findall(r"<time>([^<]+)</time><b[^>]*>(\w+)<", page)
+    assert [reason for _, reason in told] == ["Started", "Created", "Pulled", "Pulling", "Scheduled"]
+    assert [at for at, _ in told] == sorted((at for at, _ in told), reverse=True)
 
 
 @pytest.mark.parametrize("path", ["panel/nothing", "chart/nothing"])

@@ -1,6 +1,7 @@
 """Each click is told as the command that does the same."""
 
 from dashboard.said import in_words, object_path
+from dashboard.templatetags.orrery import flags
 
 
 def test_a_click_on_the_map_is_told_as_a_manage_command():
@@ -45,3 +46,10 @@ def test_a_command_for_another_cluster_names_it():
     assert in_words({"type": "clock", "op": "step", "by": "tick"}, "shop")["v"] == (
         "python manage.py clock step --by tick --cluster shop"
     )
+
+
+def test_a_flag_of_a_command_stays_on_one_line_and_nothing_in_it_is_markup():
+    assert flags("kubectl scale deployment/a-b --replicas=4 -n x") == (
+        'kubectl scale deployment/a-b <span class="nb">--replicas=4</span> <span class="nb">-n</span> x'
+    )
+    assert "<b>" not in flags("kubectl label node <b> --x=<b>")

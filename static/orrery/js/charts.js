@@ -55,12 +55,14 @@ function show(uPlot, element, { unit, times, series }) {
     ],
     series: [{ label: t('Time'), value: (_, value) => (value == null ? '' : clockText(value * 1e6, 0)) }, ...series.map((one, index) => ({
       label: one.label, stroke: colour[STROKES[index % 6]], dash: DASHES[index % 6], width: 1.5, points: { show: false },
-      value: (_, value) => (value == null ? '–' : `${value} ${unit}`),
+      value: (plot, value, at, index) => worded(index == null ? plot.data[at].at(-1) : value, unit), // Nobody points: the newest.
     }))],
   }, data, element);
   plot.labels = labels;
   drawn.set(element, plot);
 }
+
+const worded = (value, unit) => (value == null ? '–' : `${value} ${unit}`);
 
 export function forgetCharts() {
   for (const plot of drawn.values()) plot.destroy();

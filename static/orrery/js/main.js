@@ -159,8 +159,12 @@ function centre(name, query = '') {
     attribute(tab, 'aria-selected', String(on));
     tab.tabIndex = on ? 0 : -1;
   }
+  mark();
   if (name === 'map') { wires.layout(); heatmap.dirty = true; animate(); return; }
-  wide(`${name}${query}`, 'innerHTML');
+  const pressed = document.activeElement?.closest('#wide [data-query]')?.dataset.query;
+  wide(`${name}${query}`, 'innerHTML').then(() => {
+    if (pressed && document.activeElement === document.body) $$('#wide [data-query]').find((button) => button.dataset.query === pressed)?.focus();
+  });
 }
 
 /** Fetch a panel into the centre. htmx drops a second request of one element, so each has an element of its own. */
@@ -191,9 +195,18 @@ setInterval(() => {
   if (open.tab === 'logs' && model.running()) inspect(open.kind, open.key, open.tab, true);
 }, 2000);
 
+/** On a phone: which button of the bar below stands for what is seen. Panels of the centre are behind the last. */
+function mark() {
+  const { view: seen, centre: shown } = document.body.dataset;
+  for (const button of $$('#tabbar button')) {
+    const on = seen === 'map' && shown !== 'map' ? button.id === 'more-open' : button.dataset.view === seen;
+    on ? button.setAttribute('aria-current', 'page') : button.removeAttribute('aria-current');
+  }
+}
+
 function view(name) {
   document.body.dataset.view = name;
-  for (const button of $$('#tabbar [data-view]')) button.dataset.view === name ? button.setAttribute('aria-current', 'page') : button.removeAttribute('aria-current');
+  mark();
   if (name === 'map') requestAnimationFrame(() => wires.layout());
   requestAnimationFrame(() => lanes.draw());
 }

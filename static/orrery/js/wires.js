@@ -11,6 +11,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 const MOST = 12;
 const TRAVEL = 620;
 const LABEL = 1300;
+const beside = ({ from, to }) => Math.min((from + to) / 2 - 9, Math.min(from, to) + 6); // Above the queue, which stands in the middle.
 const BOXES = { scheduler: 'c-scheduler', controllers: 'c-controllers', addons: 'c-addons', etcd: 'c-etcd' };
 
 export class Wires {
@@ -133,7 +134,7 @@ export class Wires {
       setTimeout(() => {
         this.flash(lane);
         this.pulse(place.cx - 5, place.from, place.to, '');
-        this.label(lane, place.cx + 12, (place.from + place.to) / 2 - 9, message.l, '', number);
+        this.label(lane, place.cx + 12, beside(place), message.l, '', number);
       }, delay);
     }
     const etcd = this.lanes.get('etcd');
@@ -161,7 +162,7 @@ export class Wires {
     dot.style.transform = `translate(${place.cx - 9.5}px, ${y - 4.5}px)`;
     this.wire[`${lane}.request`]?.classList.add('on');
     this.parked.push(() => { dot.remove(); this.wire[`${lane}.request`]?.classList.remove('on'); });
-    const label = this.label(lane, place.cx + 12, y - 9, message.l, '', number, true);
+    const label = this.label(lane, place.cx + 12, beside(place), message.l, '', number, true);
     this.parked.push(() => { label.remove(); if (this.labels.get(lane) === label) this.labels.delete(lane); });
   }
 

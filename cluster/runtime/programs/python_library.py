@@ -30,10 +30,16 @@ if TYPE_CHECKING:
     from cluster.runtime.programs.python_code import Script
 
 
+# Methods that take no longer for a long owner.
+AT_ONCE = ("append", "pop", "get", "setdefault", "clear", "keys", "values", "items", "startswith", "endswith")
+
+
 def method_of(script: "Script", owner: Any, name: str) -> Callable[..., Any]:
     """A method of a plain value, whose result may not be too large."""
 
     def method(*given: Any, **named: Any) -> Any:
+        if name not in AT_ONCE:
+            script.weigh(owner)
         if name == "sort" and named.get("key") is not None:
             key = named.pop("key")
             owner.sort(key=lambda one: script.call(key, [one], {}), **named)
@@ -101,6 +107,8 @@ def builtins(script: "Script") -> dict[str, Any]:
     def sum_(given: Any, start: Any = 0) -> Any:
         total = start
         for one in items_of(given):
+            script.step()
+            script.weigh(total, one)
             total = reckoned(ast.Add, total, one)
         return total
 
@@ -119,17 +127,22 @@ def builtins(script: "Script") -> dict[str, Any]:
     }  # fmt: skip
     for name, kind in kinds.items():
         kind.python_name = name  # type: ignore[attr-defined]
+    shallow: dict[str, Callable[..., Any]] = {
+        "len": lambda given: len(given), "isinstance": isinstance_, "callable": lambda value: callable(value),
+        "type": lambda value: value.kind if isinstance(value, Object) else Type(kind_of(value)),
+    }  # fmt: skip
+    for function in (*shallow.values(), kinds["bool"]):
+        function.shallow = True  # type: ignore[attr-defined]
     return {
-        **kinds, **ERRORS, "print": print_, "range": range_, "len": lambda given: len(given), "repr": script.shown,
+        **kinds, **shallow, **ERRORS, "print": print_, "range": range_, "repr": script.shown,
         "sorted": sorted_, "min": best(min), "max": best(max), "sum": sum_, "abs": abs, "round": round_,
         "enumerate": lambda given, start=0: [(start + n, one) for n, one in enumerate(items_of(given))],
         "zip": lambda *given: list(zip(*map(items_of, given), strict=False)),
         "reversed": lambda given: items_of(given)[::-1], "any": lambda given: any(items_of(given)),
-        "all": lambda given: all(items_of(given)), "isinstance": isinstance_, "open": open_, "chr": chr, "ord": ord,
+        "all": lambda given: all(items_of(given)), "open": open_, "chr": chr, "ord": ord,
         "map": lambda function, given: [script.call(function, [one], {}) for one in items_of(given)],
         "filter": lambda function, given: [one for one in items_of(given) if script.call(function, [one], {})],
-        "divmod": divmod, "hex": hex, "bin": bin, "exit": script.leave, "quit": script.leave, "callable": callable,
-        "type": lambda value: value.kind if isinstance(value, Object) else Type(kind_of(value)),
+        "divmod": divmod, "hex": hex, "bin": bin, "exit": script.leave, "quit": script.leave,
         "format": lambda value, spec="": script.formatted(value, spec),
         "KeyboardInterrupt": RuntimeError, "SystemExit": RuntimeError,
     }  # fmt: skip

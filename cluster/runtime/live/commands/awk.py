@@ -624,6 +624,8 @@ class _Machine:
             return noise.mix(seed, drawn) % 1_000_000 / 1_000_000 if name == "rand" else 0.0
         if name == "systime":
             return float(int(self.call.date.timestamp()))
+        if name == "system":
+            raise AwkError("orrery: system() is not modelled")
         try:
             return {
                 "int": lambda: float(math.trunc(first)), "sqrt": lambda: math.sqrt(first),

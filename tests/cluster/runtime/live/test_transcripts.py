@@ -49,6 +49,7 @@ COMPLAINTS = {
         "awk: orrery: more than 20 parentheses or braces within one another"
     ),
     f"awk 'BEGIN {{ print {'1+' * 20 * MANY}1 }}'": "awk: orrery: the program is nested deeper than 120 levels",
+    "awk 'BEGIN { system(1) }'": "awk: orrery: system() is not modelled",
     "expr 1 / 0": "expr: division by zero",
     "expr a + 1": "expr: non-numeric argument",
     "echo '1/0' | bc": "bc: math error: divide by 0",

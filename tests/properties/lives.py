@@ -4,6 +4,7 @@ An action is plain data, so that a failing life can be read and lived again: `("
 server refuses is refused; that is part of life.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,16 @@ CONTROLLERS = (
 )
 PROCESSES = ("kube-scheduler/1", "kube-controller-manager/1")
 MEMBERS = ("etcd-0", "etcd-1", "etcd-2")
+SCRIPTS = {
+    "awk": ["sh", "-c", "seq 1 9999 | awk '{ s += $1; print s; system(1) }'; sleep 9"],
+    "chatter": ["sh", "-c", "while true; do echo 'a line that makes its log grow'; sleep 0.01; done"],
+    "filler": ["sh", "-c", "while true; do dd if=/dev/zero of=/tmp/$RANDOM bs=1M count=900; sleep 5; done"],
+    "reader": ["sh", "-c", "while true; do read line; echo got $line; sleep 3; done"],
+}
+COMMANDS = ("echo x >> /tmp/x; cat /tmp/x", "kill 1", "yes | head -n 3000", "fallocate -l 30G /tmp/big", "rm -rf /tmp")
 TAINT = {"key": "tired", "effect": "NoExecute"}
+
+OUTAGE = re.compile("etcdserver|error (executing command in container|dialing)|unable to upgrade connection|dial tcp")
 
 names, nodes = st.sampled_from(NAMES), st.sampled_from(NODES)
 numbers = st.integers(0, 4)
@@ -67,6 +77,14 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from([0.05, 1, 7, 45, 400])),
 )
 LIVES = st.lists(ACTIONS, min_size=3, max_size=25)
+BUSY_ACTIONS: st.SearchStrategy[Action] = st.one_of(  # Some of them never let a cluster rest.
+    ACTIONS,
+    st.tuples(st.just("resize"), st.integers(0, 20), st.sampled_from(["50m", "200m", "3"])),
+    st.tuples(st.just("script"), names, st.sampled_from(sorted(SCRIPTS))),
+    st.tuples(st.just("exec"), st.integers(0, 20), st.sampled_from(COMMANDS)),
+    st.tuples(st.just("database"), names, st.sampled_from(["mysql:8.4", "postgres:17", "redis:8", "mongo:8"])),
+)
+BUSY_LIVES = st.lists(BUSY_ACTIONS, min_size=3, max_size=25)
 
 
 def begun(seed: int = 7) -> TestCluster:
@@ -79,7 +97,7 @@ def live(cluster: TestCluster, life: list[Action]) -> None:
         try:
             DO[verb](cluster, *words)
         except Refused as refused:
-            if refused.status >= 500 and "etcdserver" not in str(refused):
+            if refused.status >= 500 and not OUTAGE.search(str(refused)):
                 raise
         cluster.run_for(0.2)
 
@@ -204,6 +222,29 @@ def relabel_pod(cluster: TestCluster, number: int) -> None:
         cluster.patch(found, {"metadata": {"labels": {"app": "stray", "set": None, "ds": None}}})
 
 
+def resize(cluster: TestCluster, number: int, cpu: str) -> None:
+    found = nth_pod(cluster, number)
+    if found is not None:
+        first = {**found["spec"]["containers"][0], "resources": {"requests": {"cpu": cpu}}}
+        cluster.patch(found, {"spec": {"containers": [first]}}, "resize")
+
+
+def script(cluster: TestCluster, name: str, which: str) -> None:
+    cluster.create(a_pod(f"script-{name}", "busybox", command=SCRIPTS[which], restartPolicy="Always"))
+
+
+def database(cluster: TestCluster, name: str, image: str) -> None:
+    env = [{"name": f"{each}_PASSWORD", "value": "x"} for each in ("MYSQL_ROOT", "POSTGRES")]
+    cluster.create(a_pod(f"db-{name}", image, env=env))
+
+
+def execute(cluster: TestCluster, number: int, text: str) -> None:
+    found = nth_pod(cluster, number)
+    if found is not None:
+        words = {"namespace": "default", "pod": meta.name(found), "command": ["sh", "-c", text]}
+        cluster.act("exec", **words, tty=False, stdin=False)
+
+
 def cordon(cluster: TestCluster, node: str, on: bool) -> None:
     body = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": node}}
     cluster.patch(body, {"spec": {"unschedulable": on or None}})
@@ -256,5 +297,9 @@ DO: dict[str, Callable[..., Any]] = {
     "etcd": lambda cluster, operation, member: cluster.act("etcd", op=operation, member=member),
     "shutdown": lambda cluster, node: cluster.act("shutdown", node=node),
     "static-pod": static_pod,
+    "resize": resize,
+    "script": script,
+    "database": database,
+    "exec": execute,
     "wait": lambda cluster, seconds: cluster.run_for(seconds),
 }

@@ -26,7 +26,7 @@ def attempt(act: Any, *words: Any, **more: Any) -> Any:
         return None
 
 
-@settings(max_examples=400 if settings().max_examples < 100 else 20_000)
+@settings(max_examples=400 if settings().max_examples <= 100 else 20_000)
 @given(argv=ARGV, stopped=st.sampled_from((None, 0, 2, 1 << 40)), at=st.sampled_from((0, 60, 7 * 86_400, 10**10)))
 def test_any_command_has_an_output_and_an_end_or_none(argv: list[str], stopped: int | None, at: int) -> None:
     process = Process("busybox", tuple(argv), {"a": "b"}, 7, 0, stopped and stopped * SECOND)

@@ -16,7 +16,8 @@ Mirrors:  CPython 3.13
 Left out: generators, decorators, with but for files, match, async, inheritance, sets, imports of files, input(),
           threads, sockets; whatever is not in METHODS and MODULES.
 Limits:   100,000 steps, 20,000 lines, texts and numbers of 64 Ki characters, 10,000 elements of a list, 40 calls within
-          one another; scripts of 64 KiB and 60 levels. A script that needs more steps is silent from then on.
+          one another; scripts of 64 KiB and 60 levels. An operation looks at 100,000 elements at most, those of its
+          elements counted, and 64 of them are a step. A script that needs more steps is silent from then on.
 """
 
 import ast
@@ -41,8 +42,10 @@ from cluster.runtime.programs.python_values import (
     MAX_LINES,
     MAX_SOURCE,
     MAX_STEPS,
+    MAX_WEIGHT,
     METHODS,
     PLAIN,
+    WEIGHT_OF_A_STEP,
     Builtin,
     Class,
     Function,
@@ -56,6 +59,7 @@ from cluster.runtime.programs.python_values import (
     kind_of,
     reckoned,
     sized,
+    weight,
 )
 from cluster.runtime.programs.shell import Exits, Horizon, RunsForever
 
@@ -64,6 +68,8 @@ NOWHERE = "/dev/null/script"  # Python's parser opens the file of this name for 
 warnings.filterwarnings("ignore", category=SyntaxWarning, module=NOWHERE)
 START_UP = 30 * MILLISECOND
 TURNS = 3  # Of a loop that are looked at before it is jumped over.
+MAX_SHOWN = 2_000  # Characters, and elements, of a value that is compared with its last turn's.
+TOO_MUCH = f"orrery: an operation on more than {MAX_WEIGHT} elements is not modelled"
 
 TESTS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
@@ -223,10 +229,24 @@ class Script:
         self.drawn += 1
         return noise.mix(self.process.seed, self.now, self.drawn)
 
-    def step(self) -> None:
-        self.steps += 1
+    def step(self, count: int = 1) -> None:
+        self.steps += count
         if self.steps > MAX_STEPS:
             raise RunsForever
+
+    def weigh(self, *values: Any) -> None:
+        """They are going to be looked through: that takes steps. Errors: RuntimeError if it is too much."""
+        found = weight(values)
+        self.step(min(found, MAX_WEIGHT) // WEIGHT_OF_A_STEP)
+        if found > MAX_WEIGHT:
+            raise RuntimeError(TOO_MUCH)
+
+    def _key(self, node: ast.expr, scope: Scope) -> Any:
+        """What stands in brackets."""
+        key = self.value(node, scope)
+        if isinstance(key, tuple):
+            self.weigh(key)
+        return key
 
     # --- statements -----------------------------------------------------------------------------------------
 
@@ -264,7 +284,7 @@ class Script:
     def _do_AugAssign(self, node: ast.AugAssign, scope: Scope) -> None:
         holder: Any = node.target
         before = self.value(_loaded(holder), scope)
-        self._assign(holder, reckoned(type(node.op), before, self.value(node.value, scope)), scope)
+        self._assign(holder, self._sum(type(node.op), before, self.value(node.value, scope)), scope)
 
     def _assign(self, target: ast.expr, value: Any, scope: Scope) -> None:
         if isinstance(target, ast.Name):
@@ -278,7 +298,7 @@ class Script:
             for one, part in zip(target.elts, values, strict=True):
                 self._assign(one, part, scope)
         elif isinstance(target, ast.Subscript):
-            holder, key = self.value(target.value, scope), self.value(target.slice, scope)
+            holder, key = self.value(target.value, scope), self._key(target.slice, scope)
             if not isinstance(holder, list | dict):
                 raise TypeError(f"'{type(holder).__name__}' object does not support item assignment")
             holder[key] = value
@@ -373,7 +393,7 @@ class Script:
                 holder = self.value(target.value, scope)
                 if not isinstance(holder, list | dict):
                     raise TypeError(f"'{kind_of(holder)}' object doesn't support item deletion")
-                del holder[self.value(target.slice, scope)]
+                del holder[self._key(target.slice, scope)]
             elif isinstance(target, ast.Name):
                 scope.find(target.id)
                 scope.pop(target.id, None)
@@ -474,7 +494,7 @@ class Script:
             if key is None:
                 found.update(self.value(value, scope))
             else:
-                found[self.value(key, scope)] = self.value(value, scope)
+                found[self._key(key, scope)] = self.value(value, scope)
         return found
 
     def _of_JoinedStr(self, node: ast.JoinedStr, scope: Scope) -> str:
@@ -495,7 +515,11 @@ class Script:
         return format(value if spec and isinstance(value, (*PLAIN, datetime)) else self.text(value), spec)
 
     def _of_BinOp(self, node: ast.BinOp, scope: Scope) -> Any:
-        return reckoned(type(node.op), self.value(node.left, scope), self.value(node.right, scope))
+        return self._sum(type(node.op), self.value(node.left, scope), self.value(node.right, scope))
+
+    def _sum(self, kind: type[ast.operator], left: Any, right: Any) -> Any:
+        self.weigh(left, right)
+        return reckoned(kind, left, right)
 
     def _of_UnaryOp(self, node: ast.UnaryOp, scope: Scope) -> Any:
         value = self.value(node.operand, scope)
@@ -517,6 +541,10 @@ class Script:
         left = self.value(node.left, scope)
         for sign, one in zip(node.ops, node.comparators, strict=True):
             right = self.value(one, scope)
+            if isinstance(sign, ast.In | ast.NotIn) and isinstance(right, dict):
+                self.weigh(left)
+            elif not isinstance(sign, ast.Is | ast.IsNot):
+                self.weigh(left, right)
             if not TESTS[type(sign)](left, right):
                 return False
             left = right
@@ -532,7 +560,10 @@ class Script:
         holder = self.value(node.value, scope)
         if not isinstance(holder, str | bytes | list | tuple | dict):
             raise TypeError(f"'{kind_of(holder)}' object is not subscriptable")
-        return holder[self.value(node.slice, scope)]
+        key = self._key(node.slice, scope)
+        if isinstance(key, slice):
+            self.step(len(holder) // WEIGHT_OF_A_STEP)
+        return holder[key]
 
     def _of_Slice(self, node: ast.Slice, scope: Scope) -> slice:
         return slice(
@@ -550,7 +581,7 @@ class Script:
         found: dict[Any, Any] = {}
 
         def add(inner: Scope) -> None:
-            found[self.value(node.key, inner)] = self.value(node.value, inner)
+            found[self._key(node.key, inner)] = self.value(node.value, inner)
 
         self._comprehended(node.generators, Scope(scope), add)
         return sized(found)
@@ -614,6 +645,8 @@ class Script:
             if isinstance(begin, Function):
                 self._call_own(Function(begin.node, begin.scope, begin.defaults, bound=made), given, named)
             return made
+        if not getattr(called, "shallow", False):  # It looks at what is in its arguments.
+            self.weigh(*given, *named.values())
         if isinstance(called, type) and issubclass(called, Exception):
             return called(*given)
         if not callable(called):
@@ -650,6 +683,7 @@ class Script:
         """repr()"""
         if isinstance(value, int) and value.bit_length() > 14_000:
             raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
+        self.weigh(value)
         if isinstance(value, datetime):
             return value.replace(tzinfo=None).isoformat(" ")
         return sized(repr(value))  # type: ignore[no-any-return]
@@ -670,7 +704,7 @@ def _loaded(target: ast.expr) -> ast.expr:
 
 
 def described(error: Exception) -> str:
-    return str(error)
+    return str(error) if weight(error.args) <= MAX_WEIGHT else TOO_MUCH
 
 
 # --- loops that are jumped over ---------------------------------------------------------------------------------
@@ -708,8 +742,9 @@ def _frozen(*scopes: Scope) -> dict[str, Any]:
             if isinstance(value, int) and not isinstance(value, bool):
                 found[name] = value
             elif isinstance(value, (*PLAIN, Object)):
-                shown = repr(value.values if isinstance(value, Object) else value)
-                found[name] = shown if len(shown) < 2_000 else object()
+                content = value.values if isinstance(value, Object) else value
+                shown = repr(content) if weight([content], MAX_SHOWN) <= MAX_SHOWN else ""
+                found[name] = shown if 0 < len(shown) < MAX_SHOWN else object()
             else:
                 found[name] = kind_of(value)
     return found

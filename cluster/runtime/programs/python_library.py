@@ -36,10 +36,16 @@ if TYPE_CHECKING:
     from cluster.runtime.programs.python_code import Script
 
 
+# Methods that take no longer for a long owner.
+AT_ONCE = ("append", "pop", "get", "setdefault", "clear", "keys", "values", "items", "startswith", "endswith")
+
+
 def method_of(script: "Script", owner: Any, name: str) -> Builtin:
     """A method of a plain value, whose result may not be too large."""
 
     def method(*given: Any, **named: Any) -> Any:
+        if name not in AT_ONCE:
+            script.weigh(owner)
         if name == "sort" and named.get("key") is not None:
             key = named.pop("key")
             owner.sort(key=lambda one: script.call(key, [one], {}), **named)
@@ -128,6 +134,8 @@ class Builtins:
     def sum_(self, given: Any, start: Any = 0) -> Any:
         total = start
         for one in items_of(given):
+            self._script.step()
+            self._script.weigh(total, one)
             total = reckoned(ast.Add, total, one)
         return total
 

@@ -6,7 +6,7 @@ Read next: python_code.py, which runs scripts.
 import ast
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ MAX_SOURCE, MAX_LEVELS, MAX_STEPS, MAX_LINES = 64 * 1024, 60, 100_000, 20_000
 MAX_TEXT, MAX_ITEMS, MAX_CALLS, MAX_BITS = 64 * 1024, 10_000, 40, 64 * 1024
 MAX_FORMAT = 200  # Characters of what strftime is given.
 VERSION = "3.13.7"
+MAX_WEIGHT, MAX_INNER = 100_000, 200  # What one operation may look at; lists in lists in it. See `weight`.
+WEIGHT_OF_A_STEP = 64
 PLAIN = (type(None), bool, int, float, str, bytes, list, tuple, dict)
 TEXT_METHODS = (
     "upper", "lower", "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "join", "replace", "startswith",
@@ -86,11 +88,15 @@ class Function:
         return f"<function {self.name} at 0x7f0000000000>"
 
 
+SHALLOW = ("len", "isinstance", "callable", "type", "bool")  # Functions that don't look into their arguments.
+
+
 class Builtin:
     """A function of the library. Nothing of the host's own function is seen."""
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self.name, self._function = name, function
+        self.shallow = name in SHALLOW
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         try:
@@ -168,6 +174,39 @@ def kind_of(value: Any) -> str:
     if isinstance(value, Object):
         return value.kind.name
     return KINDS.get(type(value), type(value).__name__)
+
+
+def weight(values: Iterable[Any], most: int = MAX_WEIGHT) -> int:
+    """How much an operation has to look at: elements, and theirs, as often as one comes to them. Stops above `most`.
+
+    100 characters weigh 1; a number of n thousand bits n * n, which is what multiplying costs. A list that holds itself
+    has no end, so it weighs too much; what is nested deeper than MAX_INNER does so, too: Python compares on its stack.
+
+    >>> weight([[1, 2, 3]]), weight([[[1, 2], [1, 2]]]), weight(["a" * 1000])
+    (3, 6, 10)
+    """
+    total, level = 0, list(values)
+    for _ in range(MAX_INNER):
+        deeper: list[Any] = []
+        for one in level:
+            if isinstance(one, str | bytes):
+                total += len(one) // 100
+            elif isinstance(one, int):
+                total += (one.bit_length() // 1_000) ** 2
+            elif isinstance(one, list | tuple):
+                total += len(one)
+                deeper += one
+            elif isinstance(one, dict):
+                total += 2 * len(one)
+                deeper += [*one, *one.values()]
+            elif isinstance(one, range):
+                total += len(one)
+            if total > most:
+                return total
+        if not deeper:
+            return total
+        level = deeper
+    return most + 1
 
 
 def sized(value: Any) -> Any:

@@ -153,6 +153,31 @@ def test_any_program_ends(words: list[str]):
         javascript.Runner(names, lambda owner, name: javascript.UNDEFINED).run("".join(words))
 
 
+@pytest.mark.parametrize(
+    "last", ["a", "f(a)", "a + ''", "a == ''", "({})[a]", "a.join()", "a.map(f)", "({[a]: 1})", "-a"]
+)
+def test_what_has_more_elements_than_can_be_looked_at_is_refused(last: str):
+    """Sixty lists that hold the one before twice have 2^60 elements."""
+    runner = javascript.Runner({"f": lambda value: value}, lambda owner, name: javascript.UNDEFINED)
+
+    with pytest.raises(javascript.ScriptError, match="orrery: an operation on more than 100000 elements"):
+        runner.run(f"let a = [1]; for (let i = 0; i < 60; i++) {{ a = [a, a] }}; {last}")
+
+
+def test_variables_of_that_size_are_not_kept():
+    cluster = a_room(a_mongo())
+
+    said = sh(cluster, "let a = [1]; for (let i = 0; i < 60; i++) { a = [a, a] }; 1")
+
+    assert said == "RangeError: orrery: an operation on more than 100000 elements\n"
+
+
+def test_a_list_is_filled_to_a_thousand():
+    runner = javascript.Runner({}, lambda owner, name: javascript.UNDEFINED)
+
+    assert runner.run("let a = []; for (let i = 0; i < 1000; i++) { a.push(i) }; a.length") == 1000
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(sorted(mongo.COMMANDS)), st.recursive(
     st.none() | st.integers(-5, 5) | st.sampled_from(["a", "$a", ""]),

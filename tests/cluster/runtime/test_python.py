@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cluster.runtime.programs.program import SECOND, Process
 from cluster.runtime.programs.python import Python
 from cluster.runtime.programs.python_code import NOWHERE, START_UP, Script
+from cluster.runtime.programs.shell import RunsForever
 from tests.cluster.runtime.live.house import House
 from tests.properties.hostile import watched
 
@@ -156,3 +157,32 @@ def test_a_script_starts_when_the_interpreter_is_there() -> None:
     script.run()
 
     assert script.lines[0].at == 9 * SECOND + START_UP
+
+
+DOUBLED = "for i in range(60): a = [a, a]; b = [b, b]; c = (c, c)\n"
+TOO_MUCH = "RuntimeError: orrery: an operation on more than 100000 elements is not modelled"
+
+
+@pytest.mark.parametrize(
+    "last",
+    ["a == b", "print(a)", "json.dumps(a)", "d = {c: 1}", "d = {}; d[c]", "c in {}", "'%s' % (a,)", "f'{a}'",
+     "raise ValueError(a)", "sorted([a, b])", "print(['x' * 60000] * 10000)", "x = []; x.append(x); x == [x]"],
+)  # fmt: skip
+def test_what_has_more_elements_than_can_be_looked_at_is_refused(last: str) -> None:
+    """Sixty lists that hold the one before twice have 2^60 elements: Python itself would compare them for years."""
+    assert run(f"import json\na = [1]; b = [1]; c = (1,)\n{DOUBLED}{last}")[1].splitlines()[-1] == TOO_MUCH
+
+
+def test_looking_through_long_lists_takes_steps() -> None:
+    script = Script("x = list(range(10000))\nwhile True: y = sum(x)", "x", Process("python", (), {}), [])
+
+    with pytest.raises(RunsForever):
+        script.run()
+
+    assert script.globals["y"] == 49_995_000
+
+
+def test_lists_of_ordinary_length_are_filled_and_searched_without_a_limit_in_sight() -> None:
+    source = "x = []\nfor i in range(1000):\n x.append(i)\n if len(x) > 5 and i % 100 in x: n = i\nprint(n, sum(x))"
+
+    assert run(source)[0] == "999 499500\n"

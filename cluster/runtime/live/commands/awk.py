@@ -114,6 +114,15 @@ def _arguments(call: Call) -> tuple[list[tuple[str, str]], str, list[str]]:
     return found, source, words
 
 
+def whole(number: float, most: int) -> int:
+    """From 0 to `most`; what is no number is 0.
+
+    >>> whole(2.7, 9), whole(math.nan, 9), whole(math.inf, 9), whole(-3, 9)
+    (2, 0, 9, 0)
+    """
+    return 0 if math.isnan(number) else int(min(max(number, 0), most))
+
+
 def number_of(value: Value) -> float:
     """A text counts as the number that it begins with.
 
@@ -367,7 +376,8 @@ class _Machine:
         kind = act[0]
         if kind == "exit":
             if act[1] is not None:
-                self.state["code"] = int(number_of(self.value(act[1])))
+                code = number_of(self.value(act[1]))
+                self.state["code"] = int(code) if math.isfinite(code) else 0
             raise _Leave
         if kind == "return":
             raise _Return(self.value(act[1]) if act[1] is not None else "")
@@ -558,7 +568,7 @@ class _Machine:
         else:
             self._scope(target[1])[target[1]] = value
             if target[1] == "NF" and not self.locals:
-                count = min(max(int(number_of(value)), 0), MAX_FIELD)
+                count = whole(number_of(value), MAX_FIELD)
                 self.fields = [*self.fields[:count], *[""] * (count - len(self.fields))]
                 self.record = text_of(self.known["OFS"]).join(self.fields)
 
@@ -624,6 +634,8 @@ class _Machine:
             return noise.mix(seed, drawn) % 1_000_000 / 1_000_000 if name == "rand" else 0.0
         if name == "systime":
             return float(int(self.call.date.timestamp()))
+        if name == "system":
+            raise AwkError("orrery: system() is not modelled")
         try:
             return {
                 "int": lambda: float(math.trunc(first)), "sqrt": lambda: math.sqrt(first),
@@ -631,6 +643,8 @@ class _Machine:
                 "cos": lambda: math.cos(first), "atan2": lambda: math.atan2(first, values[1]),
                 "fflush": lambda: 0.0, "close": lambda: 0.0,
             }[name]()  # fmt: skip
+        except KeyError:
+            raise AwkError(f"Call to undefined function: {name}()") from None
         except (ValueError, OverflowError):
             return -math.inf if name == "log" and first == 0 else math.inf if name == "exp" else math.nan
 

@@ -10,7 +10,8 @@ from cluster.runtime.live.commands.connection import SYN_TIME, Reached, connect,
 from cluster.runtime.live.files import WORK
 from cluster.runtime.live.kernel import SLICE, Blocked
 
-COST = 25  # Steps of the kernel for one exchange.
+COST = 25  # Steps of the kernel for one exchange …
+SERVED = 100  # … and one more for so much of what the server had to do: it computes while its client waits.
 
 
 def exchange(call: Call, host: str, port: int, data: str, patience: float = SYN_TIME) -> Reached:
@@ -26,6 +27,12 @@ def exchange(call: Call, host: str, port: int, data: str, patience: float = SYN_
         call.local.pop(name, None)
     call.kernel.steps += COST + (len(data) + len(reached.answer)) // WORK
     return reached
+
+
+def charge(call: Call, answer: dict[str, Any]) -> None:
+    """What a server did for this client takes time from the client's instant."""
+    work = answer.get("work")
+    call.kernel.steps += work // SERVED if isinstance(work, int) else 0
 
 
 def on_terminal(call: Call, fd: int = 0) -> bool:

@@ -4,15 +4,19 @@ Values are Python's: None is null, UNDEFINED is undefined, lists, dictionaries; 
 arguments. What `db` and the others are, is up to the shell (mongosh.py).
 
 Left out: classes, this, promises, destructuring, template strings' expressions, regular expressions' methods, try.
-Limits:   20,000 steps, 60 levels of nesting, 64 KiB of program, texts of 256 KiB, lists of 20,000.
+Limits:   20,000 steps, 60 levels of nesting, 64 KiB of program, texts of 256 KiB, lists of 20,000; 100,000 elements,
+          those of elements counted, that one operation looks at, and 64 of them are a step.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cluster.runtime.programs.python_values import MAX_WEIGHT, WEIGHT_OF_A_STEP, weight
+
 STEPS, DEEPEST, LONGEST = 20_000, 60, 64 * 1024
 LONGEST_TEXT, MOST_ITEMS = 256 * 1024, 20_000
+AT_ONCE = ("length", "push", "pop")  # Members of lists that take no longer for a long one.
 EXACT = 1 << 53  # Whole numbers above are floating, as all are in JavaScript.
 TOKEN = re.compile(
     r"(?P<space>\s+|//[^\n]*|/\*.*?\*/)|(?P<number>0x[0-9a-fA-F]{1,15}|\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?)"
@@ -393,6 +397,7 @@ class Runner:
         value: Any = UNDEFINED
         for node in Parser(text).program():
             value = self._do(node, self.names)
+        self.weigh(value)  # It will be shown.
         return value
 
     def _do(self, node: Node, scope: dict[str, Any]) -> Any:
@@ -439,8 +444,21 @@ class Runner:
         found = self.member(value, "toArray")
         return list(found()) if callable(found) else []
 
-    def _step(self) -> None:
-        self.steps -= 1
+    def weigh(self, *values: Any) -> None:
+        """They are going to be looked through: that takes steps. Errors: ScriptError if it is too much."""
+        found = weight(values)
+        if found > MAX_WEIGHT:
+            raise ScriptError(f"RangeError: orrery: an operation on more than {MAX_WEIGHT} elements")
+        self._step(found // WEIGHT_OF_A_STEP)
+
+    def _key(self, node: Node, scope: dict[str, Any]) -> Any:
+        """What stands in brackets; its text is the name of a member."""
+        key = self.value(node, scope)
+        self.weigh(key)
+        return key
+
+    def _step(self, count: int = 1) -> None:
+        self.steps -= count
         if self.steps < 0:
             raise ScriptError(f"RangeError: orrery: more than {STEPS} steps")
 
@@ -473,7 +491,7 @@ class Runner:
             if key == ("value", "..."):
                 found |= self.value(value, scope)
             else:
-                found[text_of(self.value(key, scope))] = self.value(value, scope)
+                found[text_of(self._key(key, scope))] = self.value(value, scope)
         return found
 
     def _function(self, node: Node, scope: dict[str, Any]) -> Callable[..., Any]:
@@ -500,6 +518,7 @@ class Runner:
         value = self.value(node[2], scope)
         if node[1] == "!":
             return not truthy(value)
+        self.weigh(value)
         number = number_of(value)
         return -number if node[1] == "-" else number
 
@@ -508,7 +527,9 @@ class Runner:
         if sign in ("&&", "||", "??"):
             stops = left is not None and left is not UNDEFINED if sign == "??" else truthy(left) == (sign == "||")
             return left if stops else self.value(node[3], scope)
-        return calculated(sign, left, self.value(node[3], scope))
+        right = self.value(node[3], scope)
+        self.weigh(left, right)
+        return calculated(sign, left, right)
 
     def _after(self, node: Node, scope: dict[str, Any]) -> Any:
         before = self.value(node[1], scope)
@@ -520,19 +541,20 @@ class Runner:
         if target[0] == "name":
             scope[target[1]] = value
         elif target[0] == "member":
-            owner, key = self.value(target[1], scope), self.value(target[2], scope)
+            owner, key = self.value(target[1], scope), self._key(target[2], scope)
             if isinstance(owner, dict):
                 owner[text_of(key)] = value
             elif isinstance(owner, list) and isinstance(key, int) and 0 <= key <= len(owner):
                 owner[key : key + 1] = [value]
             else:
+                self.weigh(owner)
                 raise ScriptError(f"TypeError: Cannot set properties of {text_of(owner)} (setting '{text_of(key)}')")
         else:
             raise ScriptError("SyntaxError: Invalid left-hand side in assignment expression.")
         return value
 
     def _member(self, node: Node, scope: dict[str, Any]) -> Any:
-        owner, key = self.value(node[1], scope), self.value(node[2], scope)
+        owner, key = self.value(node[1], scope), self._key(node[2], scope)
         if owner is None or owner is UNDEFINED:
             raise ScriptError(f"TypeError: Cannot read properties of {text_of(owner)} (reading '{text_of(key)}')")
         if isinstance(owner, list) and isinstance(key, int):
@@ -543,6 +565,8 @@ class Runner:
         if isinstance(owner, dict) and name in owner:
             return owner[name]
         if isinstance(owner, list):
+            if name not in AT_ONCE:
+                self.weigh(owner)
             return _list_member(owner, name)
         if isinstance(owner, str):
             return _text_member(owner, name)
@@ -553,7 +577,9 @@ class Runner:
         if not callable(found):
             raise ScriptError(f"TypeError: {_source(node[1])} is not a function")
         try:
-            return found(*self._all(node[2], scope))
+            given = self._all(node[2], scope)
+            self.weigh(*given)
+            return found(*given)
         except RecursionError:
             raise ScriptError("RangeError: Maximum call stack size exceeded") from None
 

@@ -443,6 +443,7 @@ def _evaluated(call: Call, settings: dict[str, Any], text: str) -> tuple[str, bo
             runner = Runner(names, _member)
             found = runner.run(text)
             value = "" if found is UNDEFINED else inspected(found) if not isinstance(found, str) else found
+            runner.weigh(*names.values())  # They are going to be kept.
             local["variables"] = {name: one for name, one in names.items() if _is_plain(one) and name not in _FIXED}
     except More:
         raise

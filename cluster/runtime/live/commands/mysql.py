@@ -10,7 +10,7 @@ from typing import Any
 
 from cluster.runtime.live.commands.call import Call, UsageError, number
 from cluster.runtime.live.commands.connection import CONNECTED, REFUSED, SILENT, UNREACHABLE, Reached
-from cluster.runtime.live.commands.dialogue import exchange, line, on_terminal, password, session_of
+from cluster.runtime.live.commands.dialogue import charge, exchange, line, on_terminal, password, session_of
 from cluster.runtime.live.commands.tables import boxed, numeric_of, tabbed, vertical
 from cluster.runtime.live.files import FileError
 from cluster.runtime.live.servers import wire
@@ -117,6 +117,7 @@ def _ask(call: Call, settings: dict[str, Any], **fields: Any) -> tuple[Reached, 
         answer = {"error": {"number": 2013, "state": "HY000", "text": "Lost connection to MySQL server at 'reading"
                                                                       " initial"
                   " communication packet', system error: 0"}, "fatal": True}  # fmt: skip
+    charge(call, answer or {})
     return reached, answer or {}
 
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from cluster.runtime.live.commands.call import Call, UsageError, number
 from cluster.runtime.live.commands.connection import CONNECTED, REFUSED, SILENT, SYN_TIME, UNREACHABLE, Reached
-from cluster.runtime.live.commands.dialogue import exchange, line, on_terminal, password, session_of
+from cluster.runtime.live.commands.dialogue import charge, exchange, line, on_terminal, password, session_of
 from cluster.runtime.live.commands.tables import aligned, expanded, numeric_of, unaligned
 from cluster.runtime.live.files import FileError
 from cluster.runtime.live.servers import wire
@@ -124,6 +124,7 @@ def _ask(call: Call, settings: dict[str, Any], **fields: Any) -> tuple[Reached, 
     answer = wire.answered(reached.answer) if reached.fate == CONNECTED else {}
     if answer is None:
         answer = {"error": {"text": "unsupported frontend protocol"}, "fatal": True}
+    charge(call, answer or {})
     return reached, answer
 
 

@@ -239,3 +239,31 @@ def test_any_text_gets_an_answer(dialect: str, text: str):
 )  # fmt: skip
 def test_examples_are_true(module: str):
     assert doctest.testmod(import_module(f"cluster.runtime.live.{module}")).failed == 0
+
+
+@BOTH
+def test_a_request_of_many_statements_ends_when_the_server_has_done_enough(dialect: str) -> None:
+    database = Database(dialect).with_guests()
+    database.rows("insert into guests (name) values " + ",".join(["('x')"] * 3000))
+
+    answer = database.ask(";".join(["select count(*) from guests"] * 500))
+
+    assert 50 < len(answer["results"]) < 200
+    assert "timeout" in answer["error"]["text"] or "execution time exceeded" in answer["error"]["text"]
+
+
+@BOTH
+def test_statements_beyond_the_most_that_a_request_may_have_are_refused_not_forgotten(dialect: str) -> None:
+    answer = Database(dialect).ask(";".join(["select 1"] * (server.MOST_STATEMENTS + 1)))
+
+    assert len(answer["results"]) == server.MOST_STATEMENTS
+    assert "error" in answer
+
+
+@BOTH
+def test_a_server_tells_its_client_how_much_it_had_to_do(dialect: str) -> None:
+    database = Database(dialect).with_guests()
+    database.rows("insert into guests (name) values " + ",".join(["('x')"] * 300))
+
+    assert database.ask("select count(*) from guests a, guests b")["work"] > 90_000
+    assert database.ask("select 1")["work"] < 100

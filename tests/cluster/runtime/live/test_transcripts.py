@@ -49,6 +49,9 @@ COMPLAINTS = {
         "awk: orrery: more than 20 parentheses or braces within one another"
     ),
     f"awk 'BEGIN {{ print {'1+' * 20 * MANY}1 }}'": "awk: orrery: the program is nested deeper than 120 levels",
+    "awk 'BEGIN { system(1) }'": "awk: orrery: system() is not modelled",
+    "awk 'BEGIN { foo(1) }'": "awk: Call to undefined function: foo()",
+    "awk 'BEGIN { print strftime() }'": "awk: Call to undefined function: strftime()",
     "expr 1 / 0": "expr: division by zero",
     "expr a + 1": "expr: non-numeric argument",
     "echo '1/0' | bc": "bc: math error: divide by 0",
@@ -92,3 +95,9 @@ def test_watch_prints_again_and_again_until_it_is_interrupted() -> None:
 
     assert house.output.count("again") >= 3
     assert house.code == 130
+
+
+@pytest.mark.parametrize("text", ["NF = log(-1); print NF", "NF = exp(9999); exit log(-1)", "exit exp(9999)"])
+def test_numbers_without_a_size_stop_nothing(text: str) -> None:
+    assert script(f"awk 'BEGIN {{ {text} }}'").code is not None
+    assert script("awk 'BEGIN { exit -1 }'").code == 255

@@ -1,7 +1,7 @@
 """A SQL server: who asks, what may they, their statements one after the other, their transaction.
 
     request     {user, password, database, session, local, sql | meta | ping}             see wire.py
-    answer      {error, fatal, results, database, transaction, version, user}
+    answer      {error, fatal, results, database, transaction, version, user, work}
 
 Every statement is all or nothing. Between BEGIN and COMMIT its changes stay in the process's memory under the session's
 number; so they are lost with the process, as they should.
@@ -32,6 +32,7 @@ from cluster.runtime.live.servers.sql.values import text_of
 
 MOST_OPEN = 16
 MOST_STATEMENTS = 2_000
+MOST_WORK = 1_000_000  # Of one request: steps of evaluation, and values of tables read and written.
 ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 LOCAL = ("127.0.0.1", "::1")
 READ_ONLY = (exp.Select, exp.SetOperation, exp.Show, exp.Describe, exp.Values, exp.Subquery)
@@ -48,7 +49,7 @@ class Session:
     def __init__(self, place: Place, dialect: str, directory: str, user: str, database: str, name: str = "") -> None:
         self.place, self.dialect, self.name = place, dialect, name
         self.store = Store(place.files, directory, dialect)
-        self.user, self.database = user, database
+        self.user, self.database, self.stepped = user, database, 0
         self.world = World(dialect, place.now.replace(tzinfo=None), database, user, place.version, place.seed)
         self.world.handlers = {**OPERATORS, **FUNCTIONS}
         self.world.rolled = int(place.memory.get("rolled", 0))
@@ -73,6 +74,11 @@ class Session:
             del known[idle]
         if found and self.name:
             known[self.name] = found
+
+    @property
+    def work(self) -> int:
+        """Steps of evaluation, and values of tables that were read and written."""
+        return self.stepped + self.store.work
 
     @property
     def transaction(self) -> str:
@@ -120,6 +126,8 @@ class Session:
         except (FileError, *ODD):  # Whatever somebody types, a step has to end.
             self.store.rollback()
             raise SqlError("unsupported", what="this statement") from None
+        finally:
+            self.stepped += World.steps - self.world.steps
         self.place.memory["rolled"] = self.world.rolled
         if not self.world.rolled:
             self.place.memory.pop("rolled", None)
@@ -490,8 +498,10 @@ def answer(place: Place, dialect: str, directory: str, asked: dict[str, Any]) ->
             command, argument = (decoded(str(one)) for one in asked["meta"])
             results = catalogs.meta(command, argument, session.store, session.world)
             fields["results"] = [_plain_result(one, dialect) for one in results]
-        for text in parsing.split(decoded(str(asked.get("sql") or "")), dialect == MYSQL)[:MOST_STATEMENTS]:
+        for number, text in enumerate(parsing.split(decoded(str(asked.get("sql") or "")), dialect == MYSQL)):
             try:
+                if number >= MOST_STATEMENTS or session.work > MOST_WORK:
+                    raise SqlError("too much")
                 fields["results"].append(_plain_result(session.run(text), dialect))
             except SqlError as error:
                 fields["error"] = _error(error, dialect, text)
@@ -500,7 +510,7 @@ def answer(place: Place, dialect: str, directory: str, asked: dict[str, Any]) ->
         fields["error"] = _error(error, dialect, "")
     except (FileError, *ODD):
         fields["error"] = _error(SqlError("gone", file=directory), dialect, "")
-    fields |= {"database": session.database, "transaction": session.transaction}
+    fields |= {"database": session.database, "transaction": session.transaction, "work": session.work}
     return fields
 
 

@@ -72,6 +72,7 @@ class Store:
 
     def __init__(self, files: Files, directory: str, dialect: str) -> None:
         self.files, self.directory, self.dialect = files, directory, dialect
+        self.work = 0  # Values of tables read and written.
         self.pending: dict[str, str] | None = None
         self.seen: dict[str, int] = {}  # Path -> checksum of what this transaction first read.
 
@@ -216,6 +217,7 @@ class Store:
         if found is None:
             return None
         columns = [Column(**one) for one in found["columns"]]
+        self.work += len(columns) * len(found["rows"])
         rows = [[restored(value, column) for value, column in zip(row, columns, strict=True)] for row in found["rows"]]
         keys = [Key(**one) for one in found["keys"]]
         foreign = [Foreign(**one) for one in found["foreign"]]
@@ -231,6 +233,7 @@ class Store:
             self._put_json(self._class_of(database), relations)
             path = self._path(database, table.name)
         rows = [[kept(value) for value in row] for row in table.rows]
+        self.work += len(table.columns) * len(rows)
         content = {
             "columns": [asdict(one) for one in table.columns], "keys": [asdict(one) for one in table.keys],
             "foreign": [asdict(one) for one in table.foreign], "checks": table.checks, "next": table.next,

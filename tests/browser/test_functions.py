@@ -5,8 +5,9 @@ runtime         one of three kinds, stopped from its tab
 programs        what exec does, and the log of process 1; test_webui.py (a shell on the page)
 kube-proxy      gone from the nodes: their rules stay as they are
 network plugin  gone before a node joins
+DNS             CoreDNS scaled to nothing
 traffic         test_traffic.py (a generator's servers scaled to nothing and back)
-monitoring      test_monitoring.py (Prometheus scaled to nothing, and the gap afterwards)
+monitoring      metrics-server and Prometheus scaled to nothing; test_monitoring.py (the gap afterwards)
 logging         test_logs.py (the store scaled to nothing)
 web-ui          test_webui.py (scaled to nothing: 503 in words while the teacher's page stays, and back)
 """
@@ -64,6 +65,10 @@ class Town:
 
     def ready(self, *what: str) -> None:
         self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *what)
+
+    def scale(self, name: str, replicas: int) -> None:
+        self.kubectl("-n", "kube-system", "scale", "deployment", name, f"--replicas={replicas}")
+        self.kubectl("-n", "kube-system", "rollout", "status", f"deployment/{name}", "--timeout=60s")
 
     def delete(self) -> None:
         self.orrery.manage("cluster", "delete", self.name)
@@ -211,6 +216,47 @@ def test_without_kube_proxy_old_rules_work_and_new_ones_are_not_written(town: To
     eventually(lambda: "Welcome" in fetch(town, "worker-1", "late"), "the new rules")
     eye.shows("It gets through.")
     town.kubectl("delete", "service", "late")
+
+
+def test_without_coredns_no_name_is_found_and_the_page_names_that_hop(town: Town, eye: Eye):
+    assert "10.96." in town.kubectl("exec", "on-worker-1", "--", "nslookup", "web.default.svc.cluster.local")
+    address = town.kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
+    town.scale("coredns", 0)
+    town.kubectl("-n", "kube-system", "wait", "--for=delete", "--timeout=60s", "pod", "-l", "k8s-app=kube-dns")
+
+    told = town.refused("exec", "on-worker-1", "--", "nslookup", "web.default.svc.cluster.local")
+    assert "no servers could be reached" in told
+    assert "bad address 'web'" in town.refused("exec", "on-worker-1", "--", "wget", "-qO-", "-T", "2", "web")
+    assert "Welcome to nginx!" in fetch(town, "worker-1", address)
+    eye.look_at("Pod", "default/on-worker-1", "network")
+    eye.page.select_option("[data-wish=to]", "default/web:80/TCP")
+    eye.shows("No name server answers at 10.96.0.10.")
+
+    town.scale("coredns", 2)
+    eventually(lambda: "Welcome" in fetch(town, "worker-1", "web"), "names")
+    eye.shows("It gets through.")
+
+
+def test_monitoring_is_missed_in_words_and_returns(town: Town, eye: Eye):
+    town.install("prometheus")
+    town.kubectl("-n", "kube-system", "wait", "--for=condition=Available", "--timeout=60s", "deploy/prometheus")
+    town.says("worker-1 +[0-9]+m", "top", "nodes")
+    for name in ("metrics-server", "prometheus"):
+        town.scale(name, 0)
+
+    town.says("False .MissingEndpoints.", "get", "apiservice", "v1beta1.metrics.k8s.io")
+    unable = "the server is currently unable to handle the request"
+    assert f"{unable} (get nodes.metrics.k8s.io)" in town.refused("top", "nodes")
+    raw = ("get", "--raw", "/api/v1/namespaces/kube-system/services/prometheus:9090/proxy/-/healthy")
+    assert 'no endpoints available for service "prometheus"' in town.refused(*raw)
+    eye.sight.open(f"{eye.view}?centre=monitoring")
+    eye.shows("Its Deployment wants 0 pods.", "#wide")
+
+    for name in ("metrics-server", "prometheus"):
+        town.scale(name, 1)
+    town.says("worker-1 +[0-9]+m", "top", "nodes")
+    eventually(lambda: town.kubectl(*raw), "Prometheus")
+    eye.sight.until("document.querySelector('#graph-cluster-0 canvas') !== null", "a graph", PATIENCE)
 
 
 def test_a_node_that_joins_while_no_flannel_runs_waits_for_it(orrery: Orrery, sight: Sight):

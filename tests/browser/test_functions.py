@@ -4,11 +4,11 @@ kubelet         a crash loop and a container out of memory; test_static_pods.py 
 runtime         one of three kinds, stopped from its tab
 programs        what exec does, and the log of process 1; test_webui.py (a shell on the page)
 kube-proxy      gone from the nodes: their rules stay as they are
-network plugin  gone before a node joins
+network plugin  gone before a node joins; a route that is broken
 DNS             CoreDNS scaled to nothing
 traffic         test_traffic.py (a generator's servers scaled to nothing and back)
 monitoring      metrics-server and Prometheus scaled to nothing; test_monitoring.py (the gap afterwards)
-logging         test_logs.py (the store scaled to nothing)
+logging         an agent that is gone; test_logs.py (the store scaled to nothing)
 web-ui          test_webui.py (scaled to nothing: 503 in words while the teacher's page stays, and back)
 """
 
@@ -218,6 +218,25 @@ def test_without_kube_proxy_old_rules_work_and_new_ones_are_not_written(town: To
     town.kubectl("delete", "service", "late")
 
 
+def test_a_broken_route_parts_one_pair_of_nodes_and_the_page_says_which(town: Town, eye: Eye):
+    eye.look_at("Node", "worker-1", "network")
+    eye.page.click("#inspector [data-act=route][data-to=docker-1][data-op=break]")
+    eye.shows("broken")
+
+    assert "timed out" in town.refused("exec", "on-worker-1", "--", "wget", "-qO-", "-T", "2", "web")
+    assert "Welcome to nginx!" in fetch(town, "crio-1", "web")
+    eye.look_at("Pod", "default/on-worker-1", "network")
+    eye.page.select_option("[data-wish=to]", "default/web:80/TCP")
+    eye.shows("worker-1 has no route to the pods of docker-1.")
+
+    eye.look_at("Node", "worker-1", "network")
+    eye.page.click("#inspector [data-act=route][data-to=docker-1][data-op=mend]")
+    eventually(lambda: "Welcome" in fetch(town, "worker-1", "web"), "the route")
+    eye.look_at("Pod", "default/on-worker-1", "network")
+    eye.page.select_option("[data-wish=to]", "default/web:80/TCP")
+    eye.shows("It gets through.")
+
+
 def test_without_coredns_no_name_is_found_and_the_page_names_that_hop(town: Town, eye: Eye):
     assert "10.96." in town.kubectl("exec", "on-worker-1", "--", "nslookup", "web.default.svc.cluster.local")
     address = town.kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
@@ -257,6 +276,35 @@ def test_monitoring_is_missed_in_words_and_returns(town: Town, eye: Eye):
     town.says("worker-1 +[0-9]+m", "top", "nodes")
     eventually(lambda: town.kubectl(*raw), "Prometheus")
     eye.sight.until("document.querySelector('#graph-cluster-0 canvas') !== null", "a graph", PATIENCE)
+
+
+def test_a_killed_agents_lines_stop_and_come_later_none_is_missing(town: Town, eye: Eye):
+    for name in ("loki", "fluent-bit"):
+        town.install(name)
+    count = "i=0; while true; do i=$((i+1)); echo number $i; sleep 1; done"
+    town.apply(a_pod("counting", "worker-1", ["sh", "-c", count]))
+    town.ready("pod/counting")
+    eye.sight.open(f"{eye.view}?centre=logs")
+    shown = "[...document.querySelectorAll('#logs-lines .text')].map(e => e.textContent)"
+    eye.sight.until("document.querySelector('#logs-q') !== null", "the panel")
+    eye.page.fill("#logs-q", '"number "')
+    eye.sight.until(f"{shown}.length > 5", "lines", PATIENCE)
+
+    patch = {"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/hostname": "docker-1"}}}}}
+    agents = ("-n", "kube-system", "daemonset/fluent-bit")
+    town.kubectl("patch", *agents, "-p", json.dumps(patch))
+    town.kubectl("rollout", "status", *agents, "--timeout=60s")
+    last = int(town.kubectl("logs", "counting", "--tail=1").split()[1])
+    town.manage("clock", "skip", "60")
+    assert int(town.kubectl("logs", "counting", "--tail=1").split()[1]) >= last + 50
+    eye.sight.until(f"{shown}.length > 5", "lines", PATIENCE)
+    assert max(int(line.split()[1]) for line in eye.page.evaluate(shown)) < last + 50
+
+    lift = [{"op": "remove", "path": "/spec/template/spec/nodeSelector/kubernetes.io~1hostname"}]
+    town.kubectl("patch", *agents, "--type=json", "-p", json.dumps(lift))
+    eye.sight.until(f"{shown}.some(line => line === 'number {last + 50}')", "the lines to come later", PATIENCE)
+    numbers = [int(line.split()[1]) for line in eye.page.evaluate(shown)]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def test_a_node_that_joins_while_no_flannel_runs_waits_for_it(orrery: Orrery, sight: Sight):

@@ -38,6 +38,7 @@ NETWORKING = frozenset(("wget", "curl", "nslookup", "nc", "ping"))  # Not a func
 WRITING = frozenset(("touch", "tee", "mkdir"))  # … files that others may look at …
 LIVE = NETWORKING | WRITING | (COMMANDS.keys() - APPLETS.keys())  # … and what only the kernel of live/ has.
 INTO_FILES = re.compile(r">\s*+(?![>&\s]|/dev/)")
+FROM_FILES = re.compile(r"(?:\[|\btest)\s+(?:!\s+)?-[^nz\W]\s")  # Tests of files, which others may write by exec.
 ARRAYS = re.compile(r"\w\+?=\(|\$\{#?\w+\[")
 KEYWORDS = r"(?:do|then|else|elif|if|while|until|exec|eval|command|sudo)"  # What a command may stand behind.
 COMMAND = re.compile(  # A word where a shell looks for a command.
@@ -51,7 +52,7 @@ CANNOT_START = 128
 def _needs_kernel(text: str) -> bool:
     """Does a script do what no function of time can?"""
     called = {word.rpartition("/")[2] for word in COMMAND.findall(text)}
-    if any(each.search(text) for each in (INTO_FILES, ARRAYS, FORKING)):
+    if any(each.search(text) for each in (INTO_FILES, FROM_FILES, ARRAYS, FORKING)):
         return True
     return not LIVE.isdisjoint(called)
 

@@ -192,7 +192,7 @@ document.body.addEventListener('htmx:before:swap', (event) => {
 });
 setInterval(() => {
   if (document.body.dataset.centre !== 'map' && (model.running() || document.body.dataset.centre === 'machine-room')) refreshWide();
-  if (open.tab === 'logs' && model.running()) inspect(open.kind, open.key, open.tab, true);
+  if ((open.tab === 'logs' || (open.tab === 'network' && open.kind === 'Pod')) && model.running()) inspect(open.kind, open.key, open.tab, true); // What they show changes without the object.
 }, 2000);
 
 /** On a phone: which button of the bar below stands for what is seen. Panels of the centre are behind the last. */

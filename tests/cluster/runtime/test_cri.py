@@ -196,3 +196,14 @@ def test_the_same_seed_gives_the_same_records():
         records.append(json.dumps([bench.machines.data, bench.containers.data]))
 
     assert records[0] == records[1]
+
+
+def test_a_script_that_waits_for_a_file_meets_what_others_write():
+    bench = Bench()
+    uid = bench.a_sandbox("uid-1")
+    waits = bench.a_container(uid, "busybox", ["sh", "-c", "until [ -s /tmp/word ]; do sleep 1; done"])
+    assert waits["program"] == "terminal"
+
+    uid = bench.a_sandbox("uid-2")
+    counts = bench.a_container(uid, "busybox", ["sh", "-c", 'while [ -n "$HOME" ]; do sleep 1; done'])
+    assert counts["program"] == "busybox"

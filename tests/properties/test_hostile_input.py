@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.objects import Manifest
+from cluster.runtime.live.kernel import BUG
 from cluster.runtime.programs import Busybox
 from cluster.runtime.programs.program import SECOND, Process
 from tests.builders import Refused, TestCluster, a_cluster, a_pod
@@ -64,6 +65,8 @@ def test_no_pod_stops_the_world(pod: Manifest, scripts: list[str]) -> None:
             attempt(cluster.delete, pod, gracePeriodSeconds=3)
 
     assert forbidden == [], pod
+    printed = [each for name in ("containers", "sessions") for each in cluster.world.cells[name].data.values()]
+    assert BUG not in repr(printed)
     cluster.create(a_pod("plain"))
     cluster.run_for(60)
     assert cluster.get("Pod", "plain")["status"]["phase"] == "Running"

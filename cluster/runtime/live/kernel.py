@@ -33,6 +33,7 @@ from cluster.runtime.programs.program import Process
 MAX_PROCESSES = 64
 MAX_OPEN = 1_024  # Open files: those of redirections that are over are forgotten then.
 PIPE_SIZE = 64 * 1024
+BUG = "orrery: this command has a bug here"
 SLICE = 5_000  # Steps at one instant …
 FIRST_PAUSE, LAST_PAUSE = 10_000, 1_000_000  # … then so many microseconds must pass, doubling.
 SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGTERM = 1, 2, 9, 13, 15
@@ -151,6 +152,9 @@ class Kernel:
         except FileError as error:
             self._complain(proc, str(error))
             self.ended(proc, 1)
+        except Exception as error:  # Ours, in one command: the world must not end of it.
+            self._complain(proc, f"{BUG}: {type(error).__name__}")
+            self.ended(proc, 70)
 
     def files_of(self, proc: Proc) -> Files:
         """The container's files, as far as a process can see them."""

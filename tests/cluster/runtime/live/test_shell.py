@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cluster.runtime.live.programs import PROGRAMS
 from tests.cluster.runtime.live.house import SECOND, House, script
 
 
@@ -231,3 +232,12 @@ def test_what_nobody_reads_is_work_all_the_same():
 
     assert house.wake is not None  # It goes on later.
     assert house.code is None
+
+
+def test_a_bug_in_a_command_ends_the_command_and_not_the_world(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(PROGRAMS, "tac", lambda kernel, proc: {}["nothing"])
+
+    house = script("echo one | tac; echo $?")
+
+    assert house.output == "70\n"
+    assert house.errors == "tac: orrery: this command has a bug here: KeyError\n"

@@ -38,7 +38,8 @@ def test_a_slider_makes_load_and_the_autoscaler_follows_it_up_and_down(orrery: O
 
     page.keyboard.press("ArrowRight")  # 20 a second.
     eventually(lambda: wanted(orrery) == 20, "the slider's rate in the object", PATIENCE)
-    assert "kubectl patch loadgenerator php-apache --type merge" in page.inner_text("#said")
+    said = "kubectl patch loadgenerator php-apache --type merge"
+    eventually(lambda: said in page.inner_text("#said"), "what was said", PATIENCE)
     eventually(lambda: figure(sight, "p50").endswith("s"), "a latency on the page", PATIENCE)
     eventually(lambda: replicas(orrery) >= 6, "the autoscaler to make more pods", PATIENCE)
     eventually(lambda: page.locator(".traffic .tbl tbody tr").count() >= 6, "all of them among who serves", PATIENCE)

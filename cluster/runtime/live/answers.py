@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from cluster.runtime.live.files import FileError, Files, normal
+from cluster.runtime.live.kernel import BUG
 from cluster.runtime.programs.program import Response
 
 DECLARED = ("generic",)  # Listen where their pod says so.
@@ -82,7 +83,7 @@ def is_listening(server: Server, port: int) -> bool:
 
 def answer(server: Server, port: int, given: str, memory: dict[str, Any], client: str = "127.0.0.1") -> Answer:
     """What a connection gets back for all that came and was not answered yet. `memory`: the program's own."""
-    if server.own is not None and (own := server.own(port, given, memory, client)) is not None:
+    if server.own is not None and (own := _own_answer(server.own, port, given, memory, client)) is not None:
         return own
     said = server.reply(port, given)
     if said is not None:
@@ -100,6 +101,14 @@ def answer(server: Server, port: int, given: str, memory: dict[str, Any], client
         if one.over:
             return Answer("".join(data), taken, True, tuple(log))
     return Answer("".join(data), taken, False, tuple(log))
+
+
+def _own_answer(own: "Own", port: int, given: str, memory: dict[str, Any], client: str) -> Answer | None:
+    """A bug of ours in a server hangs up; the world must not end of it."""
+    try:
+        return own(port, given, memory, client)
+    except Exception as error:
+        return Answer("", len(given), True, (f"{BUG}: {type(error).__name__}",))
 
 
 # --- HTTP -------------------------------------------------------------------------------------------------------

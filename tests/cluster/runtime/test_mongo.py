@@ -178,6 +178,10 @@ def test_a_list_is_filled_to_a_thousand():
     assert runner.run("let a = []; for (let i = 0; i < 1000; i++) { a.push(i) }; a.length") == 1000
 
 
+def test_a_stage_has_exactly_one_field():
+    assert "must contain exactly one field" in sh(a_room(a_mongo()), "db.a.aggregate([{}])")
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(sorted(mongo.COMMANDS)), st.recursive(
     st.none() | st.integers(-5, 5) | st.sampled_from(["a", "$a", ""]),

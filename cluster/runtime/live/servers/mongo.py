@@ -445,6 +445,9 @@ def _delete(mongo: Mongo, command: Document) -> Document:
 def _aggregate(mongo: Mongo, command: Document) -> Document:
     found = _found_in(mongo, command["aggregate"], {})
     for stage in command["pipeline"]:
+        if len(stage) != 1:
+            wrong = "A pipeline stage specification object must contain exactly one field."
+            raise Failed(wrong, 40323, "Location40323")
         name, given = next(iter(stage.items()))
         if name == "$match":
             found = [one for one in found if matches(one, given)]

@@ -140,8 +140,8 @@ def test_component_lines_of_a_real_scheduling(logged: Orrery, sight: Sight):
 
     page = opened(sight, logged).page
     page.select_option("#logs-component", "kube-scheduler")
-    sight.until(f"{LINES}.some(text => text.includes('default/sorted-'))", "the scheduler's lines")
-    assert page.evaluate(f"{LINES}.every(text => text.includes('] '))")
+    klog = f"{LINES}.every(text => text.includes('] ')) && {LINES}.some(text => text.includes('default/sorted-'))"
+    sight.until(klog, "the scheduler's lines, and no others")
 
 
 def test_a_tail_over_a_real_socket_goes_on_where_it_was(logged: Orrery):

@@ -9,11 +9,12 @@ __all__ = ["kubectl", "namespace_name"]  # Fixtures.
 DATABASE = """
 apiVersion: v1
 kind: PersistentVolume
-metadata: {name: disk-of-shop}
+metadata: {name: disk-of-NAMESPACE}
 spec:
   capacity: {storage: 1Gi}
   accessModes: [ReadWriteOnce]
-  hostPath: {path: /mnt/shop}
+  hostPath: {path: /mnt/NAMESPACE}
+  claimRef: {namespace: NAMESPACE, name: data}
   persistentVolumeReclaimPolicy: Retain
 ---
 apiVersion: v1
@@ -48,6 +49,11 @@ spec:
 CLAIM, EMPTY = "persistentVolumeClaim: {claimName: data}", "emptyDir: {}"
 
 
+def database(kubectl: Kubectl, volume: str) -> str:
+    """Its manifests; the disk waits for the claim of this namespace, since disks are the whole cluster's."""
+    return DATABASE.replace("VOLUME", volume).replace("NAMESPACE", kubectl.namespace)
+
+
 def sql(kubectl: Kubectl, text: str) -> str:
     """Rows of a statement; what went wrong, if it did."""
     done = kubectl.run("exec", "deploy/db", "--", "mysql", "-N", "-psecret", "shop", "-e", text)
@@ -67,7 +73,7 @@ def pod_replaced(kubectl: Kubectl) -> None:
 
 
 def test_rows_outlive_the_pod_as_long_as_their_volume_does(kubectl):
-    kubectl("apply", "-f", "-", stdin=DATABASE.replace("VOLUME", CLAIM))
+    kubectl("apply", "-f", "-", stdin=database(kubectl, CLAIM))
     ready(kubectl)
     sql(kubectl, "create table guests (id int auto_increment primary key, name varchar(20)); insert into guests (name)"
         " values ('Ann'), ('José')")  # fmt: skip
@@ -77,13 +83,13 @@ def test_rows_outlive_the_pod_as_long_as_their_volume_does(kubectl):
     seen = kubectl("run", "client", "--image=mysql:8.4", "--rm", "-i", "--restart=Never", "--", *count)
     assert "2" in seen.splitlines()
 
-    kubectl("apply", "-f", "-", stdin=DATABASE.replace("VOLUME", EMPTY))
+    kubectl("apply", "-f", "-", stdin=database(kubectl, EMPTY))
     ready(kubectl)
     assert "Table 'shop.guests' doesn't exist" in sql(kubectl, "select name from guests")
     sql(kubectl, "create table guests (id int)")
     pod_replaced(kubectl)
     assert "Table 'shop.guests' doesn't exist" in sql(kubectl, "select * from guests")
-    kubectl("delete", "pv", "disk-of-shop", "--wait=false")
+    kubectl("delete", "pv", f"disk-of-{kubectl.namespace}", "--wait=false")
 
 
 def test_a_script_that_was_copied_in_is_run_from_standard_input_too(kubectl, tmp_path):

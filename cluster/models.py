@@ -137,6 +137,10 @@ class CloudItem(Cell):
     """What the cloud has rented out: a machine, balancer, route or disk. Key: `<kind>/<name>`."""
 
 
+class CriCall(Cell):
+    """What a kubelet asked its runtime: see runtime/dialogue.py. Key: `<node>/<nn>`."""
+
+
 class PhysicalEvent(models.Model):
     """Something that happened to a machine, not to an object: power off, power on, container death."""
 

@@ -19,7 +19,7 @@ from cluster.kubelet.kubelet import MANIFESTS, Kubelet
 from cluster.kubelet.shutdown import GROUPS
 from cluster.objects import errors, nodes, quantity, users
 from cluster.objects.names import is_dns_subdomain, label_value_problems
-from cluster.runtime import runtimes
+from cluster.runtime import dialogue, runtimes
 from cluster.runtime.cri import Runtime, power_cut
 from cluster.runtime.sessions import Sessions, lost
 
@@ -39,7 +39,10 @@ def initial_machines(options: dict[str, Any]) -> list[dict[str, Any]]:
 
 def kubelet_of(world: "World", name: str) -> Component:
     """The kubelet process of machine `name`, with its runtime below it."""
-    runtime = Runtime(name, world.cells["machines"], world.cells["containers"], world.clock, world.dice, world.options)
+    cells = world.cells
+    runtime = Runtime(
+        name, cells["machines"], cells["containers"], cells["calls"], world.clock, world.dice, world.options
+    )
     runtime.on_program = partial(world.network.program_changed, name)
     sessions = Sessions(runtime, world.cells["sessions"], world.cells["disks"])
     sessions.door = world.network
@@ -178,6 +181,7 @@ SHUTDOWN_SECONDS = sum(group.period for group in GROUPS) // SECOND
 def _cut(world: "World", name: str, cause: str) -> None:
     died = power_cut(name, world.cells["containers"], world.clock.now, cause)
     lost(world.cells["sessions"], world.cells["disks"], died)
+    dialogue.cut(name, world.cells["calls"], world.clock.now)
     machine = world.cells["machines"][name]  # With the power go the rules of its kernel; a boot starts every service.
     gone = ("proxy", "runtime_down")
     world.cells["machines"][name] = {key: value for key, value in machine.items() if key not in gone}
@@ -301,6 +305,7 @@ def _take_away(world: "World", request: dict[str, Any], kind: str) -> tuple[str,
         _cut(world, name, cause)
     del world.cells["machines"][name]
     world.cells["disks"].pop(static_pods.disk_of(name))
+    dialogue.forget(name, world.cells["calls"])
     clouds.became(world, name, "terminated")
     return name, cause
 

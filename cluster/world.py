@@ -53,7 +53,9 @@ from cluster.scheduler.scheduler import Scheduler
 CHECKPOINT_STEPS = 5_000
 CHECKPOINT_TIME = 5 * MINUTE
 LOOK_EVERY = 8  # Steps between looks at the wall budget and at the inbox.
-TABLES = ("agenda", "machines", "containers", "verdicts", "sessions", "disks", "processes", "members", "cloud")
+TABLES = (
+    "agenda", "machines", "containers", "verdicts", "sessions", "disks", "processes", "members", "cloud", "calls",
+)  # fmt: skip
 
 
 class World:

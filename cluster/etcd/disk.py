@@ -23,6 +23,7 @@ from cluster.models import (
     CloudItem,
     Cluster,
     Container,
+    CriCall,
     DeadInput,
     Departed,
     Disk,
@@ -53,6 +54,7 @@ CELL_TABLES = {
     "processes": Process,
     "members": Member,
     "cloud": CloudItem,
+    "calls": CriCall,
 }
 MOST_DEPARTED = 10_000  # Containers of a cluster that are gone and whose logs agents have still to read.
 CHUNK = 500  # Parameters a statement: PostgreSQL and SQLite both take far more, but plans grow.

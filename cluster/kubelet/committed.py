@@ -9,10 +9,11 @@ Mirrors:  kubernetes/pkg/kubelet/server (containerLogs, stats/summary, metrics/r
 Read next: runtime/logs.py, runtime/usage.py.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from cluster.runtime import logs, rotation, runtimes, usage
+from cluster.runtime import crictl as crictl
+from cluster.runtime import dialogue, logs, rotation, runtimes, usage
 from cluster.runtime.containers import program_of
 from cluster.runtime.live import answers
 
@@ -145,38 +146,6 @@ def refusal(machine: Record) -> str:
 # --- the dialogue over CRI --------------------------------------------------------------------------------------
 
 
-class CriCall(NamedTuple):
-    """One call of a kubelet to its runtime. `at`: microseconds since t = 0, when it was answered."""
-
-    at: int
-    call: str
-    about: str
-    told: str
-
-
-def dialogue(records: Iterable[Record], machine: Record, horizon: int) -> list[CriCall]:
-    """What kubelet and runtime of a machine have said to each other about the pods that are still known, oldest first.
-
-    It is worked out from what came of the calls: records of sandboxes and containers, and the images on the disk.
-    """
-    found = [
-        CriCall(image["since"], "PullImage", name, image["pinned"].rpartition("@")[2])
-        for name, image in (machine.get("images") or {}).items()
-    ]
-    for record in records:
-        pod = f"{record['namespace']}/{record['pod']}"
-        if "program" not in record:
-            found.append(CriCall(record["created"], "RunPodSandbox", pod, f"{record['id'][:13]} {record['ip']}"))
-            if record["ended"] is not None:
-                found.append(CriCall(record["ended"], "StopPodSandbox", pod, record["id"][:13]))
-            continue
-        about, short = f"{pod}/{record['name']}", record["id"][:13]
-        found.append(CriCall(record["created"], "CreateContainer", about, short))
-        if record["started"] is not None:
-            found.append(CriCall(record["started"], "StartContainer", about, short))
-        if record["stopped"] is not None:
-            found.append(CriCall(record["stopped"], "StopContainer", about, short))
-        if record["ended"] is not None:
-            told = f"exited {record['code']} {record['reason']}"
-            found.append(CriCall(record["ended"], "ContainerStatus", about, told))
-    return sorted((call for call in found if call.at <= horizon), key=lambda call: call.at)
+def calls(cells: Mapping[str, Any], horizon: int) -> list[tuple[dialogue.CriCall, bool]]:
+    """What a kubelet asked its runtime by `horizon`, in order, and whether the answer was still to come then."""
+    return [(call, dialogue.is_open(call, horizon)) for call in dialogue.of(cells, horizon)]

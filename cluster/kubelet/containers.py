@@ -282,7 +282,8 @@ class Containers:
             self._stuck(pod, plan, container, "InvalidImageName", message)
             return
         policy = container.get("imagePullPolicy") or "IfNotPresent"
-        present = self.runtime.image_status(image.name)
+        at = max(not_before, self.clock.now)
+        present = self.runtime.image_status(image.name, at)
         needed = self.runtime.start_time(meta.uid(pod), name, attempt)
         if present and (policy != "Always" or self.runtime.preloaded):
             plan.steps[name] = ["start", not_before + needed, attempt, None]
@@ -293,8 +294,8 @@ class Containers:
             self._stuck(pod, plan, container, "ErrImageNeverPull", message)
             return
         self._say(pod, container, "Normal", "Pulling", f'Pulling image "{reference}"')
-        pull = self.runtime.pull_image(image)
-        over = max(self.clock.now + pull.duration, not_before)
+        pull = self.runtime.pull_image(image, at)
+        over = at + pull.duration
         if pull.error:
             plan.steps[name] = ["pull-failed", over, pull.error]
         else:

@@ -28,7 +28,7 @@ from cluster.kubelet.node_status import NO_NETWORK
 from cluster.objects import Manifest, conditions, meta, times
 from cluster.runtime.containers import Record
 from cluster.runtime.cri import Runtime
-from cluster.runtime.network import NoAddressLeft
+from cluster.runtime.network import NoAddressLeft, setup_failed
 
 RETRY = 10 * SECOND  # Until a missing ConfigMap or a full address range is looked at again.
 MOUNT_PATIENCE = 123 * SECOND  # podAttachAndMountTimeout: so long nothing is said of volumes that don't come.
@@ -115,10 +115,11 @@ class PodWorker:
             plan.gone_at = self._end_of(plan) + self.runtime.clean_up_time(uid)
         if now < plan.gone_at:
             return
+        waited = self.runtime.clean_up_time(uid) if plan.ends else 0
         ran = self.containers.finish_all(plan, uid)
         if ran and not self.lab:
             self.report(pod, plan, ending=True)
-        self.runtime.stop_pod_sandbox(uid)
+        self.runtime.stop_pod_sandbox(uid, waited)
         plan.clear()
         self.forget(pod)
 
@@ -220,7 +221,8 @@ class PodWorker:
         try:
             return self.runtime.run_pod_sandbox(uid, meta.namespace(pod), meta.name(pod), cidr if own else None)
         except NoAddressLeft as error:
-            self.recorder.event(pod, "Warning", "FailedCreatePodSandBox", sandbox_error(uid, str(error)))
+            message = f"Failed to create pod sandbox: {setup_failed(uid, str(error))}"
+            self.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
             plan.retry_at = self.clock.now + RETRY
             return None
 
@@ -285,11 +287,3 @@ class PodWorker:
         reported = self.publish({**pod, "status": status})
         plan.unsaid = False
         return reported
-
-
-def sandbox_error(uid: str, problem: str) -> str:
-    """What the kubelet says when the network plugin refuses."""
-    return (
-        "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "
-        f'"{uid}": plugin type="bridge" failed (add): {problem}'
-    )

@@ -21,6 +21,7 @@ from cluster.kubelet.probes import Ran
 from cluster.objects import Manifest, errors, meta, pods
 from cluster.runtime import noise, runtimes
 from cluster.runtime.containers import Record, key_of
+from cluster.runtime.dialogue import strings
 from cluster.runtime.live import answers
 from cluster.runtime.live.files import Mount
 from cluster.runtime.live.kernel import SIGTERM
@@ -66,6 +67,7 @@ class StreamingServer:
             raise errors.InternalError(
                 f"Internal error occurred: error executing command in container: {error}"
             ) from None
+        self._note("Exec", record, f" cmd: {strings(argv)}")
         self.go_on(key)
         return {"session": key, "from": 0}
 
@@ -76,6 +78,7 @@ class StreamingServer:
         record = self._running(pod, container, missing)
         key = key_of(record["uid"], record["name"], record["attempt"])
         main = self.sessions.cells.get(f"{key}/{MAIN}")
+        self._note("Attach", record)
         if main is None:
             return {"container": key, "attempt": record["attempt"], "from": self.clock.now}
         return {"session": f"{key}/{MAIN}", "from": main["written"], "tty": main["tty"]}
@@ -93,6 +96,8 @@ class StreamingServer:
             key = self.sessions.connect(pods.uid_at_node(pod), identity)
         except Full as error:
             raise errors.InternalError(f"Internal error occurred: {error}") from None
+        about, request = f"{sandbox['namespace']}/{sandbox['pod']}", f"pod_sandbox_id: {sandbox['id']}"
+        self.sessions.runtime.dialogue.note(self.clock.now, "PortForward", about, request)
         return {"session": key, "from": 0, "sandbox": sandbox["id"]}
 
     def proxy(self, pod: Manifest, port: int, request: str) -> str | None:
@@ -102,6 +107,11 @@ class StreamingServer:
             return None
         server, record = found
         return self.sessions.ask(record, server, port, request, client="10.0.0.1").data
+
+    def _note(self, call: str, record: Record, more: str = "", answer: str = "") -> None:
+        about = f"{record['namespace']}/{record['pod']}/{record['name']}"
+        request = f"container_id: {record['id']}{more}"
+        self.sessions.runtime.dialogue.note(self.clock.now, call, about, request, answer)
 
     def _check_runtime(self) -> None:
         """Errors: InternalError, if nobody answers on its socket."""
@@ -278,6 +288,9 @@ class StreamingServer:
         steady = self.sessions.steady
         self._signal_others()
         ran = self.command_result(key)
+        if left_alone:
+            answer = "" if ran.code is None else f"exit_code: {ran.code}"
+            self._note("ExecSync", record, f" cmd: {strings(argv)}", answer)
         if left_alone and key in self.sessions.cells:
             if ran.code is None:
                 self.sessions.leave(key)
@@ -416,6 +429,8 @@ def extra_of(pod: Manifest, container: Manifest) -> dict[str, Any]:
         found["hostname"] = hostname
     if pod["spec"].get("hostPID"):
         found["host_pid"] = found["live"] = True
+    if pod["spec"].get("hostNetwork") and (container.get("securityContext") or {}).get("privileged"):
+        found["privileged"] = True  # It may look at the packet rules of its machine.
     if container.get("targetContainerName"):
         found["target"] = container["targetContainerName"]
         found["live"] = True  # It looks at another one's processes.

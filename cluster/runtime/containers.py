@@ -14,8 +14,8 @@ files, or it at theirs; hits, load and flow, requests by time (see traffic.py); 
 [at, line]; of a server with a data directory: boot, what it found there (see servers/starts.py); of a process that
 lives: printed, as [at, channel, text]; exit, how it has ended, as [at, code, reason, message]; logged, rotated and
 full_at, of its log's files (see rotation.py); rotate, [bytes, files], if its node keeps logs differently; hostname, if
-it is not the pod's name; target, the container whose processes it shares; host_pid, if it shares its machine's; user,
-[uid, gid, its groups …], if it is not root.
+it is not the pod's name; target, the container whose processes it shares; host_pid, if it shares its machine's;
+privileged, if it may look at its machine's packet rules; user, [uid, gid, its groups …], if it is not root.
 
 A sandbox record has id, uid, namespace, pod, node, ip, created, ended, containers (their keys, oldest first)
 and held (does it hold its address?). Keys: `<uid>/<name>/<attempt>`, and `<uid>` for the sandbox. Whoever has

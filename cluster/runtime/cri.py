@@ -4,12 +4,13 @@
     StopContainer -> StopPodSandbox -> RemovePodSandbox (and its containers)     … and ends
 
 State is in cells, so it survives the world's process: images on the machine's disk, container and sandbox
-records. A call takes effect at once and says how long it takes in simulated microseconds; the caller waits by
-a timer. Durations are seeded: the same pod in the same cluster always takes as long.
+records, and the calls themselves. A call takes effect at once and says how long it takes in simulated
+microseconds; the caller waits by a timer. Durations are seeded: the same pod in the same cluster always takes
+as long.
 
 Mirrors:  k8s.io/cri-api/pkg/apis/runtime/v1/api.proto; containerd 2.1
 Left out: layers, snapshots. Exec, attach and port-forward are in sessions.py.
-Read next: containers.py for the records.
+Read next: containers.py for the records, dialogue.py for the calls.
 """
 
 import re
@@ -22,10 +23,11 @@ from cluster.engine.clock import Clock
 from cluster.engine.dice import Dice
 from cluster.runtime import images, machines, noise, runtimes
 from cluster.runtime.containers import Record, StartError, argv_of, key_of, program_for, program_of
+from cluster.runtime.dialogue import Dialogue, strings
 from cluster.runtime.live.commands import COMMANDS
-from cluster.runtime.network import HostLocal, Network
+from cluster.runtime.network import HostLocal, Network, NoAddressLeft, setup_failed
 from cluster.runtime.programs.applets import APPLETS
-from cluster.runtime.programs.program import MILLISECOND, Exit
+from cluster.runtime.programs.program import MILLISECOND, SECOND, Exit
 from cluster.runtime.programs.python import needs_files
 
 SANDBOX_TIME = (100 * MILLISECOND, 300 * MILLISECOND)
@@ -45,6 +47,7 @@ COMMAND = re.compile(  # A word where a shell looks for a command.
     rf"(?:^|[;&|(`{{\n!]|\b{KEYWORDS}\s|(?<=\s)-\w*c\s)\s*(?:\w+=\S*\s+)*['\"]?(?!{KEYWORDS}\s)([\w./-]+)"
 )
 FORKING = re.compile(r"(?<![>&<|])&(?![>&\d])")  # Processes that others may count.
+CPU_PERIOD = 100_000  # Microseconds in which a container may use its quota of CPU.
 KILLED = 137  # 128 + SIGKILL
 CANNOT_START = 128
 
@@ -75,6 +78,7 @@ class Runtime:
         node: str,
         machine_cells: Cells,
         containers: Cells,
+        calls: Cells,
         clock: Clock,
         dice: Dice,
         options: Mapping[str, Any],
@@ -84,6 +88,7 @@ class Runtime:
         self.clock, self.dice = clock, dice
         self.network: Network = HostLocal(node, machine_cells)
         self.preloaded = bool(options.get("lab"))
+        self.dialogue = Dialogue(node, calls, not self.preloaded)
         self.on_program: Callable[[str, bool], None] = lambda program, runs: None  # A program has started or ended.
         self.on_image: Callable[[], None] = lambda: None  # One more takes room on the disk, or is about to.
         self.on_end: Callable[[Record], None] = lambda record: None  # A container has ended …
@@ -119,17 +124,25 @@ class Runtime:
         before = self.containers.get(uid)
         if before is not None:
             self._free_address(before)
-        address = machines.address(self.machines[self.node]) if cidr is None else self.network.add(cidr)
-        roll = self.dice.roll("sandbox", uid, self.clock.now)
+        roll, now, about = self.dice.roll("sandbox", uid, self.clock.now), self.clock.now, f"{namespace}/{pod}"
+        identity, took = noise.hexadecimal(64, roll), noise.between(*SANDBOX_TIME, roll)
+        try:
+            address = machines.address(self.machines[self.node]) if cidr is None else self.network.add(cidr)
+        except NoAddressLeft as error:
+            self.dialogue.note(now, "RunPodSandbox", about, f"uid: {uid}", setup_failed(identity, str(error)))
+            raise
+        self.dialogue.note(now, "RunPodSandbox", about, f"uid: {uid}", f"pod_sandbox_id: {identity}", took)
+        state = "SANDBOX_READY" if cidr is None else f"SANDBOX_READY ip: {address}"
+        self.dialogue.note(now + took, "PodSandboxStatus", about, f"pod_sandbox_id: {identity}", f"state: {state}")
         record = {
-            "id": noise.hexadecimal(64, roll),
+            "id": identity,
             "uid": uid,
             "namespace": namespace,
             "pod": pod,
             "node": self.node,
             "ip": address,
             "held": cidr is not None,
-            "created": self.clock.now + noise.between(*SANDBOX_TIME, roll),
+            "created": now + took,
             "ended": None,
             "containers": before["containers"] if before is not None else [],
         }
@@ -141,11 +154,15 @@ class Runtime:
         record: Record | None = self.containers.get(uid)
         return record if record is not None and record["ended"] is None else None
 
-    def stop_pod_sandbox(self, uid: str) -> None:
-        """The network namespace is gone and its address free, emptyDirs are, too; records and logs stay."""
+    def stop_pod_sandbox(self, uid: str, took: int = 0) -> None:
+        """The network namespace is gone and its address free, emptyDirs are, too; records and logs stay.
+
+        `took`: for how long the caller has waited for it.
+        """
         record = self.containers.get(uid)
         if record is None or (record["ended"] is not None and not record["held"]):
             return
+        self._note_sandbox("StopPodSandbox", record, took)
         self._free_address(record)
         self.on_removed(f"{uid}/")
         ended = self.clock.now if record["ended"] is None else record["ended"]
@@ -157,7 +174,13 @@ class Runtime:
         if record is None:
             return
         self._free_address(record)
-        self._last_used([self.containers[key] for key in record["containers"]])
+        known = [self.containers[key] for key in record["containers"]]
+        self._last_used(known)
+        for container in known:
+            self._note_container("RemoveContainer", container)
+        if record["ended"] is None:
+            self._note_sandbox("StopPodSandbox", record)
+        self._note_sandbox("RemovePodSandbox", record)
         for key in record["containers"]:
             self.containers.pop(key)
         self.on_removed(uid)
@@ -176,40 +199,54 @@ class Runtime:
         here, records = self.node, self.containers.data
         return sorted(uid for uid, record in records.items() if "ip" in record and record["node"] == here)
 
+    def _note_sandbox(self, call: str, record: Record, took: int = 0) -> None:
+        about, request = f"{record['namespace']}/{record['pod']}", f"pod_sandbox_id: {record['id']}"
+        self.dialogue.note(self.clock.now - took, call, about, request, took=took)
+
     def _free_address(self, record: Record) -> None:
         if record["held"]:
             self.network.remove(record["ip"])
 
     # --- images ---------------------------------------------------------------------------------------------
 
-    def image_status(self, name: str) -> bool:
-        """Is the image (by its full name) on the disk?"""
+    def image_status(self, name: str, at: int | None = None) -> bool:
+        """Is the image (by its full name) on the disk? `at`: when that is asked; None: now."""
         if self.preloaded:
             return True
+        at = self.clock.now if at is None else at
         found = self.machines[self.node]["images"].get(name)
-        return found is not None and found["since"] <= self.clock.now
+        present = found is not None and found["since"] <= at
+        self.dialogue.note(at, "ImageStatus", name, answer=f"image: {found['pinned']}" if present else "image: none")
+        return present
 
     def list_images(self) -> dict[str, dict[str, Any]]:
         """Full name -> {size, since, pinned} of what is on the disk now."""
         stored, now = self.machines[self.node]["images"], self.clock.now
         return {name: stored[name] for name in sorted(stored) if stored[name]["since"] <= now}
 
-    def pull_image(self, image: images.Image) -> Pull:
-        """Fetch an image; pulls of one machine go one after the other (the kubelet's serializeImagePulls)."""
-        machine, now = self.machines[self.node], self.clock.now
+    def pull_image(self, image: images.Image, at: int | None = None) -> Pull:
+        """Fetch an image; pulls of one machine go one after the other (the kubelet's serializeImagePulls).
+
+        `at`: when it is asked for; None: now.
+        """
+        machine, now = self.machines[self.node], self.clock.now if at is None else at
         roll = self.dice.roll("pull", self.node, image.name, now)
         waiting = max(machine.get("pulling", 0) - now, 0)
         duration = noise.between(*REGISTRY_TIME, roll, 1)
         try:
             images.check(image)
         except images.PullError:
-            return Pull(waiting + duration, waiting, 0, runtimes.not_found(self.kind, image))
+            problem = runtimes.not_found(self.kind, image)
+            self.dialogue.note(now + waiting, "PullImage", image.name, answer=problem, took=duration)
+            return Pull(waiting + duration, waiting, 0, problem)
         on_disk, until = machine["images"], now + waiting + duration
         if image.name not in on_disk:
             duration += image.size // noise.between(*BANDWIDTH, roll, 2)
             until = now + waiting + duration
             on_disk = {**on_disk, image.name: {"size": image.size, "since": until, "pinned": image.pinned}}
         self.machines[self.node] = {**machine, "pulling": until, "images": on_disk}
+        answer = f"image_ref: {image.pinned}"
+        self.dialogue.note(now + waiting, "PullImage", image.name, answer=answer, took=duration)
         if image.name not in machine["images"]:
             self.on_image()
         return Pull(waiting + duration, waiting, image.size)
@@ -219,6 +256,8 @@ class Runtime:
         machine = self.machines[self.node]
         kept = {name: image for name, image in machine["images"].items() if name not in names}
         self.machines[self.node] = {**machine, "images": kept}
+        for name in names:
+            self.dialogue.note(self.clock.now, "RemoveImage", name)
 
     def _last_used(self, records: Sequence[Record]) -> None:
         """These containers are forgotten now."""
@@ -240,8 +279,11 @@ class Runtime:
 
     def start_time(self, uid: str, name: str, attempt: int) -> int:
         """How long CreateContainer and StartContainer will take together."""
+        return sum(self._start_times(uid, name, attempt))
+
+    def _start_times(self, uid: str, name: str, attempt: int) -> tuple[int, int]:
         roll = self.dice.roll("start", uid, name, attempt)
-        return noise.between(*CREATE_TIME, roll, 1) + noise.between(*START_TIME, roll, 2)
+        return noise.between(*CREATE_TIME, roll, 1), noise.between(*START_TIME, roll, 2)
 
     def create_container(
         self,
@@ -287,6 +329,13 @@ class Runtime:
         }
         self.containers[key] = record
         self.containers[uid] = {**sandbox, "containers": [*sandbox["containers"], key]}
+        create, start = self._start_times(uid, name, attempt)
+        asked = f"image: {image}" + (f" attempt: {attempt}" if attempt else "")
+        asked += (f" command: {strings(command)}" if command else "") + (f" args: {strings(args)}" if args else "")
+        answer = f"container_id: {record['id']}"
+        self.dialogue.note(
+            self.clock.now - create - start, "CreateContainer", _about(record), asked, answer, took=create
+        )
         return record
 
     def start_container(self, record: Record) -> Record:
@@ -304,6 +353,7 @@ class Runtime:
                 "message": str(error),
             }
             self.containers[key] = {**record, **failed}
+            self._note_start(record, f"rpc error: code = Unknown desc = {error}")
             raise
         asked = record.get("stdin") or record.get("live") or _needs_kernel(" ".join(record["argv"]))
         lives = asked if program == "busybox" else program == "python" and needs_files(record["argv"])
@@ -312,14 +362,26 @@ class Runtime:
         self.containers[key] = record = {**record, "program": program, "started": self.clock.now}
         if boot := self.on_boot(record):
             self.containers[key] = record = {**record, "boot": boot}
+        self._note_start(record)
         self.on_program(program, True)
         return record
+
+    def _note_start(self, record: Record, answer: str = "") -> None:
+        took = self._start_times(record["uid"], record["name"], record["attempt"])[1]
+        request = f"container_id: {record['id']}"
+        self.dialogue.note(self.clock.now - took, "StartContainer", _about(record), request, answer, took=took)
+
+    def _note_container(self, call: str, record: Record, more: str = "") -> None:
+        self.dialogue.note(self.clock.now, call, _about(record), f"container_id: {record['id']}{more}")
 
     def update_container_resources(self, record: Record, memory: int | None, cpu: int | None) -> None:
         """Other limits for a running container: bytes, millicores."""
         key = key_of(record["uid"], record["name"], record["attempt"])
         kept = {name: value for name, value in self.containers[key].items() if name != "cpu"}
         self.containers[key] = {**kept, "memory": memory, **({"cpu": cpu} if cpu is not None else {})}
+        more = "" if cpu is None else f" cpu_quota: {cpu * CPU_PERIOD // 1000} cpu_period: {CPU_PERIOD}"
+        more += "" if memory is None else f" memory_limit_in_bytes: {memory}"
+        self._note_container("UpdateContainerResources", record, more)
 
     def expected_end(self, record: Record) -> Exit | None:
         """How a running container will end if nobody interferes; None: it won't."""
@@ -331,6 +393,8 @@ class Runtime:
         key = key_of(record["uid"], record["name"], record["attempt"])
         if record["stopped"] is None:
             self.containers[key] = record = {**record, "stopped": now + hook}
+        request = f"container_id: {record['id']} timeout: {(grace - hook) // SECOND}"
+        self.dialogue.note(now + hook, "StopContainer", _about(record), request, took=None)
         killed = Exit(now + grace, KILLED, "Error")
         program = program_of(record, self.clock.epoch)
         obeyed = program.after_sigterm(record["stopped"]) if grace > hook else None
@@ -346,6 +410,10 @@ class Runtime:
         final = {"ended": end.at, "code": end.code, "reason": end.reason, "message": end.message}
         record = {**record, **final}
         self.containers[key_of(record["uid"], record["name"], record["attempt"])] = record
+        if record["stopped"] is not None:
+            self.dialogue.answered("StopContainer", _about(record), end.at)
+        state = f"state: CONTAINER_EXITED exit_code: {end.code} reason: {end.reason}"
+        self.dialogue.note(end.at, "ContainerStatus", _about(record), f"container_id: {record['id']}", state)
         self.on_end(record)
         self.on_program(record["program"], False)
         return record
@@ -354,6 +422,7 @@ class Runtime:
         """Forget a dead container and its logs."""
         key = key_of(record["uid"], record["name"], record["attempt"])
         self._last_used([record])
+        self._note_container("RemoveContainer", record)
         self.containers.pop(key)
         self.on_removed(key)
         sandbox = self.containers.get(record["uid"])
@@ -370,6 +439,10 @@ class Runtime:
         sandbox = self.containers.get(uid)
         for key in sandbox["containers"] if sandbox is not None else ():
             yield self.containers[key]
+
+
+def _about(record: Record) -> str:
+    return f"{record['namespace']}/{record['pod']}/{record['name']}"
 
 
 def power_cut(node: str, containers: Cells, now: int, cause: str) -> list[str]:

@@ -61,6 +61,14 @@ class HostLocal:
             self._machines[self._node] = {**machine, "addresses": {**addresses, "used": left}}
 
 
+def setup_failed(sandbox: str, problem: str) -> str:
+    """What a runtime answers that asked the plugin to connect a sandbox."""
+    return (
+        f'rpc error: code = Unknown desc = failed to setup network for sandbox "{sandbox}": '
+        f'plugin type="bridge" failed (add): {problem}'
+    )
+
+
 @lru_cache(maxsize=16_384)
 def usable(cidr: str) -> tuple[int, int]:
     """First and last address for pods: not the network's, not the gateway's (.1), not the broadcast one."""

@@ -24,7 +24,7 @@ import orjson
 
 from cluster.engine.cells import Cells
 from cluster.objects import resolvconf
-from cluster.runtime import images, rotation, traffic
+from cluster.runtime import crictl, images, rotation, traffic
 from cluster.runtime.containers import Record, hostname_of, key_of, process_of, program_of
 from cluster.runtime.cri import Runtime
 from cluster.runtime.live import answers, kernel, terminal
@@ -345,12 +345,20 @@ class Sessions:
 
     def _doors(self, record: Record) -> dict[str, Any]:
         """What leads out of the container."""
+        found: dict[str, Any] = {}
+        if record.get("host_pid"):
+            found["crictl"] = lambda words: crictl.run(words, self._seen())
         if self.door is None:
-            return {}
-        found: dict[str, Any] = {"dial": partial(self.door.dial, record), "query": partial(self.door.query, record)}
-        if record["program"] == "kube-proxy":
+            return found
+        found |= {"dial": partial(self.door.dial, record), "query": partial(self.door.query, record)}
+        if record["program"] == "kube-proxy" or record.get("privileged"):
             found["view"] = partial(self.door.view, record["node"])
         return found
+
+    def _seen(self) -> crictl.Seen:
+        """What the runtime knows. O(all records)."""
+        node, records = self.runtime.node, self.containers.data.values()
+        return crictl.seen(node, self.runtime.machines[node], records, self.clock.now, self.clock.epoch)
 
     def files(self, record: Record, mounts: list[Mount]) -> Files:
         """The container's file system as it is now."""

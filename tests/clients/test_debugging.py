@@ -111,7 +111,11 @@ def test_a_node_debugger_finds_the_machine_below_host(kubectl: Kubectl):
     person.types("chroot /host\r")
     at = person.sees("# ", person.sees("chroot /host", at))
     person.types("grep PRETTY /etc/os-release\r")
-    person.sees("Debian GNU/Linux 12 (bookworm)", at)
+    at = person.sees("Debian GNU/Linux 12 (bookworm)", at)
+    person.types("crictl pods --name web\r")
+    at = person.sees("Ready", person.sees("POD ID", at))
+    person.types("crictl logs $(crictl ps -q --pod $(crictl pods -q --name web) | head -n 1) 2>&1 | tail -n 1\r")
+    person.sees("start worker process", at)
     person.types("exit\r")
     person.types("exit\r")
     assert person.ended() == 0

@@ -79,6 +79,7 @@ class Container:
     dial: Callable[[int, str, int, str, str], tuple[str, str, int]] = lambda *_: ("no route", "", 0)
     query: Callable[[int, str, str, str], Answered | None] = lambda *_: None
     view: Callable[[str], str] | None = None  # A tool's view of the machine's packet rules, for who may look.
+    crictl: Callable[[list[str]], tuple[int, str, str]] | None = None  # For who sees the machine's sockets.
 
 
 class Program(Protocol):

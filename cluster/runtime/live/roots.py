@@ -34,7 +34,9 @@ DEBIAN_DIRECTORIES = ("boot", "media", "mnt", "opt", "run", "sbin", "srv", "usr/
 SMALL = ("/busybox", "/alpine", "/library/bash")
 NO_FILES = ("pause", "hello-world")  # Nothing but their own program is in them.
 NOT_SMALL = ("bash", "dash", "curl", "dig", "host", "ncat")  # What images made of busybox don't have.
-ONLY_IN = {"nginx": {"nginx"}} | {name: {"kube-proxy"} for name in ("iptables-save", "ipvsadm", "nft")}
+RULES = ("iptables-save", "ipvsadm", "nft")  # They show a machine's packet rules.
+ON_MACHINES = ("crictl", *RULES)
+ONLY_IN: dict[str, set[str]] = {"nginx": {"nginx"}, "crictl": set()} | {name: {"kube-proxy"} for name in RULES}
 _OWNERS = [(name, one) for table in (CALLED, CLIENTS) for one, names in table.items() for name in names]
 ONLY_IN |= {name: {one for other, one in _OWNERS if other == name} for name, _ in _OWNERS}
 DISTRIBUTION = {"apk": "alpine", "apt": "debian", "apt-get": "debian"}  # Who has what package manager.
@@ -193,4 +195,5 @@ def root_of_machine(name: str) -> Mapping[str, Entry]:
         "/etc/debian_version": "12.12\n",
         "/var/lib/kubelet/config.yaml": KUBELET,
     }
+    found |= {f"/usr/bin/{tool}": Entry(FILE, 0o755, 0) for tool in ON_MACHINES}
     return found | {path: Entry(FILE, 0o644, 0, content) for path, content in files.items()}

@@ -181,6 +181,37 @@ def test_chroot_makes_it_the_whole_world_of_a_shell_and_of_what_that_starts():
     )
 
 
+def test_the_machine_s_shell_has_crictl_which_asks_the_machine_s_runtime():
+    cluster = a_debugged_node()
+
+    assert look(cluster, "crictl ps") == "sh: crictl: not found\n"
+    identity = look(cluster, "chroot /host crictl ps -q --name app | head -n 1").strip()
+    assert look(cluster, f"chroot /host crictl ps --pod '' | grep -c {identity[:13]}") == "1\n"
+    assert look(cluster, f"chroot /host crictl logs {identity[:13]} 2>&1 | grep -c 'start worker'").strip() != "0"
+    assert f'"id": "{identity}"' in look(cluster, f"chroot /host crictl inspect {identity[:5]}")
+    assert "docker.io/library/busybox" in look(cluster, "chroot /host crictl images")
+    assert "Ready" in look(cluster, "chroot /host crictl pods --name web")
+    assert look(cluster, "chroot /host crictl inspect beef") == (
+        'FATA[0000] getting the status of the container "beef": rpc error: code = NotFound desc = an error occurred '
+        'when try to find container "beef": not found\n'
+    )
+
+
+def test_a_log_is_followed_in_the_machine_s_shell_each_line_once():
+    cluster = a_debugged_node()
+    cluster.create(a_bound_pod("ticking", **a_script("while true; do date; sleep 1; done")))
+    cluster.run_for(10)
+    identity = look(cluster, "chroot /host crictl ps -q --name app --last 1").strip()
+
+    follow = f"timeout 5 chroot /host crictl logs -f --tail 2 {identity}; echo over"
+    session = exec_(cluster, "look", "sh", "-c", follow, container="app")
+    cluster.run_for(8)
+
+    *lines, last = printed(cluster, session).splitlines()
+    assert last == "over"
+    assert len(lines) == len(set(lines)) >= 6
+
+
 def test_a_manifest_that_a_pod_writes_on_its_machine_is_run_by_the_kubelet():
     cluster = a_debugged_node()
 

@@ -66,8 +66,8 @@ def test_a_pod_that_leaks_past_the_machine_s_memory_is_evicted():
     status = cluster.get("Pod", "leaky")["status"]
     assert (phase(cluster, "quiet"), status["phase"], status["reason"]) == ("Running", "Failed", "Evicted")
     assert status["message"] == (
-        "The node was low on resource: memory. Threshold quantity: 100Mi, available: 86588Ki. "
-        "Container app was using 527404Ki, request is 0, has larger consumption of memory. "
+        "The node was low on resource: memory. Threshold quantity: 100Mi, available: 20080Ki. "
+        "Container app was using 593352Ki, request is 0, has larger consumption of memory. "
     )
     assert reasons(cluster, "leaky")[-2:] == ["Evicted", "Killing"]
     assert said(cluster, "leaky")[-2] == ("Evicted", status["message"])

@@ -22,9 +22,10 @@ class Bench:
     def __init__(self, machines: Cells | None = None, containers: Cells | None = None, now: int = 0) -> None:
         self.machines = machines or Cells({f"w{n}": {"number": n + 1, "power": True, "images": {}} for n in range(2)})
         self.containers = containers if containers is not None else Cells()
+        self.calls = Cells()
         self.clock = Clock(EPOCH, now)
         self.cri, self.other = (
-            Runtime(node, self.machines, self.containers, self.clock, Dice(7), {}) for node in ("w0", "w1")
+            Runtime(node, self.machines, self.containers, self.calls, self.clock, Dice(7), {}) for node in ("w0", "w1")
         )
 
     def a_sandbox(self, uid: str, cidr: str = "10.244.0.0/24") -> str:

@@ -9,6 +9,7 @@ from cluster.runtime.live.commands.archive import ARCHIVE
 from cluster.runtime.live.commands.awk import awk
 from cluster.runtime.live.commands.call import Call
 from cluster.runtime.live.commands.compare import COMPARE
+from cluster.runtime.live.commands.crictl import CRICTL
 from cluster.runtime.live.commands.disk import DISK
 from cluster.runtime.live.commands.jobs import JOBS
 from cluster.runtime.live.commands.network import NETWORK
@@ -31,5 +32,6 @@ COMMANDS: dict[str, Callable[[Call], int]] = {
     **RECKON,
     **PYTHON,
     **PACKAGING,
+    **CRICTL,
     "awk": awk,
 }

@@ -124,9 +124,9 @@ def nginx(call: Call) -> int:
 
 
 def packet_rules(call: Call) -> int:
-    """iptables-save, ipvsadm, nft: what a kube-proxy wrote; only its own container may look."""
+    """iptables-save, ipvsadm, nft: what a kube-proxy wrote; a privileged container on its node's network may look."""
     if call.kernel.container.view is None:
-        return call.failed("Permission denied (you must be root on the node: look from inside a kube-proxy's pod)", 4)
+        return call.failed("Permission denied (you must be root: look from a kube-proxy's pod, or a privileged one)", 4)
     call.out(call.kernel.container.view(call.name))
     return 0
 

@@ -33,3 +33,16 @@ def test_a_rebuilt_world_has_the_same_future(seconds: float):
         world.run_for(30)
 
     assert other.world.dump() == cluster.world.dump()
+
+
+def test_a_kubelet_that_is_rebuilt_knows_that_its_disk_can_no_longer_fill_up():
+    filler = a_bound_pod("filler", **a_script("fallocate -l 6600M /fill; sleep 3600"))
+    resident = a_machine_room(nodes=[{"name": "worker-1", "storage": "10Gi"}])  # type: ignore[arg-type]
+    resident.with_objects(filler).run_for(30).delete(filler, gracePeriodSeconds=0)
+    resident.with_objects(a_bound_pod("quiet")).run_for(30)
+
+    moving = TestCluster(resident.world.fork())
+    for cluster in (resident, moving):
+        cluster.run_for(400)
+
+    assert moving.world.dump() == resident.world.dump()

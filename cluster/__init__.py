@@ -27,4 +27,4 @@ Three words before reading on. A *step*: one component takes one item from its q
 of wall time, one database commit. A *cause*: what woke the step up; every revision has its causes.
 """
 
-ENGINE_VERSION = "6"  # Exports of another engine version can't be replayed: its steps may differ.
+ENGINE_VERSION = "7"  # Exports of another engine version can't be replayed: its steps may differ.

@@ -312,7 +312,7 @@ class StreamingServer:
         self._signal_others()
 
     def _signal_others(self) -> None:
-        """Let them hear of it. Of SIGNALS at one instant, sent by those who answer one with another, the rest is lost."""
+        """Let them hear of it. Whoever answers each signal with another one is heard SIGNALS times at one instant."""
         sessions = self.sessions
         for _ in range(SIGNALS):
             if not sessions.to_signal:

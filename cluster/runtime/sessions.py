@@ -414,7 +414,8 @@ class Sessions:
         node, runtime = self.runtime.node, self.runtime.name
         if not self.runtime.is_down:
             yield RUNTIME_PID, [f"/usr/bin/{DAEMONS.get(runtime, runtime)}"]
-        for each in self.containers.data.values():
+        for key in self.containers:
+            each = self.containers[key]
             if not each.get("program") or each["node"] != node or each["id"] == record["id"]:
                 continue
             if each["started"] is not None and each["ended"] is None:
@@ -514,6 +515,7 @@ class Sessions:
         """What it would answer: nothing is remembered, counted or logged."""
         memory = _copy(self.cells.get(f"{key_of(record['uid'], record['name'], record['attempt'])}/{MEMORY}") or {})
         return answers.answer(server, port, data, memory).data
+
     # --- servers with a memory and files ----------------------------------------------------------------------
 
     def _own_protocol(self, record: Record, files: Files) -> Callable[[int, str, dict[str, Any], str], Any] | None:

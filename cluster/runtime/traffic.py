@@ -49,7 +49,7 @@ def rate(hits: Hits, moment: int) -> float:
 
 
 def quiet(record: Mapping[str, Any], end: int) -> dict[str, Any]:
-    """What becomes other in the record of a container that is over: nothing flows to it, or from it, after its `end`."""
+    """What changes in the record of a container that is over: nothing flows to it, or from it, after its `end`."""
     load, flow = laden(record.get("load", ()), end, None), flowing(record.get("flow", ()), end, None)
     return {name: value for name, value in (("load", load), ("flow", flow)) if value is not None}
 

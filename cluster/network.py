@@ -461,13 +461,10 @@ class Network:
 
     def _answered(self, way: Trace, type_: str, reply: zone.Reply) -> None:
         """CoreDNS counts what it is asked; its container's record dies with it."""
-        assert way.pod is not None
         assert way.record is not None
-        cells = self._world.cells["containers"]
-        for key in (cells.get(meta.uid(way.pod)) or {}).get("containers", ()):
-            if cells[key]["id"] == way.record["id"]:
-                asked, what = cells[key].get("queries") or {}, f"{type_} {reply.code} {int(reply.authoritative)}"
-                cells[key] = {**cells[key], "queries": {**asked, what: asked.get(what, 0) + 1}}
+        cells, key = self._world.cells["containers"], serving.key(way.record)
+        asked, what = cells[key].get("queries") or {}, f"{type_} {reply.code} {int(reply.authoritative)}"
+        cells[key] = {**cells[key], "queries": {**asked, what: asked.get(what, 0) + 1}}
 
     def view(self, node: str, tool: str) -> str:
         """A node's rules as `iptables-save`, `ipvsadm` or `nft` show them."""

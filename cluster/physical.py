@@ -185,6 +185,7 @@ def _cut(world: "World", name: str, cause: str) -> None:
     machine = world.cells["machines"][name]  # With the power go the rules of its kernel; a boot starts every service.
     gone = ("proxy", "runtime_down")
     world.cells["machines"][name] = {key: value for key, value in machine.items() if key not in gone}
+    world.traffic.machines_changed()
 
 
 def power_on(world: "World", request: dict[str, Any]) -> dict[str, Any]:
@@ -408,7 +409,7 @@ def sleep_input(world: "World", request: dict[str, Any]) -> dict[str, Any]:
     return {"asleep": world.switches["asleep"], "simTime": world.clock.now}
 
 
-HARDWARE = ("node-add", "node-remove", "power-off", "power-on", "cloud-terminate", "route")  # What packets notice.
+HARDWARE = ("node-add", "node-remove", "power-on", "cloud-terminate", "route")  # What packets notice, power cuts aside.
 INPUTS: dict[str, Callable[["World", dict[str, Any]], dict[str, Any]]] = {
     "node-add": node_add,
     "node-remove": node_remove,

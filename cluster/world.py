@@ -207,9 +207,9 @@ class World:
         """Does it run on any machine that has power?"""
         machines = self.cells["machines"].data
         return any(
-            record["program"] == program and record["started"] is not None and record["ended"] is None
-            for record in self.site.all_records()
-            if machines.get(record["node"], {}).get("power")
+            record["started"] is not None and record["ended"] is None and machines.get(record["node"], {}).get("power")
+            for record in self.cells["containers"].data.values()
+            if record.get("program") == program
         )
 
     def _figures(self, namespace: str, name: str) -> dict[str, Any]:

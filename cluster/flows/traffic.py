@@ -148,8 +148,8 @@ class Traffic(Component):
         before = self.memory.get("senders") or []
         running = sorted(key for key, record in self._containers.data.items() if self._sends(record))
         for key in before:
-            if key not in running:
-                self._set_flow(key, None)
+            if key not in running and key in self._containers:
+                self._tell(self._containers[key])
         if running:
             self.memory["senders"] = running
         elif before:
@@ -227,7 +227,7 @@ class Traffic(Component):
             return 0.0
         others = 0
         for pod in self.informers.by_index("Pod", "node", node):
-            for record in self._world.site.records(meta.uid(pod)):
+            for record in self._world.site.records(pods.uid_at_node(pod)):
                 key = serving.key(record)
                 if key not in servers and _runs(record):
                     others += serving.used(record, self.clock.now, self.clock.epoch)
@@ -301,6 +301,10 @@ class Traffic(Component):
         if record is None or changed is None:
             return
         self._containers[key] = changed
+        self._tell(changed)
+
+    def _tell(self, record: Record) -> None:
+        """Something else comes of what a container sends: that is a LoadGenerator's business, if it sends for one."""
         demand = serving.demand(record, self.clock.epoch)
         if demand is not None and demand.of:
             self.on_change(f"{record['namespace']}/{demand.of}")

@@ -13,6 +13,8 @@ Everything that is begun and not finished stands in the plan, which is saved wit
 
 Mirrors:  kubernetes/pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodActions, SyncPod),
           kuberuntime_container.go (startContainer, killContainer), pkg/kubelet/images/image_manager.go
+Left out: the order in which a pod's containers end: sidecars hear SIGTERM with the others, and are killed without it
+          when the others are done by themselves.
 """
 
 from collections.abc import Callable

@@ -5,14 +5,20 @@
 
 Mirrors:  kubernetes/pkg/kubelet/lifecycle/handlers.go
 Left out: a container counts as running while the command of its postStart still runs; how long a preStop takes is read
-          from its command (`sleep 15`), since whoever stops a container has to know when SIGTERM will come.
+          from its command (all that it sleeps: `sleep 15`), since whoever stops a container has to know when SIGTERM
+          will come.
 """
 
-from cluster.engine.clock import SECOND
+import re
+
+from cluster.engine.clock import MINUTE, SECOND
 from cluster.kubelet import probes
 from cluster.kubelet.probes import Asked
 from cluster.objects import Manifest
 from cluster.runtime.containers import Record
+
+SLEEP = re.compile(r"(?:^|[\s;&|({])sleep\s+([0-9]+(?:\.[0-9]+)?)([smhd]?)(?![\w.])")
+UNITS = {"": SECOND, "s": SECOND, "m": MINUTE, "h": 60 * MINUTE, "d": 24 * 60 * MINUTE}
 
 
 def run(asked: Asked, pod: Manifest, container: Manifest, record: Record, hook: str) -> bool:
@@ -40,6 +46,5 @@ def pre_stop_time(container: Manifest | None) -> int:
     hook = ((container or {}).get("lifecycle") or {}).get("preStop") or {}
     if "sleep" in hook:
         return int(hook["sleep"]["seconds"]) * SECOND
-    words = " ".join((hook.get("exec") or {}).get("command") or ()).replace(";", " ").replace("&", " ").split()
-    seconds = words[words.index("sleep") + 1] if "sleep" in words[:-1] else "0"
-    return int(seconds) * SECOND if seconds.isdigit() else 0
+    words = " ".join((hook.get("exec") or {}).get("command") or ())
+    return sum(int(float(number[:12]) * UNITS[unit]) for number, unit in SLEEP.findall(words))

@@ -111,7 +111,7 @@ class Kubelet(Component):
         self.phase = self.dice.roll("phase", node) % (REPORT_EVERY // SECOND) * SECOND
 
     def _set_up_pressure(self, setup: configuration.Configuration, sessions: Sessions) -> None:
-        self.meter = Meter(self.node, self.runtime, sessions, self.clock, setup)
+        self.meter = Meter(self.node, self.runtime, sessions, self.clock, setup, self.memory)
         self.runtime.on_image = self.watch_pressure
         sessions.room = partial(self.meter.room, self._here)
         sessions.space = lambda: (self.meter.disk, self.meter.disk_left(self._here))

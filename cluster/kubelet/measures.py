@@ -19,6 +19,7 @@ Read next: eviction.py.
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from cluster.engine.cells import Section
 from cluster.engine.clock import Clock
 from cluster.kubelet.configuration import Configuration
 from cluster.objects import Manifest, amounts, meta, quantity
@@ -33,6 +34,7 @@ LATE = 14 * MIB  # What is printed into a log before somebody finds that it is f
 TRAFFIC = 64 * MIB  # 16,000 requests a second on one node.
 PAGE = 4096
 LAYER_FILES, LOG_FILES = 4, 1  # Inodes of a container's directories, and of its log.
+SPARE = "spare"  # In the kubelet's memory: [bytes of memory, of disk], no more than there is to spare.
 IMAGE_FILE = 32 * 1024  # Bytes of an image for each of its files.
 MOST_FILES = 4 * MIB + MAX_FILES * BLOCK  # Bytes that a container's layer, or a volume, takes at most, zeros aside.
 
@@ -76,14 +78,16 @@ class Look(NamedTuple):
 
 
 class Meter:
-    """Reads one machine."""
+    """Reads one machine. `memory`: the kubelet's."""
 
-    def __init__(self, node: str, runtime: Runtime, sessions: Sessions, clock: Clock, setup: Configuration) -> None:
+    def __init__(
+        self, node: str, runtime: Runtime, sessions: Sessions, clock: Clock, setup: Configuration, memory: Section
+    ) -> None:
         self.node, self.runtime, self.sessions, self.clock, self.setup = node, runtime, sessions, clock, setup
+        self.kept = memory
         machine = runtime.machines[node]
         self.memory = quantity.value(str(machine["memory"]))
         self.disk, self.inodes, self.pids = machines.disk(machine), machines.inodes(machine), machines.pids(machine)
-        self._spare: tuple[int, int] | None = None  # No more than this is; not saved: only a sum made anew counts.
         reserve = [each.level.of(self.disk) for each in setup.thresholds if _is_disk(each.signal)]
         self._reserve = max([*reserve, self.disk * (100 - setup.gc_high) // 100])
         levels = [each.level.of(self.memory) for each in setup.thresholds if each.signal == "memory.available"]
@@ -100,22 +104,25 @@ class Meter:
 
         O(containers), but O(1) for a newcomer that fits into what the last sum left over.
         """
-        if newcomer is not None and self._spare is not None:
-            memory, disk = self._most_of(newcomer)
-            self._spare = self._spare[0] - memory, self._spare[1] - disk
-        if newcomer is None or self._spare is None or min(self._spare) < 0:
-            self._spare = self._spare_beside(list(here()))
+        spare = before = self.kept.get(SPARE)
+        if newcomer is not None and before is not None:
+            spare = [left - most for left, most in zip(before, self._most_of(newcomer), strict=True)]
+        if newcomer is None or spare is None or min(spare) < 0:
+            spare = self._spare_beside(list(here()))
+        if spare != before:
+            self.kept[SPARE] = spare
         watched = (self._counts_pids or self._counts_files) and any(self._records(here()))
-        return min(self._spare) < 0 or watched
+        return min(spare) < 0 or watched
 
     def could_fill_the_disk(self) -> bool:
         """As far as the last sum knows."""
-        return self._counts_files or self._spare is None or self._spare[1] < 0
+        spare = self.kept.get(SPARE)
+        return self._counts_files or spare is None or spare[1] < 0
 
     def _most_of(self, record: Record) -> tuple[int, int]:
         return usage.most_memory(record, self.clock.epoch), MOST_FILES + self.most_logs
 
-    def _spare_beside(self, here: list[Manifest]) -> tuple[int, int]:
+    def _spare_beside(self, here: list[Manifest]) -> list[int]:
         """Bytes of memory and disk above the thresholds that are left when every container takes what it ever will."""
         memory = self.memory - self._threshold - max(usage.most_memory_of_system(), self._reserved) - TRAFFIC
         disk = self.disk - self._reserve - self._fixed()[0]
@@ -125,7 +132,7 @@ class Meter:
         for key in self._disks(here):
             entries = (self.sessions.disks.get(key) or {}).values()
             disk -= MOST_FILES + sum(entry[4] for entry in entries if entry is not None and len(entry) > 4)
-        return memory, disk
+        return [memory, disk]
 
     def _records(self, here: Iterable[Manifest]) -> Iterable[Record]:
         return (record for pod in here for record in self.runtime.list_containers(meta.uid(pod)))

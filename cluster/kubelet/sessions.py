@@ -28,6 +28,7 @@ from cluster.runtime.live.kernel import SIGTERM
 from cluster.runtime.sessions import MAIN, ExecError, Full, Sessions
 
 TIMER, WAKE, TERM = "exec|", "wake|", "term|"
+SIGNALS = 64  # That sessions send to others at one instant.
 KEPT = 10 * MINUTE  # How long an ended session waits for a reader that does not come.
 Server = answers.Server
 
@@ -324,8 +325,9 @@ class StreamingServer:
         self._signal_others()
 
     def _signal_others(self) -> None:
+        """Let them hear of it. Whoever answers each signal with another one is heard SIGNALS times at one instant."""
         sessions = self.sessions
-        for _ in range(16):
+        for _ in range(SIGNALS):
             if not sessions.to_signal:
                 return
             other, pid, signal = sessions.to_signal.pop(0)
@@ -333,6 +335,7 @@ class StreamingServer:
             if record is not None:
                 sessions.signal(other, pid, signal, record, self._mounts(record))
                 self._run(other)
+        sessions.to_signal.clear()
 
     def _run(self, key: str) -> None:
         cell = self.sessions.cells.get(key)

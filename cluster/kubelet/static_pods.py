@@ -16,7 +16,7 @@ the kubelet's memory: {uid: {file, pod, status, ending}}. A kubelet that was awa
 Mirrors:  kubernetes/pkg/kubelet/config/file.go, common.go; pkg/kubelet/pod/mirror_client.go; pkg/kubelet/kubelet.go
           (tryReconcileMirrorPods)
 Left out: manifests from a URL (--manifest-url); the hash is FNV-1a of the pod as JSON, not as Go prints its struct; a
-          file that names its pod's uid and changes all else.
+          uid, or a time of deletion, that the file gives: the pod has a uid of its own on each machine, and runs.
 Limits:   100 files of a directory are read, the first ones by name; 256 KiB a file.
 Read next: apiserver/scheme.py, which decodes them; kubelet.py, which runs them.
 """
@@ -33,6 +33,7 @@ from cluster.engine.informer import Informers
 from cluster.objects import Manifest, meta, pods, times
 from cluster.objects.errors import ApiError
 from cluster.objects.gostructs import fnv128a
+from cluster.objects.names import name_problems
 from cluster.runtime.live.files import DIRECTORY, FILE, Disk
 
 DIRECTORY_PATH = "/etc/kubernetes/manifests"
@@ -40,6 +41,7 @@ CONFIG = "kubernetes.io/config."
 HASH, SEEN, SOURCE = f"{CONFIG}hash", f"{CONFIG}seen", f"{CONFIG}source"
 ANY_EFFECT = {"operator": "Exists", "effect": "NoExecute"}
 MOST_FILES, MOST_CHARACTERS = 100, 256 * 1024
+ENDING = ("deletionTimestamp", "deletionGracePeriodSeconds")
 TRY_AGAIN = MINUTE  # Until a mirror pod that could not be made is tried again.
 MEMORY = "static"
 
@@ -96,7 +98,9 @@ def read(scheme: Scheme, node: str, path: str, text: str) -> Manifest:
     if not meta.name(pod):
         raise ValueError("invalid pod: name is needed for the pod")
     pod = _completed(pod, node, path)
-    found = scheme.problems(pod)
+    namespace = meta.namespace(pod)
+    wrong = [f'metadata.namespace: Invalid value: "{namespace}": {each}' for each in name_problems(namespace, "label")]
+    found = [*scheme.problems(pod), *wrong]
     if found:
         raise ValueError(f"invalid pod: [{', '.join(found)}]")
     plural = scheme.reference(pod)
@@ -107,9 +111,10 @@ def read(scheme: Scheme, node: str, path: str, text: str) -> Manifest:
 
 def _completed(pod: Manifest, node: str, path: str) -> Manifest:
     """Name, uid, node, annotations, and that no taint drives it away."""
-    given, spec = pod["metadata"], pod["spec"]
+    given = {name: value for name, value in pod["metadata"].items() if name not in ENDING}
+    spec = pod["spec"]
     source = f"host:{node}file:{path}".encode()
-    uid = given.get("uid") or f"{fnv128a(orjson.dumps(pod, option=orjson.OPT_SORT_KEYS) + source):032x}"
+    uid = f"{fnv128a(orjson.dumps(pod, option=orjson.OPT_SORT_KEYS) + source):032x}"
     tolerations = [each for each in spec.get("tolerations") or () if not _is_same(each)]
     return {
         "kind": "Pod",

@@ -4,7 +4,7 @@
     persistentVolumeClaim   a disk of the claim, whoever mounts it  configMap, secret, downwardAPI, projected: read-only
 
 Contents of API objects are read when a process looks, so a changed ConfigMap is seen at once; a real kubelet takes up
-to a minute.
+to a minute, and never shows it through a subPath.
 
 Mirrors:  kubernetes/pkg/volume/{configmap,secret,downwardapi,projected,emptydir,hostpath}
 Left out: other kinds (taken as an empty disk of the pod), modes of files, subPathExpr.
@@ -74,8 +74,7 @@ def _mount(
     subpath = mount.get("subPath") or ""
     if data is not None:
         if subpath:
-            inside = {name[len(subpath) :].lstrip("/"): text for name, text in data.items() if name.startswith(subpath)}
-            data = inside
+            data = {name: text for path, text in data.items() if (name := _inside(path, subpath)) is not None}
         return Mount(path, data=data, readonly=True, source="tmpfs", kind="tmpfs")
     readonly = bool(mount.get("readOnly"))
     inside_disk = f"/{subpath.strip('/')}" if subpath else ""
@@ -89,6 +88,12 @@ def _mount(
         where, base = volume["hostPath"]["path"].rstrip("/") + inside_disk, roots.root_of_machine(node)
         return Mount(path, disk_of(node), where, readonly=readonly, base=base)
     return Mount(path, f"{meta.uid(pod)}//{volume['name']}", inside_disk, readonly=readonly)
+
+
+def _inside(path: str, subpath: str) -> str | None:
+    """What `path` is called below `subpath`; "" if it is the same; None if it is elsewhere."""
+    parts, above = path.split("/"), [part for part in subpath.split("/") if part]
+    return "/".join(parts[len(above) :]) if parts[: len(above)] == above else None
 
 
 def _data(

@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from cluster.objects import Manifest, meta
+from cluster.objects.memo import IdentityMemo
 from cluster.objects.services import SERVICE_NAME
 
 ANY = "*"  # Every address of a node.
 CLUSTER, EXTERNAL, NODE_PORT = "cluster", "external", "nodePort"
 FOR_AFFINITY = 10_800  # Seconds, if nothing is said.
+_candidates, _thawed = IdentityMemo(512), IdentityMemo(16)  # A look at traffic asks once for each endpoint.
 
 
 class Endpoint(NamedTuple):
@@ -131,6 +133,11 @@ def choose(rule: Rule, node: str, client: str, roll: Callable[[int, str], int]) 
 
 def candidates_of(rule: Rule, node: str) -> tuple[Endpoint, ...]:
     """Endpoints that a packet at `node` may go to."""
+    found: tuple[Endpoint, ...] = _candidates.get(rule, node if rule.local else "", lambda rule: _among(rule, node))
+    return found
+
+
+def _among(rule: Rule, node: str) -> tuple[Endpoint, ...]:
     there = [one for one in rule.endpoints if not rule.local or one.node == node]
     ready = [one for one in there if one.ready]
     return tuple(ready or [one for one in there if one.serving])
@@ -145,5 +152,10 @@ def frozen(table: Table) -> list[Any]:
 
 
 def thawed(rows: list[Any]) -> Table:
+    found: Table = _thawed.get(rows, None, _read)
+    return found
+
+
+def _read(rows: list[Any]) -> Table:
     found = [Rule._make([*row[:7], tuple(row[7]), tuple(Endpoint(*one) for one in row[8])]) for row in rows]
     return {rule.key: rule for rule in found}

@@ -21,7 +21,7 @@ from typing import Any
 from cluster.engine.cells import Cells
 from cluster.engine.clock import Clock
 from cluster.engine.dice import Dice
-from cluster.runtime import images, machines, noise, runtimes
+from cluster.runtime import images, machines, noise, runtimes, traffic
 from cluster.runtime.containers import Record, StartError, argv_of, key_of, program_for, program_of
 from cluster.runtime.dialogue import Dialogue, strings
 from cluster.runtime.live.commands import COMMANDS
@@ -408,7 +408,7 @@ class Runtime:
     def finish_container(self, record: Record, end: Exit) -> Record:
         """What the kernel does: the process is gone. Returns the final record."""
         final = {"ended": end.at, "code": end.code, "reason": end.reason, "message": end.message}
-        record = {**record, **final}
+        record = {**record, **final, **traffic.quiet(record, end.at)}
         self.containers[key_of(record["uid"], record["name"], record["attempt"])] = record
         if record["stopped"] is not None:
             self.dialogue.answered("StopContainer", _about(record), end.at)
@@ -455,6 +455,6 @@ def power_cut(node: str, containers: Cells, now: int, cause: str) -> list[str]:
             containers[key] = {**record, "ended": now}
         else:
             end = {"ended": now, "code": 255, "reason": "Unknown", "cause": cause}
-            containers[key] = {**record, **end}
+            containers[key] = {**record, **end, **traffic.quiet(record, now)}
             died.append(key)
     return died

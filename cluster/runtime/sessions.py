@@ -94,7 +94,7 @@ class Sessions:
         self.containers, self.clock = runtime.containers, runtime.clock
         self.to_signal: list[tuple[str, int, int]] = []
         self.wrote = False  # Did the last run change files?
-        self.allocated = False  # Was a disk's first file among them, or has a file of zeros come, grown or gone?
+        self.allocated = False  # Do disks take more room since then than anybody has counted?
         self.space: Callable[[], tuple[int, int]] | None = None  # See Files.space.
         self.room: Callable[[int], int | None] = lambda size: None  # See Files.room.
         self.steady = False  # Was the last run a whole command that looked at nothing but files?
@@ -255,7 +255,7 @@ class Sessions:
         if unread and shell.throttled:
             wake = self.clock.now + SECOND
         self.wrote = bool(container.files.written)
-        self.allocated = container.files.allocated or any(disk not in self.disks for disk in container.files.written)
+        self.allocated = self._is_larger(container.files)
         for disk in container.files.written:
             self.disks[disk] = container.files.disks[disk]
         self._print(key, cell, shell.output, record)
@@ -422,7 +422,8 @@ class Sessions:
         node, runtime = self.runtime.node, self.runtime.name
         if not self.runtime.is_down:
             yield RUNTIME_PID, [f"/usr/bin/{DAEMONS.get(runtime, runtime)}"]
-        for each in self.containers.data.values():
+        for key in self.containers:
+            each = self.containers[key]
             if not each.get("program") or each["node"] != node or each["id"] == record["id"]:
                 continue
             if each["started"] is not None and each["ended"] is None:
@@ -443,7 +444,8 @@ class Sessions:
     def _signal_other(self, record: Record, pid: int, signal: int) -> bool:
         for name, cell in (found for base in self._members(record) for found in self.cells.prefixed(base + "/")):
             if cell.get("ended", 0) is None and str(pid) in cell["state"].get("procs", {}):
-                self.to_signal.append((name, pid, signal))
+                if (name, pid, signal) not in self.to_signal:  # One of a sort can be pending, as with any kernel.
+                    self.to_signal.append((name, pid, signal))
                 return True
         if record["program"] == "terminal" or pid not in (1, 29, 30):
             return False
@@ -521,6 +523,7 @@ class Sessions:
         """What it would answer: nothing is remembered, counted or logged."""
         memory = _copy(self.cells.get(f"{key_of(record['uid'], record['name'], record['attempt'])}/{MEMORY}") or {})
         return answers.answer(server, port, data, memory).data
+
     # --- servers with a memory and files ----------------------------------------------------------------------
 
     def _own_protocol(self, record: Record, files: Files) -> Callable[[int, str, dict[str, Any], str], Any] | None:
@@ -601,9 +604,14 @@ class Sessions:
         """What a server has written stays on its disks."""
         if files is None or not files.written:
             return
+        self.allocated = self._is_larger(files)
         for disk in files.written:
             self.disks[disk] = files.disks[disk]
         self.on_kept(record)
+
+    def _is_larger(self, files: Files) -> bool:
+        """Is a disk's first file among what was written, or has a file of zeros come, grown or gone?"""
+        return files.allocated or any(disk not in self.disks for disk in files.written)
 
     def boot(self, record: Record, mounts: list[Mount]) -> dict[str, Any]:
         """A server starts: what it finds in its data directory, or makes there, and what it remembers from now on."""

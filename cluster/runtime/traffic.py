@@ -48,6 +48,12 @@ def rate(hits: Hits, moment: int) -> float:
     return (now + before * (QUARTER - inside) / QUARTER) * SECOND / QUARTER
 
 
+def quiet(record: Mapping[str, Any], end: int) -> dict[str, Any]:
+    """What changes in the record of a container that is over: nothing flows to it, or from it, after its `end`."""
+    load, flow = laden(record.get("load", ()), end, None), flowing(record.get("flow", ()), end, None)
+    return {name: value for name, value in (("load", load), ("flow", flow)) if value is not None}
+
+
 # --- load: what flows bring to a server ---------------------------------------------------------------------------
 
 

@@ -29,6 +29,8 @@ def wanted(record: Record, moment: int, epoch: int) -> Usage:
     used = program.usage(moment, traffic.rate(record.get("hits", ()), moment))
     more = _by_flows(program, record, moment)
     return used._replace(cpu_millicores=used.cpu_millicores + more) if more else used
+
+
 def _by_flows(program: Program, record: Record, moment: int) -> int:
     """Millicores for the requests that come, or go, in flows."""
     load, flow = record.get("load", ()), record.get("flow", ())

@@ -15,6 +15,7 @@ from cluster.kubelet.kubelet import Kubelet
 from cluster.objects import Manifest, meta
 from cluster.world import World
 from tests.builders import Refused, TestCluster, a_cluster, a_deployment, a_pod, a_replicaset, a_service
+from tests.cluster.flows.conftest import OBJECTS, PATH, a_load_generator
 
 Action = tuple[Any, ...]
 NAMES = ("a", "b")
@@ -85,10 +86,28 @@ BUSY_ACTIONS: st.SearchStrategy[Action] = st.one_of(  # Some of them never let a
     st.tuples(st.just("database"), names, st.sampled_from(["mysql:8.4", "postgres:17", "redis:8", "mongo:8"])),
 )
 BUSY_LIVES = st.lists(BUSY_ACTIONS, min_size=3, max_size=25)
+STRAINS: st.SearchStrategy[Action] = st.one_of(  # On small machines, under requests.
+    BUSY_ACTIONS,
+    st.tuples(st.just("load"), names, st.sampled_from([0, 5, 400, 5_000])),
+    st.tuples(st.just("eater"), names, st.sampled_from([100, 300, 700, 1_500])),
+    st.tuples(st.just("hoarder"), names),
+    st.tuples(st.just("wait"), st.sampled_from([1, 7, 200])),
+)
+STRAINED_LIVES = st.lists(STRAINS, min_size=10, max_size=30)
 
 
 def begun(seed: int = 7) -> TestCluster:
     return a_cluster(nodes=[{"name": name, "cpu": "4"} for name in NODES], seed=seed)
+
+
+def begun_small(seed: int = 7) -> TestCluster:
+    """Machines of which each can run short of something else, and what it takes to send requests."""
+    nodes = [
+        {"name": "worker-1", "cpu": "4", "memory": "2Gi", "storage": "3Gi"},
+        {"name": "worker-2", "cpu": "2", "memory": "1Gi", "storage": "20Gi", "inodes": 9_000, "pids": 300},
+        {"name": "worker-3", "cpu": "4", "memory": "8Gi"},
+    ]
+    return a_cluster(nodes=nodes, seed=seed, addons=["kube-proxy", "coredns", "load-generators"]).run_for(30)
 
 
 def live(cluster: TestCluster, life: list[Action]) -> None:
@@ -238,6 +257,28 @@ def database(cluster: TestCluster, name: str, image: str) -> None:
     cluster.create(a_pod(f"db-{name}", image, env=env))
 
 
+def load(cluster: TestCluster, name: str, rate: int) -> None:
+    """A LoadGenerator for the Service of that name, or another rate for it."""
+    spec = {"requestsPerSecond": rate}
+    if cluster.world.informers.get(OBJECTS, "default", name) is None:
+        cluster.request("POST", PATH, a_load_generator(name, f"http://{name}", rate, replicas=2))
+    else:
+        cluster.request("PATCH", f"{PATH}/{name}", {"spec": spec}, content_type="application/merge-patch+json")
+
+
+def eater(cluster: TestCluster, name: str, mebibytes: int) -> None:
+    command = ["stress", "--vm", "1", "--vm-bytes", f"{mebibytes}M", "--vm-hang", "1"]
+    cluster.create(a_pod(f"eater-{name}", "polinux/stress", command=command))
+
+
+def hoarder(cluster: TestCluster, name: str) -> None:
+    text = "while true; do dd if=/dev/zero of=/data/$RANDOM bs=1M count=20; sleep 2; done"
+    pod = a_pod(f"hoarder-{name}", "busybox", command=["sh", "-c", text])
+    pod["spec"]["volumes"] = [{"name": "data", "emptyDir": {"sizeLimit": "100Mi"}}]
+    pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    cluster.create(pod)
+
+
 def execute(cluster: TestCluster, number: int, text: str) -> None:
     found = nth_pod(cluster, number)
     if found is not None:
@@ -301,5 +342,8 @@ DO: dict[str, Callable[..., Any]] = {
     "script": script,
     "database": database,
     "exec": execute,
+    "load": load,
+    "eater": eater,
+    "hoarder": hoarder,
     "wait": lambda cluster, seconds: cluster.run_for(seconds),
 }

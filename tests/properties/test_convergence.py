@@ -2,11 +2,11 @@
 
 import re
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.builders import TestCluster
-from tests.properties.lives import BUSY_LIVES, LIVES, Action, begun, heal, live, rebuilt
+from tests.properties.lives import BUSY_LIVES, LIVES, STRAINED_LIVES, Action, begun, begun_small, heal, live, rebuilt
 from tests.properties.truths import complaints
 
 # What a cluster at rest goes on writing: heartbeats, what kubelets report every five minutes, and events that are
@@ -57,3 +57,15 @@ def test_a_world_that_is_rebuilt_on_the_way_lives_the_same_life(life: list[Actio
 
     assert moving.world.checkpoint_body() == resident.world.checkpoint_body()
     assert moving.world.objects() == resident.world.objects()
+
+
+@settings(max_examples=8)
+@given(life=STRAINED_LIVES)
+def test_a_world_under_load_that_is_rebuilt_after_every_action_lives_the_same_life(life: list[Action]) -> None:
+    resident, moving = begun_small(), begun_small()
+
+    for action in life:
+        live(resident, [action])
+        live(moving, [action])
+        assert moving.world.dump() == resident.world.dump(), f"after {action} of the life {life}"
+        moving = rebuilt(moving)

@@ -16,7 +16,6 @@ Left out: wildcards, zone transfers, AAAA records; SRV of ports without names.
 
 import re
 from collections.abc import Iterator
-from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from cluster.objects import Manifest, meta
@@ -170,8 +169,3 @@ def _names_of(objects: Objects, address: str) -> Iterator[str]:
             for ip, host, _ in _endpoints(objects, service):
                 if ip == address:
                     yield f"{host}.{meta.name(service)}.{meta.namespace(service)}.svc.{DOMAIN}."
-
-
-def reverse_name(address: str) -> str:
-    """`10.96.4.7` as a question: `7.4.96.10.in-addr.arpa`."""
-    return IPv4Address(address).reverse_pointer

@@ -1,5 +1,6 @@
 """Requests that flow: from a generator's pod along its own way to those who serve it, and what comes of them."""
 
+import orjson
 import pytest
 
 from cluster.flows.traffic import shared
@@ -220,3 +221,63 @@ def test_a_server_without_a_limit_gets_what_its_machine_has():
     assert 8 < rate < 10  # Two CPUs less what else runs, by 200 ms for each request.
     lab.run_for(40)
     assert 1600 < sum(lab.cpu("web").values()) < 2000
+
+
+# --- machines that go down, and static pods -----------------------------------------------------------------------
+
+
+def ends_of(lab: Lab, app: str, part: str) -> list[tuple[object, object, object]]:
+    """(when a container ended, since when its last rate holds, that rate) of all that are over and had any."""
+    pieces = [(each["ended"], each[part][-1]) for each in lab.records(app) if each["ended"] and each.get(part)]  # type: ignore[index]
+    first, rate = (0, 2) if part == "load" else ("from", "sent")
+    return [(ended, piece[first], piece[rate]) for ended, piece in pieces]
+
+
+@pytest.mark.parametrize("way", ["power-off", "shutdown", "node-remove"])
+def test_whatever_ran_on_a_machine_that_is_off_serves_and_sends_nothing(lab: Lab, way: str):
+    lab.send(400, replicas=2)
+    lab.cluster.act(way, **({"name": "worker-1"} if way == "node-remove" else {"node": "worker-1"}))
+    if way == "shutdown":
+        lab.cluster.run_until(lambda c: not c.world.cells["machines"]["worker-1"]["power"], 60)
+    lab.run_for(0.3)
+
+    for app, part in (("web", "load"), ("load-load-generator", "flow")):
+        over = ends_of(lab, app, part)
+        assert over
+        assert all((since, rate) == (ended, 0) for ended, since, rate in over)
+
+
+def test_a_machine_that_was_shut_down_in_order_answers_at_no_port(lab: Lab):
+    ports = [{"port": 80, "nodePort": 30080}]
+    lab.cluster.create(a_service("door", "web", type="NodePort", ports=ports))
+    lab.send(10, timeout="1s")
+    (sender,) = lab.records("load-load-generator")
+    other = next(node for node in ("worker-1", "worker-2") if node != sender["node"])
+    address = lab.cluster.get("Node", other)["status"]["addresses"][0]["address"]
+    lab.change(target=f"http://{address}:30080", requestsPerSecond=8)
+    assert lab.outcomes() == {"200": 8.0}
+
+    lab.cluster.act("shutdown", node=other)
+    lab.cluster.run_until(lambda c: not c.world.cells["machines"][other]["power"], 60)
+    lab.run_for(0.3)
+
+    assert lab.figures("load-load-generator")["outcomes"] == {"i/o timeout": 8.0}
+
+
+def a_manifest(name: str, image: str, **more: object) -> str:
+    return orjson.dumps(a_pod(name, image, **more)).decode()
+
+
+def test_a_static_pod_takes_cpu_from_the_servers_beside_it():
+    lab = a_lab(nodes=[{"name": "worker-1", "cpu": "2"}], replicas=1)
+    lab.send(10)
+
+    def capacity() -> int:
+        return next(each["load"][-1][4] for each in lab.records("web") if each["ended"] is None)  # type: ignore[index]
+
+    before = capacity()
+    burner = a_manifest("burner", "orrery/cpu-burner", env=[{"name": "CPU_MILLICORES", "value": "1500"}])
+    lab.cluster.act("static-pod", node="worker-1", op="add", file="burner.yaml", text=burner)
+    lab.run_for(30).change(requestsPerSecond=20)
+
+    assert capacity() < before / 2

@@ -1,5 +1,7 @@
 """Pods end: gracefully, by force, and with their node."""
 
+import pytest
+
 from tests.cluster.kubelet.cases import (
     a_bound_pod,
     a_machine_room,
@@ -194,3 +196,26 @@ def test_init_containers_run_again_when_the_node_returns():
     cluster.run_for(5)
     assert container(cluster, "web", 0, "initContainerStatuses")["restartCount"] == 1
     assert "running" in container(cluster, "web")["state"]
+
+
+@pytest.mark.parametrize(
+    ("command", "seconds"),
+    [
+        (["sleep", "5s"], 5),
+        (["sh", "-c", "sleep 0.5; nginx -s quit; sleep 2"], 2.5),
+        (["sh", "-c", "sleep 1m"], 30),  # The grace period.
+        (["sleep", "²"], 0),
+        (["sleep", "9" * 400], 30),
+        (["sh", "-c", "echo asleep 7"], 0),
+    ],
+)
+def test_sigterm_comes_when_the_hook_has_slept_enough(command: list[str], seconds: float):
+    hook = {"preStop": {"exec": {"command": command}}}
+    cluster = a_machine_room().with_objects(a_bound_pod("web", lifecycle=hook)).run_for(20)
+
+    cluster.delete(cluster.get("Pod", "web"))
+    cluster.run_for(max(seconds - 0.1, 0))
+    assert phase(cluster, "web") == "Running"
+
+    cluster.run_for(1)
+    assert phase(cluster, "web") == "gone"

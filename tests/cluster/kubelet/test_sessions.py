@@ -250,3 +250,19 @@ def test_a_life_with_typing_can_be_replayed():
     again = replay(cluster.world.export(), slice_steps=7)
 
     assert again.dump() == cluster.world.dump()
+
+
+def test_a_sub_path_of_a_config_map_is_that_file_and_no_other_whose_name_begins_so():
+    cluster = a_machine_room()
+    data = {"app": "one\n", "app.conf": "two\n"}
+    cluster.create({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "c"}, "data": data})
+    pod = a_bound_pod("box", **a_script("sleep 1000"))
+    pod["spec"]["volumes"] = [{"name": "config", "configMap": {"name": "c"}}]
+    mount = {"name": "config", "mountPath": "/etc/app", "subPath": "app"}
+    pod["spec"]["containers"][0]["volumeMounts"] = [mount]
+    cluster.create(pod)
+    cluster.run_for(20)
+
+    assert printed(cluster, exec_(cluster, "box", "cat", "/etc/app")) == "one\n"
+    assert printed(cluster, exec_(cluster, "box", "sh", "-c", "ls -d /etc/app*")) == "/etc/app\n"
+    assert "No such file" in printed(cluster, exec_(cluster, "box", "sh", "-c", "ls /etc/app/.conf 2>&1"))

@@ -184,6 +184,36 @@ def test_a_file_that_is_no_pod_is_refused_in_the_kubelet_s_words():
     assert put(cluster, WEB.replace("  name: web\n", ""))["refused"] == "invalid pod: name is needed for the pod"
 
 
+def test_a_namespace_that_can_be_none_is_refused():
+    cluster = a_machine_room()
+    for namespace in ("a/b", "Bad_NS"):
+        refused = put(cluster, WEB.replace("name: web", f"name: web\n  namespace: {namespace}"))["refused"]
+        said = f'invalid pod: [metadata.namespace: Invalid value: "{namespace}": a lowercase RFC 1123 label'
+        assert refused.startswith(said)
+    cluster.run_for(5)
+    assert containers(cluster) == []
+
+
+@pytest.mark.parametrize("given", ["a/b/c", "../../x|y", "same"])
+def test_whatever_uid_a_manifest_gives_its_pod_has_one_of_its_own_on_each_machine(given: str):
+    cluster = a_machine_room(nodes=2)
+    for node in ("worker-1", "worker-2"):
+        put(cluster, WEB.replace("name: web", f"name: web\n  uid: {given}"), node=node)
+    cluster.run_for(30)
+
+    uids = [containers(cluster, f"web-{node}")[0]["uid"] for node in ("worker-1", "worker-2")]
+    assert len(set(uids)) == 2
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in uids)
+
+
+def test_a_manifest_that_was_written_out_of_a_pod_that_was_ending_runs():
+    """Who saves `kubectl get -o yaml` of such a pod has a time of its deletion in the file."""
+    cluster = a_static_pod(WEB.replace("name: web", 'name: web\n  deletionTimestamp: "2026-01-01T00:00:00Z"'))
+
+    assert len(containers(cluster)) == 1
+    assert meta.is_deleting(cluster.get("Pod", "web-worker-1")) is False
+
+
 def test_hidden_files_and_paths_are_no_manifests():
     cluster = a_machine_room()
 

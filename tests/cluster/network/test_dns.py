@@ -1,5 +1,6 @@
 """Names are looked up where a pod's resolv.conf says, and CoreDNS's pods answer, if there are any."""
 
+import orjson
 import pytest
 
 from cluster.addons.dns import zone
@@ -160,3 +161,16 @@ def test_the_zone_answers(name: str, type_: str, code: str, values: list[str]):
 
 def test_an_alias_of_itself_is_not_followed_for_ever():
     assert zone.lookup(SHELF, "loop.default.svc.cluster.local", "A").code == zone.SERVFAIL
+
+
+def test_a_static_name_server_counts_what_it_is_asked(lab: Lab):
+    manifest = orjson.dumps(a_pod("dns", "registry.k8s.io/coredns/coredns:v1.12.3")).decode()
+    lab.cluster.act("static-pod", node="worker-1", op="add", file="dns.yaml", text=manifest)
+    lab.cluster.run_for(20)
+    address = lab.pod("dns-worker-1")["status"]["podIP"]
+
+    lab.shell(f"dig @{address} web.default.svc.cluster.local")
+
+    containers = lab.cluster.world.cells["containers"].data.values()
+    asked = [each.get("queries") for each in containers if each["pod"] == "dns-worker-1" and "program" in each]
+    assert asked == [{"A NOERROR 1": 1}]

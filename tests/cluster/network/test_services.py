@@ -3,6 +3,7 @@
 import orjson
 import pytest
 
+from cluster.kubeproxy import rules
 from cluster.network import rules_of
 from cluster.objects import meta
 from cluster.world import replay
@@ -198,3 +199,19 @@ def test_rules_stay_fresh_while_any_of_two_proxies_of_a_node_runs(lab: Lab):
     lab.cluster.run_for(40)
 
     assert "frozen" not in lab.cluster.world.cells["machines"]["worker-1"]["proxy"]
+
+
+def test_who_asks_once_for_each_endpoint_has_them_chosen_once():
+    ports = [{"port": 8080}]
+    endpoints = [{"addresses": [f"10.244.1.{n}"], "nodeName": "worker-1"} for n in (2, 3)]
+    metadata = {"name": "web-x", "namespace": "default", "labels": {"kubernetes.io/service-name": "web"}}
+    service = {"kind": "Service", "metadata": {"name": "web", "namespace": "default"}}
+    service["spec"] = {"clusterIP": "10.96.0.7", "ports": [{"port": 80}]}
+    table = rules.compiled([service], [{"metadata": metadata, "ports": ports, "endpoints": endpoints}])
+    (rule,) = table.values()
+
+    assert rules.candidates_of(rule, "worker-1") is rules.candidates_of(rule, "worker-2")
+    assert len(rules.candidates_of(rule, "worker-1")) == 2
+    stale = rules.frozen(table)
+    assert rules.thawed(stale) is rules.thawed(stale)
+    assert rules.thawed(stale) == table

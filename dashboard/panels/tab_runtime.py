@@ -3,6 +3,7 @@
 Read next: dashboard/crictl.py, cluster/runtime/dialogue.py.
 """
 
+import re
 from typing import Any
 
 from cluster.kubelet import committed
@@ -11,6 +12,7 @@ from dashboard import crictl, observed
 from dashboard.panels.panel import View
 
 CONTAINER = ("id", "image", "created", "state", "name", "attempt", "sandbox", "pod", "namespace")
+ID = re.compile(r"\b([0-9a-f]{13})[0-9a-f]{51}\b")  # As crictl shortens it.
 MOST = 60  # Containers shown; `manage.py crictl` has them all.
 
 
@@ -28,5 +30,8 @@ def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, 
         "powered": bool(machine.get("power")),
         "stopped": bool(committed.refusal(machine)),
         "containers": [dict(zip(CONTAINER, each, strict=True)) for each in committed.crictl.ps(seen, there)],
-        "calls": crictl.calls(row, node)[::-1],
+        "calls": [
+            {**call, **{text: ID.sub(r"\1…", call[text]) for text in ("request", "answer")}}
+            for call in reversed(crictl.calls(row, node))
+        ],
     }

@@ -39,7 +39,7 @@ TABS: dict[str, tuple[Any, Tab]] = {
     "metrics": (gettext_lazy("Metrics"), tab_metrics.context),
     "network": (gettext_lazy("Network"), tab_network.context),
     "runtime": (gettext_lazy("Runtime"), tab_runtime.context),
-    "static": (gettext_lazy("Static pods"), tab_static.context),
+    "static": (gettext_lazy("Static"), tab_static.context),
 }
 OF_KIND = {
     "Pod": ("why", "yaml", "events", "logs", "metrics", "network"),

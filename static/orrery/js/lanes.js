@@ -8,6 +8,7 @@ import { laneOf } from './model.js';
 
 const LEFT = 92;
 const TOP = 18;
+const ROW = 15; // The least height of a lane.
 const FOLD = 52; // Width of a folded stretch.
 const BEFORE = 0.5e6;
 const AFTER = 0.9e6;
@@ -26,7 +27,7 @@ export class Lanes {
   /** Which lanes there are: you, the API server, scheduler, controllers, and as many nodes as fit. */
   lanes(height) {
     const fixed = [['you', t('You')], ['api', t('API server')], ['scheduler', t('Scheduler')], ['controllers', t('Controllers')]];
-    const room = Math.max(Math.floor((height - TOP) / 17) - fixed.length, 1);
+    const room = Math.max(Math.floor((height - TOP) / ROW) - fixed.length, 1);
     const nodes = this.model.sortedNodes();
     const interesting = [...nodes].sort((a, b) => (a.s === 'Ready' && a.p) - (b.s === 'Ready' && b.p)).slice(0, room);
     const shown = nodes.filter((node) => interesting.includes(node));

@@ -109,11 +109,11 @@ def board_of(kind: str, namespace: str, name: str) -> str:
 
 def something_to_show(view: View) -> tuple[str, str]:
     """For somebody who has not clicked yet: an application's pod, else a node."""
-    pods = [meta.key(pod) for pod in reads.listing(view.cluster, "Pod")]
+    pods = reads.keys(view.cluster, "Pod")
     mine = [key for key in pods if not key.startswith("kube-")]
     if mine or pods:
         return "Pod", (mine or pods)[0]
-    nodes = [meta.key(node) for node in reads.listing(view.cluster, "Node")]
+    nodes = reads.keys(view.cluster, "Node")
     return ("Node", nodes[0]) if nodes else ("", "")
 
 

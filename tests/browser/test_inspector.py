@@ -93,6 +93,20 @@ def test_what_was_unfolded_stays_so_when_the_panel_is_fetched_again(url: str, si
     assert sight.page.evaluate("document.querySelector('#actions details').open")
 
 
+def test_the_table_s_focus_stays_when_pods_change(orrery: Orrery, url: str, sight: Sight):
+    sight.open(url)
+    sight.page.click(".map .seg [data-mode=table]")
+    key = sight.pods("default/hello")[0]["k"]
+    rows = "document.querySelectorAll('#table-view tbody tr').length"
+    before = sight.page.evaluate(rows)
+    sight.page.focus(f"#table-view [data-object='Pod/{key}']")
+
+    orrery.kubectl("-s", f"{orrery.url}/clusters/{CLUSTER}", "run", "other", "--image=nginx:1.29")
+    sight.until(f"{rows} === {before + 1}", "a row more")
+
+    assert sight.page.evaluate("document.activeElement.dataset.object") == f"Pod/{key}"
+
+
 def test_a_toast_s_button_undoes_what_was_done(url: str, sight: Sight):
     sight.open(f"{url}?kind=Node&key=worker-3&tab=runtime")
     sight.page.click("[data-act=runtime][data-op=stop]")
@@ -100,3 +114,16 @@ def test_a_toast_s_button_undoes_what_was_done(url: str, sight: Sight):
 
     said = f"python manage.py node runtime-start worker-3 --cluster {CLUSTER}"
     sight.until(f"document.querySelector('#said').innerText.includes({said!r})", "the command that starts it")
+
+
+def test_of_many_nodes_the_first_by_name_have_cards(orrery: Orrery, url: str, sight: Sight):
+    orrery.manage("cluster", "create", "crowd", "--nodes", "60", "--seed", "3", "--addons", "none")
+    sight.open(url.replace(CLUSTER, "crowd"))
+    sight.page.click(".map .seg [data-mode=diagram]")
+    names = "[...document.querySelectorAll('.node')].map(card => card.dataset.node)"
+    assert sight.page.evaluate(names) == [f"worker-{number}" for number in range(1, 49)]
+
+    orrery.manage("node", "remove", "worker-7", "--cluster", "crowd")
+    sight.until(f"{names}.includes('worker-49') && !{names}.includes('worker-7')", "the next in its place")
+    assert sight.page.inner_text(".rest").startswith("11 more nodes")
+    orrery.manage("cluster", "delete", "crowd")

@@ -127,7 +127,7 @@ function crowd() {
 function style(mode) {
   $('#map').dataset.mode = mode;
   for (const button of $$('.map .seg [data-mode]')) attribute(button, 'aria-pressed', String(button.dataset.mode === mode));
-  if (mode === 'diagram') { diagram.update({ fresh: true, pods: [...model.pods], nodes: [...model.nodes], messages: [] }); diagram.select(address()); }
+  if (mode === 'diagram') { diagram.update({ fresh: true, pods: [], nodes: [], messages: [] }); diagram.select(address()); }
   if (mode === 'table') table.draw();
   heatmap.dirty = true;
   animate();

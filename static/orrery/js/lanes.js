@@ -71,7 +71,7 @@ export class Lanes {
     lanes.forEach(([, name], index) => {
       if (index % 2 === 0) { c.fillStyle = colour.raise; c.fillRect(0, TOP + height * index, c.W, height); }
       c.fillStyle = colour['ink-2'];
-      c.fillText(name, 12, TOP + height * (index + 0.5) + 0.5, LEFT - 18);
+      c.fillText(shortened(c, name, LEFT - 14), 12, TOP + height * (index + 0.5) + 0.5);
     });
 
     const right = c.W - 14;
@@ -244,4 +244,12 @@ export class Lanes {
     const found = this.hit(event);
     if (found?.message.d) onPick(found.message.d, found.message.k);
   }
+}
+
+/** As much of `name` as has room. */
+function shortened(c, name, width) {
+  if (c.measureText(name).width <= width) return name;
+  let end = name.length;
+  while (end > 1 && c.measureText(`${name.slice(0, end)}…`).width > width) end -= 1;
+  return `${name.slice(0, end)}…`;
 }

@@ -47,6 +47,17 @@ def test_with_four_nodes_no_card_cuts_its_name_or_its_figures(url: str, portugue
     assert portuguese.page.evaluate(cut) == []
 
 
+def test_on_a_tablet_nothing_is_sideways_and_nodes_can_be_read(url: str, browser: Browser):
+    tab = Sight(browser, 1024, 768, locale="pt-BR", reduced_motion="reduce")
+    tab.open(url)
+    tab.until("document.querySelectorAll('.node').length === 4", "the cards")
+
+    assert tab.page.evaluate("document.querySelector('#theme').getBoundingClientRect().right <= innerWidth - 8")
+    assert tab.page.evaluate("[...document.querySelectorAll('.node')].every(card => card.clientHeight > 90)")
+    assert tab.complaints == []
+    tab.close()
+
+
 def test_a_node_s_tabs_stand_in_one_row_and_the_chosen_one_is_in_sight(url: str, portuguese: Sight):
     portuguese.open(f"{url}?kind=Node&key=worker-2")
     tops = f"[...new Set([...{TABS}.children].map(e => e.offsetTop))].length"

@@ -1,4 +1,4 @@
-"""Everything that the pages say is said in Portuguese too, and the compiled catalogue is that of its source."""
+"""Everything that the pages say is in the compiled Portuguese catalogue, and no entry of its source is empty."""
 
 import ast
 import gettext

@@ -5,6 +5,7 @@ import { isSystem, nameOf, shortName } from './model.js';
 
 export const STATES = ['run', 'notready', 'creating', 'pending', 'fail', 'term', 'done'];
 const MANY = 8; // Nodes, from which on the cards scroll.
+const LINE = 23; // Height of a line of pods in a small card.
 const MOST = 48; // Cards. The heatmap has all nodes.
 
 export class Diagram {
@@ -14,7 +15,7 @@ export class Diagram {
     this.nodes = $('#nodes');
     this.queue = $('#queue-pods');
     this.legend();
-    new ResizeObserver(() => wires.layout()).observe($('#stage'));
+    new ResizeObserver(() => { this.room = null; this.loads(null); wires.layout(); }).observe($('#stage'));
     this.nodes.addEventListener('keydown', (event) => this.roam(event));
     $('#queue').addEventListener('keydown', (event) => this.roam(event));
   }
@@ -104,6 +105,7 @@ export class Diagram {
   }
 
   arrange() {
+    this.room = null;
     const rows = this.model.sortedNodes();
     const cards = rows.map((row) => this.cards.get(row.k)).filter(Boolean);
     if (cards.some((card, index) => this.nodes.children[index] !== card)) this.nodes.replaceChildren(...cards);
@@ -189,7 +191,10 @@ export class Diagram {
   named() {
     if (phone()) return 60;
     const count = this.cards.size;
-    return count > MANY ? 0 : count > 4 ? 4 : innerWidth >= 1500 ? 16 : 10;
+    if (count > MANY) return 0;
+    if (count <= 4) return innerWidth >= 1500 ? 16 : 10;
+    this.room ??= 2 * Math.max(Math.floor($('.pods', this.nodes).clientHeight / LINE), 1);
+    return this.room;
   }
 
   waiting() {

@@ -233,7 +233,7 @@ function view(name) {
   document.body.dataset.view = name;
   mark();
   if (name === 'map') requestAnimationFrame(() => wires.layout());
-  requestAnimationFrame(() => lanes.draw());
+  requestAnimationFrame(() => { lanes.draw(); showTab(); });
 }
 
 // --- Deeds -------------------------------------------------------------------------------------------------------------

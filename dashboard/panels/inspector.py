@@ -124,8 +124,7 @@ def described(kind: str, obj: Manifest | None) -> dict[str, Any]:
     where = _("%(kind)s in %(namespace)s") % {"kind": kind, "namespace": meta.namespace(obj)}
     if kind == "Pod":
         row = rows.pod_row(obj)
-        status = f"{row['t']}, {row['n']}" if row["n"] else row["t"]
-        return {"line": f"{where}: {status}", "state": row["s"]}
+        return {"line": f"{where}: {row['t']}", "place": row["n"], "state": row["s"]}
     if kind == "Node":
         ready = rows.condition(obj, "Ready").get("status") == "True"
         cordoned = bool(obj.get("spec", {}).get("unschedulable"))

@@ -31,8 +31,8 @@ async function refresh(element) {
   if (element.dataset.busy) return;
   element.dataset.busy = '1';
   try {
-    const answer = await fetch(element.dataset.chart, { headers: { Accept: 'application/json' } });
-    if (!answer.ok) return;
+    const answer = await fetch(element.dataset.chart, { headers: { Accept: 'application/json' } }).catch(() => null);
+    if (!answer?.ok) return; // The server is away: the page says so, and asks again.
     show(await load(), element, await answer.json());
   } finally { delete element.dataset.busy; }
 }

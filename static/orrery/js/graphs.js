@@ -31,8 +31,8 @@ export async function refreshGraphs() {
   busy = true;
   const begun = performance.now();
   try {
-    const answer = await fetch(src, { headers: { Accept: 'application/json' } });
-    if (!answer.ok) return;
+    const answer = await fetch(src, { headers: { Accept: 'application/json' } }).catch(() => null);
+    if (!answer?.ok) return;
     const [uPlot, data] = [await load(), await answer.json()];
     if (board.isConnected && board.dataset.graphs === src) draw(uPlot, board, src, version, data);
   } finally {

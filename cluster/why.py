@@ -19,7 +19,6 @@ from cluster.apiserver import commits
 from cluster.engine.cause import parse
 from cluster.engine.clock import SECOND
 from cluster.models import Cluster, Input, PhysicalEvent, Verdict
-from cluster.models import Revision as RevisionRow
 from cluster.objects import Manifest, errors
 
 MAX_LINKS = 40
@@ -368,9 +367,7 @@ class CommittedRecords:
         return next(iter(commits.revisions(self.id, number - 1, number)), None)
 
     def log_of(self, key: str) -> list[commits.Write]:
-        rows = RevisionRow.objects.filter(cluster_id=self.id, key=key).order_by("id").values_list("id", flat=True)
-        found = [self.revision(commits.number_of(identity)) for identity in rows]
-        return [write for write in found if write is not None]
+        return commits.revisions(self.id, 0, key=key)
 
     def physical(self, number: int) -> commits.EventRow | None:
         row = PhysicalEvent.objects.filter(id=commits.row_id(self.id, number)).first()

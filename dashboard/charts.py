@@ -95,7 +95,7 @@ def requests(view: View) -> Data:
     times = moments(view.cluster.sim_now)
     if pod := view.wish("pod"):
         found = reads.get(view.cluster, "Pod", *meta.split_key(pod))
-        records = committed.containers(observed.records(view.cluster, meta.uid(found))) if found else []
+        records = committed.containers(observed.records(view.cluster, uid_at_node(found))) if found else []
         values = [sum(serving.asked(record, t) for record in alive(records, t)) for t in times]
         return {"unit": "", "times": [t / 1e6 for t in times], "series": [{"label": "", "values": values}]}
     sent = _sent(view, times)

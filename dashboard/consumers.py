@@ -27,7 +27,7 @@ class ClusterStream(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
             message: dict[str, Any] = json.loads(text_data or "")
-            if "resume" in message:
+            if "resume" in message and self.follower is None:
                 await self._begin(message["resume"])
             elif self.follower:
                 await self.follower.acknowledge(int(message["ack"]), bool(message.get("visible", True)))

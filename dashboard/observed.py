@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 
 from cluster.flows import figures
-from cluster.kubelet import committed, serving, static_pods
+from cluster.kubelet import committed, server, serving, static_pods
 from cluster.kubelet.committed import Printed, Record
 from cluster.models import REVISION_BITS, Cluster, Container, Disk, Machine, PhysicalEvent
+from cluster.objects import Manifest, pods
 
 # What happens to a machine, and whether it is on from then.
 SWITCHES = {"node-add": True, "power-on": True, "power-off": False, "node-remove": False, "terminate": False}
@@ -86,6 +87,15 @@ def machine(cluster: Cluster, node: str) -> dict[str, Any]:
     """The machine under a node; one without power if there is none any more."""
     body = Machine.objects.filter(pk=f"{cluster.pk}:{node}").values_list("body", flat=True).first()
     return {"power": False} if body is None else orjson.loads(bytes(body))
+
+
+def unreachable(cluster: Cluster, pod: Manifest) -> str:
+    """Why `kubectl logs` fails: the API server can't reach the kubelet of a dead node. Empty: it does."""
+    node = pod["spec"].get("nodeName", "")
+    if not node:
+        return ""
+    error = server.unreachable(pod, pods.containers(pod)[0]["name"], machine(cluster, node))
+    return "" if error is None else str(error)
 
 
 def manifests(cluster: Cluster, node: str) -> dict[str, str]:

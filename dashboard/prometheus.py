@@ -8,10 +8,10 @@ Read next: cluster/gateway/computed.py, cluster/monitoring/scraper.py.
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.apiserver.table import pods as table
 from cluster.gateway.site import Site
 from cluster.monitoring.configuration import NAME, NAMESPACE
 from cluster.objects import Manifest, labels, meta
-from dashboard import rows
 
 READY, DOWN, ABSENT = "ready", "down", "absent"
 FEW = 5  # Pods that are named.
@@ -68,6 +68,6 @@ def _row(site: Site, pod: Manifest) -> dict[str, Any]:
         "key": meta.key(pod),
         "name": meta.name(pod),
         "node": node,
-        "status": rows.pod_status(pod),
+        "status": table.in_short(pod)[1],
         "dark": bool(node) and not _has_power(site, node),
     }

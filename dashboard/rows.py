@@ -14,6 +14,7 @@ Rows are plain data, built on the server once for all browsers. Their keys are s
 
 from typing import Any, NamedTuple
 
+from cluster.apiserver.table import pods as table
 from cluster.objects import Manifest, meta, quantity
 
 Row = dict[str, Any]
@@ -38,16 +39,15 @@ LEASES = "kube-node-lease"
 
 def pod_row(pod: Manifest) -> Row:
     """One chip on the map."""
-    statuses = pod.get("status", {}).get("containerStatuses") or []
     containers = pod.get("spec", {}).get("containers", [])
-    owner = meta.controller_of(pod)
+    owner, (ready, status, restarts) = meta.controller_of(pod), table.in_short(pod)
     row: Row = {
         "k": meta.key(pod),
         "n": pod.get("spec", {}).get("nodeName", ""),
-        "s": pod_state(pod),
-        "t": pod_status(pod),
-        "r": f"{sum(1 for s in statuses if s.get('ready'))}/{len(containers)}",
-        "x": sum(s.get("restartCount", 0) for s in statuses),
+        "s": pod_state(pod, status),
+        "t": status,
+        "r": ready,
+        "x": restarts,
         "c": sum(cpu_millis(_request(c, "cpu")) for c in containers),
         "m": sum(mebibytes(_request(c, "memory")) for c in containers),
     }
@@ -68,36 +68,20 @@ def mebibytes(text: str) -> int:
     return quantity.value(text) >> 20
 
 
-def pod_state(pod: Manifest) -> str:
-    """run | notready | creating | pending | fail | term | done: which glyph the pod gets."""
+def pod_state(pod: Manifest, said: str) -> str:
+    """run | notready | creating | pending | fail | term | done: which glyph a pod gets whose STATUS is `said`."""
     status = pod.get("status", {})
     if meta.is_deleting(pod):
         return "term"
     if status.get("phase") in ("Succeeded", "Failed"):
         return "done" if status["phase"] == "Succeeded" else "fail"
-    if pod_status(pod) in BROKEN:
+    if said.removeprefix("Init:") in BROKEN:
         return "fail"
     if not pod.get("spec", {}).get("nodeName"):
         return "pending"
     if condition(pod, "Ready").get("status") == "True":
         return "run"
     return "notready" if status.get("phase") == "Running" else "creating"
-
-
-def pod_status(pod: Manifest) -> str:
-    """The STATUS column of `kubectl get pods`."""
-    status = pod.get("status", {})
-    if meta.is_deleting(pod):
-        return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
-    text = status.get("reason") or status.get("phase", "Pending")
-    for container in reversed(status.get("containerStatuses") or []):
-        state = container.get("state", {})
-        waiting, ended = state.get("waiting"), state.get("terminated")
-        if waiting and waiting.get("reason"):
-            text = waiting["reason"]
-        elif ended:
-            text = ended.get("reason") or f"ExitCode:{ended.get('exitCode', 0)}"
-    return str(text)
 
 
 def condition(obj: Manifest, kind: str) -> Manifest:

@@ -326,9 +326,13 @@ def objects_at(cluster: int, revision: int) -> list[tuple[str, bytes, int, int, 
     ]
 
 
-def revisions(cluster: int, after: int, until: int | None = None, limit: int | None = None) -> list[Write]:
-    """The log after revision `after`, up to and with `until`, oldest first."""
+def revisions(
+    cluster: int, after: int, until: int | None = None, limit: int | None = None, key: str | None = None
+) -> list[Write]:
+    """The log after revision `after`, up to and with `until`, oldest first; of one key, or of all."""
     rows = RevisionRow.objects.filter(id__gt=row_id(cluster, after), id__lt=row_id(cluster + 1, 0))
+    if key is not None:
+        rows = rows.filter(cluster_id=cluster, key=key)
     if until is not None:
         rows = rows.filter(id__lte=row_id(cluster, until))
     fields = ("id", "key", "verb", "value", "previous", "created", "version", "actor", "causes", "step", "sim_time")

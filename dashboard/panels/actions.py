@@ -9,12 +9,24 @@ from dashboard.panels.panel import Panel, View
 KINDS = ("Deployment",)
 
 
+MOST = 50  # Deployments of each sort that are shown.
+SYSTEM = "kube-"
+
+
 def context(view: View) -> dict[str, Any]:
-    return {"samples": samples.SAMPLES, "workloads": workloads(view)}
+    """`workloads`: Deployments of applications, `more` of them are not shown; `system`: those of kube- namespaces."""
+    found = workloads(view)
+    mine = [row for row in found if not row["namespace"].startswith(SYSTEM)]
+    return {
+        "samples": samples.SAMPLES,
+        "workloads": mine[:MOST],
+        "more": max(len(mine) - MOST, 0),
+        "system": [row for row in found if row["namespace"].startswith(SYSTEM)][:MOST],
+    }
 
 
 def workloads(view: View) -> list[dict[str, Any]]:
-    """Deployments with what they want and what they have; those of the system last."""
+    """Deployments with what they want and what they have."""
     found = [
         {
             "kind": kind,
@@ -29,7 +41,7 @@ def workloads(view: View) -> list[dict[str, Any]]:
         for kind in KINDS
         for obj in reads.listing(view.cluster, kind)
     ]
-    return sorted(found, key=lambda row: (row["namespace"].startswith("kube-"), row["namespace"], row["name"]))
+    return sorted(found, key=lambda row: (row["namespace"], row["name"]))
 
 
 PANEL = Panel("actions", context)

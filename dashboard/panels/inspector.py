@@ -39,7 +39,7 @@ TABS: dict[str, tuple[Any, Tab]] = {
     "metrics": (gettext_lazy("Metrics"), tab_metrics.context),
     "network": (gettext_lazy("Network"), tab_network.context),
     "runtime": (gettext_lazy("Runtime"), tab_runtime.context),
-    "static": (gettext_lazy("Static pods"), tab_static.context),
+    "static": (gettext_lazy("Static"), tab_static.context),
 }
 OF_KIND = {
     "Pod": ("why", "yaml", "events", "logs", "metrics", "network"),
@@ -109,11 +109,11 @@ def board_of(kind: str, namespace: str, name: str) -> str:
 
 def something_to_show(view: View) -> tuple[str, str]:
     """For somebody who has not clicked yet: an application's pod, else a node."""
-    pods = [meta.key(pod) for pod in reads.listing(view.cluster, "Pod")]
+    pods = reads.keys(view.cluster, "Pod")
     mine = [key for key in pods if not key.startswith("kube-")]
     if mine or pods:
         return "Pod", (mine or pods)[0]
-    nodes = [meta.key(node) for node in reads.listing(view.cluster, "Node")]
+    nodes = reads.keys(view.cluster, "Node")
     return ("Node", nodes[0]) if nodes else ("", "")
 
 
@@ -124,8 +124,7 @@ def described(kind: str, obj: Manifest | None) -> dict[str, Any]:
     where = _("%(kind)s in %(namespace)s") % {"kind": kind, "namespace": meta.namespace(obj)}
     if kind == "Pod":
         row = rows.pod_row(obj)
-        status = f"{row['t']}, {row['n']}" if row["n"] else row["t"]
-        return {"line": f"{where}: {status}", "state": row["s"]}
+        return {"line": f"{where}: {row['t']}", "place": row["n"], "state": row["s"]}
     if kind == "Node":
         ready = rows.condition(obj, "Ready").get("status") == "True"
         cordoned = bool(obj.get("spec", {}).get("unschedulable"))

@@ -11,7 +11,7 @@ from cluster import why
 from cluster.models import Cluster, Verdict
 from cluster.objects import Manifest, errors, meta, pods
 from cluster.scheduler import explain
-from dashboard import advice, reads, story
+from dashboard import advice, endings, reads, story
 from dashboard.panels.panel import View
 
 TEXTURES = 5
@@ -27,7 +27,9 @@ def context(view: View, kind: str, key: str, obj: Manifest | None) -> dict[str, 
         return {"verdict": str(error), "chain": []}
     links = told["chain"]
     chain = [link_row(link, newest=index == 0) for index, link in enumerate(links)]
-    return {"verdict": story.short(story.sentence(told["verdict"])), "chain": chain, **scheduling(view, obj)}
+    ended = endings.of(view.cluster, obj) if kind == "Pod" and obj is not None else []
+    verdict = story.short(story.sentence(told["verdict"]))
+    return {"endings": ended, "verdict": verdict, "chain": chain, **scheduling(view, obj)}
 
 
 def link_row(link: dict[str, Any], newest: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Figures are worked out from committed container records at this moment; nobody i
 Read next: cluster/flows/.
 """
 
+from collections import defaultdict
 from typing import Any
 
 from django.urls import reverse
@@ -28,9 +29,10 @@ def context(view: View) -> dict[str, Any]:
     """`installed`; `generators` and `servers`: see below; `services`: where requests can be sent to with a click."""
     wishes = sorted(loads.listing(view.cluster), key=meta.created_at, reverse=True)  # The newest first.
     records = observed.records(view.cluster)
+    senders = pods_by_generator(view) if wishes else {}
     return {
         "installed": loads.is_installed(view.cluster),
-        "generators": [generator(view, wish, records) for wish in wishes[:MOST]],
+        "generators": [generator(view, wish, records, senders.get(meta.key(wish), [])) for wish in wishes[:MOST]],
         "more": max(len(wishes) - MOST, 0),
         "servers": servers(view, records),
         "services": services(view, wishes),
@@ -39,8 +41,8 @@ def context(view: View) -> dict[str, Any]:
     }
 
 
-def generator(view: View, wish: Manifest, records: list[Record]) -> dict[str, Any]:
-    """One LoadGenerator: what it wants, what comes of it now, how many pods it has."""
+def generator(view: View, wish: Manifest, records: list[Record], senders: list[str]) -> dict[str, Any]:
+    """One LoadGenerator: what it wants, what comes of it now, and its pods: the keys `senders`."""
     cluster, spec, key = view.cluster, wish["spec"], meta.key(wish)
     mine = figures.senders(records, meta.namespace(wish), meta.name(wish), cluster.epoch)
     found = figures.of(mine, cluster.sim_now, spec["target"])
@@ -60,7 +62,7 @@ def generator(view: View, wish: Manifest, records: list[Record]) -> dict[str, An
         "position": loads.position(wanted),
         "ready": status.get("readyReplicas", 0),
         "replicas": spec.get("replicas", 1),
-        "pods": pods_of(view, wish),
+        "pods": senders,
         "failures": [
             {"outcome": outcome, "rate": rate, "said": figures.said(outcome, spec["target"])}
             for outcome, rate in found["outcomes"].items()
@@ -74,10 +76,13 @@ def generator(view: View, wish: Manifest, records: list[Record]) -> dict[str, An
     }
 
 
-def pods_of(view: View, wish: Manifest) -> list[str]:
-    """Keys of its living pods."""
-    named = (pod for pod in reads.listing(view.cluster, "Pod") if meta.namespace(pod) == meta.namespace(wish))
-    return [meta.key(pod) for pod in named if meta.labels(pod).get(LABEL) == meta.name(wish) and pods.is_alive(pod)]
+def pods_by_generator(view: View) -> dict[str, list[str]]:
+    """Key of a LoadGenerator to the keys of its living pods."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for pod in reads.listing(view.cluster, "Pod"):
+        if LABEL in meta.labels(pod) and pods.is_alive(pod):
+            found[f"{meta.namespace(pod)}/{meta.labels(pod)[LABEL]}"].append(meta.key(pod))
+    return found
 
 
 def servers(view: View, records: list[Record]) -> list[dict[str, Any]]:

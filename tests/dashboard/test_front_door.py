@@ -29,3 +29,19 @@ def test_sockets_are_behind_the_token_of_an_address(settings, path: str):
 
     assert is_accepted(f"/secret{path}")
     assert not is_accepted(path)
+
+
+def test_a_browser_that_begins_twice_is_closed():
+    a_saved_cluster(nodes=1)
+
+    async def run() -> int:
+        socket = WebsocketCommunicator(application, "/clusters/default/stream", HEADERS)
+        await socket.connect(timeout=10)
+        for _ in range(2):
+            await socket.send_json_to({"resume": None})
+        while (said := await socket.receive_output(timeout=10))["type"] != "websocket.close":
+            pass
+        await socket.disconnect()
+        return int(said["code"])
+
+    assert asyncio.run(run()) == 4400

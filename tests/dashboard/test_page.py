@@ -79,6 +79,17 @@ def test_of_a_pod_that_runs_one_can_ask_why_not_on_another_node(client: Client, 
     assert "Why not on" in client.get(f"{asked}&node=nowhere").content.decode()
 
 
+def test_why_reads_a_long_life_at_once(client: Client, cluster, django_assert_max_num_queries):
+    for replicas in (3, 1, 3, 1, 3, 1, 3, 1):
+        cluster.scale(a_deployment("web"), replicas)
+        cluster.run_for(5)
+
+    with django_assert_max_num_queries(40):
+        page = client.get("/view/default/panel/inspector?kind=Deployment&key=default/web").content.decode()
+
+    assert "exists since revision" in page
+
+
 def test_a_pod_that_fits_nowhere_is_told_why_not_for_each_node(client: Client, cluster):
     big = {"requests": {"cpu": "64"}}
     container = {"name": "main", "image": "nginx:1.27", "resources": big}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.rows import label, node_row, pod_row, pod_state, pod_status
+from dashboard.rows import label, node_row, pod_row
 
 
 def a_pod_that(phase: str = "Running", ready: bool = True, node: str = "worker-1", **container_state: dict) -> dict:
@@ -43,14 +43,29 @@ def a_pod_that(phase: str = "Running", ready: bool = True, node: str = "worker-1
     ],
 )
 def test_a_pods_state_follows_from_its_status(pod, state, status):
-    assert (pod_state(pod), pod_status(pod)) == (state, status)
+    row = pod_row(pod)
+
+    assert (row["s"], row["t"]) == (state, status)
 
 
 def test_a_deleted_pod_is_terminating_whatever_its_phase():
     pod = a_pod_that(running={})
     pod["metadata"]["deletionTimestamp"] = "2026-11-24T02:20:00Z"
 
-    assert (pod_state(pod), pod_status(pod)) == ("term", "Terminating")
+    row = pod_row(pod)
+
+    assert (row["s"], row["t"]) == ("term", "Terminating")
+
+
+def test_a_pod_whose_init_container_crashes_has_failed_and_says_where():
+    pod = a_pod_that("Pending", ready=False, waiting={"reason": "PodInitializing"})
+    pod["spec"]["initContainers"] = [{"name": "first"}]
+    waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+    pod["status"]["initContainerStatuses"] = [{"name": "first", "restartCount": 4, "state": waiting}]
+
+    row = pod_row(pod)
+
+    assert (row["s"], row["t"], row["x"]) == ("fail", "Init:CrashLoopBackOff", 4)
 
 
 def test_a_pods_row_counts_what_it_requests():

@@ -3,13 +3,16 @@
 from html import unescape
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from dashboard import loads
 from dashboard.mirror import Mirror
 from tests.builders import a_deployment, a_service
 from tests.cluster.flows.conftest import ADDONS, Lab
+from tests.cluster.kubelet.test_static_pods import WEB, put
 from tests.dashboard.saved import a_saved_cluster
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,6 +102,30 @@ def test_charts_tell_requests_and_latency_of_a_generator_and_requests_of_a_pod(c
     pod = lab.cluster.pods_of("web")[0]["metadata"]["name"]
     (taken,) = chart("requests", pod=f"default/{pod}")["series"]  # type: ignore[misc]
     assert taken["values"][-1] == pytest.approx(25, rel=0.01)  # type: ignore[index]
+
+
+def test_a_static_pod_s_requests_have_a_curve_too(client: Client, lab: Lab):
+    put(lab.cluster, WEB.replace("name: web\n", "name: fixed\n").replace("app: web", "app: fixed"), "fixed.yaml")
+    lab.cluster.with_objects(a_service("fixed")).run_for(30)
+    lab.send(50, "http://fixed").run_for(60)
+
+    chart = client.get(reverse("chart", args=["default", "requests"]), {"pod": "default/fixed-worker-1"}).json()
+
+    assert chart["series"][0]["values"][-1] == pytest.approx(50, rel=0.01)
+    assert 'data-tab="metrics">default/fixed-worker-1' in panel(client)
+
+
+def test_the_panel_reads_the_pods_once_however_many_generators_there_are(
+    client: Client, lab: Lab, django_assert_num_queries
+):
+    lab.send(50).run_for(10)
+    with CaptureQueriesContext(connection) as few:
+        panel(client)
+    for number in range(4):
+        lab.send(50, name=f"more-{number}")
+
+    with django_assert_num_queries(len(few)):
+        panel(client)
 
 
 def test_another_rate_than_the_slider_s_steps_stands_beside_the_nearest():

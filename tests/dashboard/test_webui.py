@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 import pytest
 from django.test import Client
 
+from tests.builders import a_pod
 from tests.dashboard.saved import a_saved_cluster
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,3 +169,12 @@ def test_the_menu_of_clusters_leads_to_it_where_it_is(client: Client, cluster):
 
     assert link not in client.get("/view/default/panel/clusters").content.decode()
     assert client.get("/clusters/default/ui/").content == b'services "web-ui" not found\n'
+
+
+def test_a_container_that_ended_says_its_exit_code_while_it_waits(client: Client, cluster):
+    cluster.create(a_pod("broken", "busybox:1.37", command=["sh", "-c", "exit 3"]))
+    cluster.run_for(30)
+
+    page = client.get("/clusters/default/ui/api/v1/namespaces/default/pods/broken").content.decode()
+
+    assert "CrashLoopBackOff (before: Error, exit code 3)" in page

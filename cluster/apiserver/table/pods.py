@@ -71,6 +71,12 @@ def cells(pod: Manifest, now: int) -> list[Any]:
     ]
 
 
+def in_short(pod: Manifest) -> tuple[str, str, int]:
+    """READY, STATUS and RESTARTS, as a map shows them: without the time."""
+    tally = _tally(pod)
+    return f"{tally.ready}/{tally.total}", tally.reason, tally.restarts
+
+
 def conditions(pod: Manifest) -> list[Manifest]:
     """A row of a pod that is done says so: kubectl can leave such rows out."""
     told = {"Succeeded": _SUCCEEDED, "Failed": _FAILED}.get((pod.get("status") or {}).get("phase", ""))

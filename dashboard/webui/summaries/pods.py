@@ -75,19 +75,21 @@ def _container(pod: Manifest, container: Manifest, status: Manifest, part: str) 
 def _state(status: Manifest) -> tuple[str, str]:
     """(what it does, its tone)."""
     state: dict[str, Any] = status.get("state") or {}
-    last = ((status.get("lastState") or {}).get("terminated") or {}).get("reason", "")
-    before = f" ({_('before')}: {last})" if last else ""
+    last = (status.get("lastState") or {}).get("terminated")
+    before = f" ({_('before')}: {_ended(last)})" if last else ""
     if "running" in state:
         return f"Running{before}", "run" if status.get("ready") else "pend"
     if "waiting" in state:
         reason = state["waiting"].get("reason", "Waiting")
         return f"{reason}{before}", tone(reason) or "pend"
     if "terminated" in state:
-        ended = state["terminated"]
-        reason = ended.get("reason") or "Terminated"
-        code = f", exit code {ended['exitCode']}" if ended.get("exitCode") else ""
-        return f"{reason}{code}", tone(reason)
+        return _ended(state["terminated"]), tone(state["terminated"].get("reason") or "Terminated")
     return "Waiting", "pend"
+
+
+def _ended(ended: Manifest) -> str:
+    code = ended.get("exitCode")
+    return (ended.get("reason") or "Terminated") + (f", exit code {code}" if code else "")
 
 
 def _mounts(pod: Manifest) -> Section:

@@ -1,7 +1,7 @@
 // Charts: any element with data-chart="<url>" gets its numbers from there, every two seconds while it is on the page.
 // uPlot is fetched when the first chart appears. JSON: {unit, series: [{label, values}], times: [seconds]}.
 
-import { $$, boot, clockText, colours, h, phone, t } from './dom.js';
+import { $$, boot, clockText, colours, h, phone, t, written } from './dom.js';
 
 const EVERY = 2000;
 export const STROKES = ['accent', 'run', 'done', 'pend', 'fail', 'term'];
@@ -31,8 +31,8 @@ async function refresh(element) {
   if (element.dataset.busy) return;
   element.dataset.busy = '1';
   try {
-    const answer = await fetch(element.dataset.chart, { headers: { Accept: 'application/json' } });
-    if (!answer.ok) return;
+    const answer = await fetch(element.dataset.chart, { headers: { Accept: 'application/json' } }).catch(() => null);
+    if (!answer?.ok) return; // The server is away: the page says so, and asks again.
     show(await load(), element, await answer.json());
   } finally { delete element.dataset.busy; }
 }
@@ -51,7 +51,7 @@ function show(uPlot, element, { unit, times, series }) {
     scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 1)] } },
     axes: [
       { ...axis, size: 24, values: (_, ticks) => ticks.map((tick) => clockText(tick * 1e6, 0)) },
-      { ...axis, size: 40, values: (_, ticks) => ticks.map((tick) => `${tick}${unit}`) },
+      { ...axis, size: 40, values: (_, ticks) => ticks.map((tick) => `${written(tick)}${unit}`) },
     ],
     series: [{ label: t('Time'), value: (_, value) => (value == null ? '' : clockText(value * 1e6, 0)) }, ...series.map((one, index) => ({
       label: one.label, stroke: colour[STROKES[index % 6]], dash: DASHES[index % 6], width: 1.5, points: { show: false },
@@ -62,7 +62,7 @@ function show(uPlot, element, { unit, times, series }) {
   drawn.set(element, plot);
 }
 
-const worded = (value, unit) => (value == null ? '–' : `${value} ${unit}`);
+const worded = (value, unit) => (value == null ? '–' : `${written(value)} ${unit}`);
 
 export function forgetCharts() {
   for (const plot of drawn.values()) plot.destroy();

@@ -99,12 +99,15 @@ export function span(us) {
   const ms = us / 1000;
   if (ms < 1000) return `${Math.max(Math.round(ms), 0)} ms`;
   const seconds = ms / 1000;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 10) return `${written(seconds, { minimumFractionDigits: 1, maximumFractionDigits: 1 })} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ''}`;
   return `${Math.floor(whole / 3600)} h${Math.floor(whole / 60) % 60 ? ` ${Math.floor(whole / 60) % 60} min` : ''}`;
 }
+
+/** A number as the page's language writes it. */
+export const written = (value, options = {}) => value.toLocaleString(document.documentElement.lang, options);
 
 /** A number with thin spaces between the thousands. */
 export const grouped = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, '\u2009');

@@ -5,7 +5,7 @@
 //
 // All plots of a board share one cursor; the names below each show the values at the cursor, or the newest.
 
-import { $, $$, boot, clockText, colours, h, say, t } from './dom.js';
+import { $, $$, boot, clockText, colours, h, say, t, written } from './dom.js';
 import { DASHES, STROKES, load } from './charts.js';
 
 const REST = 4; // Times as long as a batch took is waited before the next: a large cluster is asked less often.
@@ -31,8 +31,8 @@ export async function refreshGraphs() {
   busy = true;
   const begun = performance.now();
   try {
-    const answer = await fetch(src, { headers: { Accept: 'application/json' } });
-    if (!answer.ok) return;
+    const answer = await fetch(src, { headers: { Accept: 'application/json' } }).catch(() => null);
+    if (!answer?.ok) return;
     const [uPlot, data] = [await load(), await answer.json()];
     if (board.isConnected && board.dataset.graphs === src) draw(uPlot, board, src, version, data);
   } finally {
@@ -252,7 +252,7 @@ function tabulate(figure) {
 
 const clock = (seconds) => clockText(Math.round(seconds) * 1e6, 0);
 const digits = (value) => (Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2);
-const plain = (value) => Number(value.toFixed(value !== 0 && Math.abs(value) < 0.01 ? 4 : digits(value))).toLocaleString(document.documentElement.lang, { maximumFractionDigits: 4 });
+const plain = (value) => written(Number(value.toFixed(value !== 0 && Math.abs(value) < 0.01 ? 4 : digits(value))), { maximumFractionDigits: 4 });
 const binary = (value) => {
   const power = Math.min(Math.floor(Math.log2(Math.max(Math.abs(value), 1)) / 10), 4);
   return `${plain(value / 1024 ** power)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;

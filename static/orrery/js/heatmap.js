@@ -165,7 +165,9 @@ export class Table {
       mark.classList.remove('spin');
       return h('tr', { class: pod.s }, h('td', {}, mark, h('button', { class: 'link', 'data-object': `Pod/${pod.k}` }, nameOf(pod.k))), h('td', {}, namespace), h('td', {}, h('code', {}, pod.n || '–')), h('td', {}, pod.t), h('td', {}, pod.r));
     });
+    const focused = this.body.contains(document.activeElement) && document.activeElement.dataset.object;
     this.body.replaceChildren(...rows);
+    if (focused) $(`[data-object="${CSS.escape(focused)}"]`, this.body)?.focus();
     this.note.textContent = found.length > MOST ? t('{n} more: narrow the filter.', { n: found.length - MOST }) : '';
   }
 }

@@ -8,6 +8,7 @@ import { laneOf } from './model.js';
 
 const LEFT = 92;
 const TOP = 18;
+const ROW = 15; // The least height of a lane.
 const FOLD = 52; // Width of a folded stretch.
 const BEFORE = 0.5e6;
 const AFTER = 0.9e6;
@@ -26,7 +27,7 @@ export class Lanes {
   /** Which lanes there are: you, the API server, scheduler, controllers, and as many nodes as fit. */
   lanes(height) {
     const fixed = [['you', t('You')], ['api', t('API server')], ['scheduler', t('Scheduler')], ['controllers', t('Controllers')]];
-    const room = Math.max(Math.floor((height - TOP) / 17) - fixed.length, 1);
+    const room = Math.max(Math.floor((height - TOP) / ROW) - fixed.length, 1);
     const nodes = this.model.sortedNodes();
     const interesting = [...nodes].sort((a, b) => (a.s === 'Ready' && a.p) - (b.s === 'Ready' && b.p)).slice(0, room);
     const shown = nodes.filter((node) => interesting.includes(node));
@@ -70,7 +71,7 @@ export class Lanes {
     lanes.forEach(([, name], index) => {
       if (index % 2 === 0) { c.fillStyle = colour.raise; c.fillRect(0, TOP + height * index, c.W, height); }
       c.fillStyle = colour['ink-2'];
-      c.fillText(name, 12, TOP + height * (index + 0.5) + 0.5, LEFT - 18);
+      c.fillText(shortened(c, name, LEFT - 14), 12, TOP + height * (index + 0.5) + 0.5);
     });
 
     const right = c.W - 14;
@@ -243,4 +244,12 @@ export class Lanes {
     const found = this.hit(event);
     if (found?.message.d) onPick(found.message.d, found.message.k);
   }
+}
+
+/** As much of `name` as has room. */
+function shortened(c, name, width) {
+  if (c.measureText(name).width <= width) return name;
+  let end = name.length;
+  while (end > 1 && c.measureText(`${name.slice(0, end)}…`).width > width) end -= 1;
+  return `${name.slice(0, end)}…`;
 }

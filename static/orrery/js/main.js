@@ -1,7 +1,7 @@
 // The page comes alive: one socket feeds the model, views draw what changed once per animation frame, then the ack goes
 // out. Everything that is a panel or a form is htmx: the server renders it, and this file only says when to fetch it.
 
-import { $, $$, attribute, boot, calm, forgetColours, h, icon, say, t } from './dom.js';
+import { $, $$, attribute, boot, calm, forgetColours, h, icon, say, t, toggle } from './dom.js';
 import { ClusterStream } from './stream.js';
 import { Model } from './model.js';
 import { Diagram } from './map.js';
@@ -127,7 +127,7 @@ function crowd() {
 function style(mode) {
   $('#map').dataset.mode = mode;
   for (const button of $$('.map .seg [data-mode]')) attribute(button, 'aria-pressed', String(button.dataset.mode === mode));
-  if (mode === 'diagram') { diagram.update({ fresh: true, pods: [...model.pods], nodes: [...model.nodes], messages: [] }); diagram.select(address()); }
+  if (mode === 'diagram') { diagram.update({ fresh: true, pods: [], nodes: [], messages: [] }); diagram.select(address()); }
   if (mode === 'table') table.draw();
   heatmap.dirty = true;
   animate();
@@ -135,7 +135,12 @@ function style(mode) {
 
 // --- The inspector -----------------------------------------------------------------------------------------------------
 
-const open = { kind: '', key: '', tab: 'why', node: '' }; // `node`: "why not there?" was asked about it.
+const open = { kind: '', key: '', tab: 'why' };
+const MOST_WISHES = 50;
+const wished = new Map(); // What was chosen on a tab, by `subject()`: where a connection goes, which node was asked about.
+
+/** Whose wishes they are: the object's own, but where a connection goes is asked of one pod after the other. */
+const subject = () => (open.tab === 'network' ? `${open.kind} network` : `${open.kind} ${open.tab} ${open.key}`);
 
 /** The open object as the map names it. */
 const address = () => (open.kind === 'Pod' ? `Pod/${open.key}` : `${open.kind}//${open.key.replace(/^\//, '')}`);
@@ -144,12 +149,32 @@ const address = () => (open.kind === 'Pod' ? `Pod/${open.key}` : `${open.kind}//
 function inspect(kind, key, tab = open.tab, quietly = false) {
   if (!kind) return;
   const same = open.kind === kind && open.key === key && open.tab === tab;
-  Object.assign(open, { kind, key, tab, wishes: same ? open.wishes ?? {} : {} });
+  Object.assign(open, { kind, key, tab });
   diagram.select(address());
-  const query = new URLSearchParams({ kind, key: key.replace(/^\//, ''), tab, ...open.wishes });
+  const query = new URLSearchParams({ kind, key: key.replace(/^\//, ''), tab, ...wished.get(subject()) });
   htmx.ajax('GET', `${boot.panel}inspector?${query}`, { target: '#inspector', swap: same ? 'innerMorph' : 'innerHTML' });
   if (!quietly && innerWidth <= 760) view('insp');
 }
+
+/** Tabs that have no room are behind a button; the chosen one is in sight. */
+function showTab() {
+  const tabs = $('#inspector .tabs');
+  if (!tabs) return;
+  const on = $('[aria-selected=true]', tabs);
+  if (tabs.shows !== on.id) {
+    tabs.shows = on.id; // A property: morphing takes away attributes that the server does not know.
+    on.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }
+  fadeTabs(tabs);
+}
+
+function fadeTabs(tabs) {
+  const far = tabs.scrollWidth - tabs.clientWidth;
+  if (tabs.nextElementSibling) tabs.nextElementSibling.style.visibility = far > 0 ? 'visible' : 'hidden';
+  toggle(tabs, 'left', far > 0 && tabs.scrollLeft >= far - 1);
+  toggle(tabs, 'right', far > 0 && tabs.scrollLeft < far - 1);
+}
+$('#inspector').addEventListener('scroll', ({ target }) => { if (target.matches?.('.tabs')) fadeTabs(target); }, true);
 
 /** Show a wide panel in the centre, or the map again. */
 function centre(name, query = '') {
@@ -208,7 +233,7 @@ function view(name) {
   document.body.dataset.view = name;
   mark();
   if (name === 'map') requestAnimationFrame(() => wires.layout());
-  requestAnimationFrame(() => lanes.draw());
+  requestAnimationFrame(() => { lanes.draw(); showTab(); });
 }
 
 // --- Deeds -------------------------------------------------------------------------------------------------------------
@@ -283,7 +308,7 @@ function place(menu, button) {
 }
 
 document.addEventListener('click', (event) => {
-  const target = event.target.closest('[data-object], [data-act], [data-centre], [data-view], [data-mode], [data-sheet], [data-tab], [data-node-menu], [data-copy], [data-close], [data-system], [data-logs-live]');
+  const target = event.target.closest('[data-object], [data-act], [data-centre], [data-view], [data-mode], [data-sheet], [data-tab], [data-node-menu], [data-copy], [data-close], [data-logs-live], [data-further-tabs]');
   if (!target || target === document.body) return;
   const { dataset } = target;
   if (dataset.object) { const [kind, ...rest] = dataset.object.split('/'); inspect(kind, rest.join('/').replace(/^\//, ''), dataset.tab ?? open.tab); }
@@ -294,6 +319,7 @@ document.addEventListener('click', (event) => {
     target.closest('[popover]')?.hidePopover();
   }
   else if (dataset.nodeMenu) nodeMenu(target);
+  else if ('furtherTabs' in dataset) { const tabs = $('#inspector .tabs'); tabs.scrollLeft = tabs.matches('.left') ? 0 : tabs.scrollWidth; }
   else if (dataset.tab) inspect(open.kind, open.key, dataset.tab);
   else if (dataset.sheet) { sheet(dataset.sheet, dataset.query ?? ''); target.closest('[popover]')?.hidePopover(); }
   else if ('logsLive' in dataset) { const box = $('#logs-box'); box.scrollTop = box.scrollHeight; refreshWide(); }
@@ -316,7 +342,10 @@ document.addEventListener('input', ({ target }) => {
   soon(`slide ${target.id}`, () => act(target.dataset.slide, { key: target.dataset.key, rate: target.dataset.steps.split(',')[target.valueAsNumber] }), 250);
 });
 document.addEventListener('change', ({ target }) => {
-  if (target.matches('[data-wish]')) { open.wishes = { ...open.wishes, [target.dataset.wish]: target.value }; inspect(open.kind, open.key, open.tab, true); }
+  if (!target.matches('[data-wish]')) return;
+  wished.set(subject(), { ...wished.get(subject()), [target.dataset.wish]: target.value });
+  if (wished.size > MOST_WISHES) wished.delete(wished.keys().next().value);
+  inspect(open.kind, open.key, open.tab, true);
 });
 
 $('#sheet').addEventListener('click', ({ target }) => { if (target === $('#sheet')) $('#sheet').close(); });
@@ -361,7 +390,10 @@ function shortcut(event) {
 
 function toast(text, bad = false, undo = null) {
   const element = h('div', { class: `toast ${bad ? 'bad' : ''}` }, h('span', {}, text));
-  if (undo) element.append(h('button', { 'data-act': undo.act, 'data-node': undo.node }, undo.label));
+  if (undo) {
+    const { label, ...deed } = undo;
+    element.append(h('button', Object.fromEntries(Object.entries(deed).map(([name, value]) => [`data-${name}`, value])), label));
+  }
   $('#toasts').append(element);
   setTimeout(() => element.remove(), bad ? 8000 : 5000);
   say($(bad ? '#alarm' : '#say'), text);
@@ -398,7 +430,7 @@ function announce({ fresh, pods, nodes }) {
 document.body.addEventListener('htmx:config:request', ({ detail }) => {
   if (detail.ctx.request.method !== 'GET') detail.ctx.request.headers['X-CSRFToken'] = boot.csrf;
 });
-document.body.addEventListener('htmx:after:swap', () => { refreshCharts(); refreshGraphs(); follow(); showLogs(); });
+document.body.addEventListener('htmx:after:swap', () => { refreshCharts(); refreshGraphs(); follow(); showLogs(); showTab(); });
 
 /** Logs follow: whoever was at the end stays at the end. A reader who has scrolled up is left alone. */
 function follow() {
@@ -429,12 +461,15 @@ $('#theme').addEventListener('click', () => {
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolour);
 function recolour() { forgetColours(); forgetCharts(); heatmap.dirty = true; lanes.draw(); refreshCharts(); recolourGraphs(); animate(); }
-addEventListener('resize', () => { heatmap.dirty = true; lanes.draw(); animate(); });
-document.fonts.ready.then(() => { wires.layout(); lanes.draw(); });
+addEventListener('resize', () => { showTab(); heatmap.dirty = true; lanes.draw(); animate(); });
+document.fonts.ready.then(() => { wires.layout(); lanes.draw(); showTab(); });
 
 const shown = $('#inspector [data-shown]')?.dataset.shown;
 if (shown) { const [kind, ...rest] = shown.split('/'); Object.assign(open, { kind, key: rest.join('/') }); }
-if (boot.open) { Object.assign(open, boot.open); }
+if (boot.open) {
+  Object.assign(open, boot.open);
+  if (!boot.centre) wished.set(subject(), Object.fromEntries(new URLSearchParams(boot.centreQuery)));
+}
 if (boot.centre) centre(boot.centre, `?${boot.centreQuery}`);
 
 window.__orrery = {

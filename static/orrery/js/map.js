@@ -5,16 +5,17 @@ import { isSystem, nameOf, shortName } from './model.js';
 
 export const STATES = ['run', 'notready', 'creating', 'pending', 'fail', 'term', 'done'];
 const MANY = 8; // Nodes, from which on the cards scroll.
+const LINE = 23; // Height of a line of pods in a small card.
 const MOST = 48; // Cards. The heatmap has all nodes.
 
 export class Diagram {
   /** `wires.layout()` is called when boxes have moved. */
   constructor(model, wires) {
-    Object.assign(this, { model, wires, cards: new Map(), chips: new Map(), selected: '' });
+    Object.assign(this, { model, wires, cards: new Map(), chips: new Map(), known: new Set(), shown: new Set(), selected: '' });
     this.nodes = $('#nodes');
     this.queue = $('#queue-pods');
     this.legend();
-    new ResizeObserver(() => wires.layout()).observe($('#stage'));
+    new ResizeObserver(() => { this.room = null; this.loads(null); wires.layout(); }).observe($('#stage'));
     this.nodes.addEventListener('keydown', (event) => this.roam(event));
     $('#queue').addEventListener('keydown', (event) => this.roam(event));
   }
@@ -30,16 +31,27 @@ export class Diagram {
 
   /** Bring the cards and chips up to date after a frame. */
   update({ fresh, pods, nodes }) {
-    if (fresh) this.clear();
+    const others = fresh || nodes.some(([name, row]) => !row || !this.known.has(name));
+    if (others) fresh = this.choose() || fresh;
+    if (fresh) { this.clear(); [pods, nodes] = [[...this.model.pods], [...this.model.nodes]]; }
     let moved = fresh || nodes.length > 0;
     for (const [name] of nodes) this.card(name);
-    if (fresh || nodes.some(([name]) => !this.cards.has(name) || !this.model.nodes.has(name))) this.arrange();
+    if (others) this.arrange();
     for (const [key] of pods) moved = this.chip(key) || moved;
     this.loads(fresh ? null : this.affected(pods, nodes));
     this.waiting();
     this.addons();
     this.tabStop();
+    if (fresh) this.select(this.selected);
     if (moved) this.wires.layout();
+  }
+
+  /** Which nodes have a card: the first ones by name. Returns true if one moved up for another. */
+  choose() {
+    const [before, names] = [this.shown, this.model.sortedNodes().map((row) => row.k)];
+    this.known = new Set(names);
+    this.shown = new Set(names.slice(0, MOST));
+    return names.length > MOST && names.slice(0, MOST).some((name) => !before.has(name));
   }
 
   clear() {
@@ -53,7 +65,7 @@ export class Diagram {
   card(name) {
     const row = this.model.nodes.get(name);
     if (!row) { this.cards.get(name)?.remove(); this.cards.delete(name); this.arrange(); return; }
-    if (this.cards.size >= MOST && !this.cards.has(name)) return;
+    if (!this.shown.has(name)) return;
     let card = this.cards.get(name);
     if (!card) { card = this.newCard(row); this.cards.set(name, card); this.arrange(); }
     const dead = row.s !== 'Ready';
@@ -93,6 +105,7 @@ export class Diagram {
   }
 
   arrange() {
+    this.room = null;
     const rows = this.model.sortedNodes();
     const cards = rows.map((row) => this.cards.get(row.k)).filter(Boolean);
     if (cards.some((card, index) => this.nodes.children[index] !== card)) this.nodes.replaceChildren(...cards);
@@ -178,7 +191,10 @@ export class Diagram {
   named() {
     if (phone()) return 60;
     const count = this.cards.size;
-    return count > MANY ? 0 : count > 4 ? 4 : innerWidth >= 1500 ? 16 : 10;
+    if (count > MANY) return 0;
+    if (count <= 4) return innerWidth >= 1500 ? 16 : 10;
+    this.room ??= 2 * Math.max(Math.floor($('.pods', this.nodes).clientHeight / LINE), 1);
+    return this.room;
   }
 
   waiting() {

@@ -86,11 +86,15 @@ export const namespaceOf = (key) => (key.includes('/') ? key.slice(0, key.indexO
 export const nameOf = (key) => key.slice(key.indexOf('/') + 1);
 export const isSystem = (pod) => pod.k.startsWith('kube-');
 
+const SUFFIX = 5; // Characters that the API server makes up.
+
 /** web-7d4b9c5f6-x2k9p as ['web', '-x2k9p']: the workload's name may be cut short, the suffix that tells pods apart may not. */
 export function shortName(pod) {
   const name = nameOf(pod.k);
-  const owner = (pod.o ?? '').split('/')[1];
-  if (!owner || !name.startsWith(`${owner}-`)) return [name, ''];
+  const [kind, owner] = (pod.o ?? '').split('/');
+  if (kind === 'Node') return [name.slice(0, -owner.length - 1), '']; // A static pod: it stands on its node's card.
+  if (!owner) return [name, ''];
+  if (!name.startsWith(`${owner}-`)) return [name.slice(0, -SUFFIX), name.slice(-SUFFIX)]; // Too long to hold all of its owner's.
   const base = pod.o.startsWith('ReplicaSet/') ? owner.replace(/-[a-z0-9]{6,10}$/, '') : owner;
   return [base, name.slice(owner.length)];
 }

@@ -181,8 +181,8 @@ async function round() {
   const body = new URLSearchParams(new FormData(form));
   disabled.disabled = true;
   try {
-    const answer = await fetch(location.pathname, { method: 'POST', body, headers: { 'HX-Request': 'true' } });
-    if (answer.ok) await window.htmx.swap({ sourceElement: live, target: live, text: await answer.text(), swap: 'innerMorph' });
+    const answer = await fetch(location.pathname, { method: 'POST', body, headers: { 'HX-Request': 'true' } }).catch(() => null);
+    if (answer?.ok) await window.htmx.swap({ sourceElement: live, target: live, text: await answer.text(), swap: 'innerMorph' });
   } finally { setTimeout(round, ROUND); }
 }
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.runtime.live.commands import javascript
 from cluster.runtime.live.files import Files
 from cluster.runtime.live.servers import mongo, wire
 from cluster.runtime.live.servers.place import Place
+from cluster.runtime.programs import javascript
 from tests.builders import TestCluster, a_cluster, a_pod, a_service
 from tests.cluster.kubelet.cases import a_machine_room, container
 from tests.cluster.kubelet.test_sessions import code, exec_, printed, type_
@@ -198,3 +198,36 @@ def test_any_command_gets_an_answer(name: str, value: Any, more: dict[str, Any])
 
     assert answer is not None
     assert "ok" in (wire.answered(answer.data) or {})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("let n = 0; const f = () => { n += 1 }; f(); f(); n", 2),
+        ("const a = 1; `${a + 1} is ${'two'}`", "2 is two"),
+        ("let m = ''; try { throw new Error('no') } catch (e) { m = e.message } finally { m += '!' }; m", "no!"),
+        ("let n = 0; for (;;) { n++; if (n < 3) continue; break }; n", 3),
+        ("const {a, b: c} = {a: 1, b: 2}; const [d] = [4]; a + c + d", 7),
+        ("let m = ''; try { nobody } catch (e) { m = e.name }; m", "ReferenceError"),
+    ],
+)
+def test_closures_templates_errors_loops_and_patterns_are_javascript(text: str, value: Any) -> None:
+    names = {"Error": lambda message="": javascript.error_of(f"Error: {message}")}
+
+    assert javascript.Runner(names, lambda owner, name: javascript.UNDEFINED).run(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("const f = () => f(); f()", "Maximum call stack size exceeded"),
+        ("for (;;) { try { for (;;) {} } catch (e) {} }", "more than 20000 steps"),
+        ("{" * 5000, "levels of nesting"),
+        ("`${" * 5000, "."),
+        ("break", "Illegal break"),
+        ("let s = 'x'; for (;;) { s = `${s}${s}` }", "Invalid string length"),
+    ],
+)
+def test_hostile_javascript_ends_with_an_error_that_names_the_limit(text: str, error: str) -> None:
+    with pytest.raises(javascript.ScriptError, match=error):
+        javascript.Runner({}, lambda owner, name: javascript.UNDEFINED).run(text)

@@ -2,7 +2,7 @@
 
 Mirrors:  mongosh 2
 Left out: everything that javascript.py leaves out, helpers other than below, load(), history, completion.
-Read next: javascript.py; servers/mongo.py for what answers.
+Read next: cluster/runtime/programs/javascript.py; servers/mongo.py for what answers.
 """
 
 import re
@@ -13,9 +13,9 @@ from cluster.runtime import noise
 from cluster.runtime.live.commands.call import Call, number
 from cluster.runtime.live.commands.connection import CONNECTED, REFUSED, SILENT, UNREACHABLE
 from cluster.runtime.live.commands.dialogue import exchange, line, on_terminal, password
-from cluster.runtime.live.commands.javascript import UNDEFINED, More, Parser, Runner, ScriptError, text_of
 from cluster.runtime.live.files import FileError
 from cluster.runtime.live.servers import wire
+from cluster.runtime.programs.javascript import UNDEFINED, More, Parser, Runner, ScriptError, text_of
 
 VALUED = {"-u": "user", "-p": "password", "--username": "user", "--password": "password", "--host": "host",
           "--port": "port",

@@ -1,11 +1,13 @@
-"""A little JavaScript, as one types it into mongosh: calls, literals, variables, loops, arrow functions.
+"""A little JavaScript, as one types it into mongosh or gives to node: variables, loops, functions, try, templates.
 
 Values are Python's: None is null, UNDEFINED is undefined, lists, dictionaries; a function is a Python callable of its
-arguments. What `db` and the others are, is up to the shell (mongosh.py).
+arguments. What `db`, `console` and the others are, is up to the shell (live/commands/mongosh.py) or to node_code.py.
 
-Left out: classes, this, promises, destructuring, template strings' expressions, regular expressions' methods, try.
-Limits:   20,000 steps, 60 levels of nesting, 64 KiB of program, texts of 256 KiB, lists of 20,000; 100,000 elements,
-          those of elements counted, that one operation looks at, and 64 of them are a step.
+Left out: classes, this, promises, destructuring in parameters, optional chaining, regular expressions' methods, methods
+          in literals, block scopes (`let` belongs to its function).
+Limits:   20,000 steps unless said otherwise, 40 calls within one another, 60 levels of nesting, 64 KiB of program,
+          texts of 256 KiB, lists of 20,000; 100,000 elements, those of elements counted, that one operation looks at,
+          and 64 of them are a step.
 """
 
 import re
@@ -15,6 +17,7 @@ from typing import Any
 from cluster.runtime.programs.python_values import MAX_WEIGHT, WEIGHT_OF_A_STEP, weight
 
 STEPS, DEEPEST, LONGEST = 20_000, 60, 64 * 1024
+MAX_CALLS = 40
 LONGEST_TEXT, MOST_ITEMS = 256 * 1024, 20_000
 AT_ONCE = ("length", "push", "pop")  # Members of lists that take no longer for a long one.
 EXACT = 1 << 53  # Whole numbers above are floating, as all are in JavaScript.
@@ -42,6 +45,18 @@ UNDEFINED = Undefined()
 
 class ScriptError(Exception):
     """`str()`: as the shell prints it, its kind first."""
+
+
+class OutOfSteps(ScriptError):
+    """The script can't catch it."""
+
+
+class Thrown(ScriptError):
+    """What the script itself threw."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(f"Uncaught {text_of(value)}" if not isinstance(value, dict) else _headline(value))
+        self.value = value
 
 
 class More(ScriptError):
@@ -150,13 +165,46 @@ class Parser:
             value = None if self._peek() in (";", "}", "") else self._expression()
             self._take(";")
             return ("return", value)
+        if word in ("break", "continue"):
+            self.at += 1
+            self._take(";")
+            return (word,)
+        if word == "throw":
+            self.at += 1
+            value = self._expression()
+            self._take(";")
+            return ("throw", value)
+        if word == "try":
+            return self._try()
         if word == "{":
             return self._block()
         found = self._expression()
         self._take(";")
         return ("expression", found)
 
+    def _try(self) -> Node:
+        self.at += 1
+        body, name, handler, last = self._block(), None, None, None
+        if self._take("catch"):
+            if self._take("("):
+                name = self._name()
+                self._need(")")
+            handler = self._block()
+        if self._take("finally"):
+            last = self._block()
+        if handler is None and last is None:
+            raise self._wrong()
+        return ("try", body, name, handler, last)
+
     def _block(self) -> Node:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise ScriptError(f"SyntaxError: orrery: more than {DEEPEST} levels of nesting")
+        found = self._block_rest()
+        self.depth -= 1
+        return found
+
+    def _block_rest(self) -> Node:
         self._need("{")
         body = []
         while not self._take("}"):
@@ -170,12 +218,32 @@ class Parser:
         self.at += 1
         found = []
         while True:
-            name = self._name()
-            found.append((name, self._expression() if self._take("=") else None))
+            if self._peek() in ("{", "["):
+                found += self._pattern()
+            else:
+                name = self._name()
+                found.append((name, self._expression() if self._take("=") else None))
             if not self._take(","):
                 break
         self._take(";")
         return ("let", found)
+
+    def _pattern(self) -> list[tuple[str, Node | None]]:
+        """{a, b: c} = value and [a, b] = value: the value first, then its parts."""
+        whole, end = f"%{self.at}", "}" if self._peek() == "{" else "]"
+        self.at += 1
+        parts: list[tuple[str, Node | None]] = []
+        while not self._take(end):
+            key = name = self._name()
+            if end == "}" and self._take(":"):
+                name = self._name()
+            at = ("value", key if end == "}" else len(parts))
+            parts.append((name, ("member", ("name", whole), at)))
+            if not self._take(","):
+                self._need(end)
+                break
+        self._need("=")
+        return [(whole, self._expression()), *parts]
 
     def _for(self) -> Node:
         self.at += 1
@@ -315,10 +383,7 @@ class Parser:
             return ("value", int(text, 16 if text.startswith("0x") else 10) if plain else float(text))
         if kind == "text":
             self.at += 1
-            return (
-                "value",
-                re.sub(r"\\(.)", lambda match: ESCAPES.get(match[1], match[1]), text[1:-1], flags=re.DOTALL),
-            )
+            return self._template(text[1:-1]) if text[0] == "`" and "${" in text else ("value", _unescaped(text[1:-1]))
         if kind == "regex":
             self.at += 1
             body, _, options = text[1:].rpartition("/")
@@ -344,6 +409,23 @@ class Parser:
             self.at += 1
             return self._unary()
         return ("name", self._name())
+
+    def _template(self, text: str) -> Node:
+        parts: list[Node] = []
+        while "${" in text:
+            before, _, text = text.partition("${")
+            parts.append(("value", _unescaped(before)))
+            level = end = 0
+            while end < len(text) and (text[end] != "}" or level):
+                level += {"{": 1, "}": -1}.get(text[end], 0)
+                end += 1
+            inner = Parser(text[:end])
+            inner.depth = self.depth + 1
+            parts.append(inner._expression())
+            if inner.at < len(inner.tokens):
+                raise inner._wrong()
+            text = text[end + 1 :]
+        return ("template", [*parts, ("value", _unescaped(text))])
 
     def _object(self) -> Node:
         self._need("{")
@@ -386,17 +468,46 @@ class Returned(Exception):
         self.value = value
 
 
-class Runner:
-    """Runs statements. `names`: variables and what the shell offers; `member(value, name)`: what its objects have."""
+class Left(Exception):
+    """break or continue."""
 
-    def __init__(self, names: dict[str, Any], member: Callable[[Any, str], Any]) -> None:
-        self.names, self.member, self.steps = names, member, STEPS
+
+class Scope(dict[str, Any]):
+    """A function's own variables, inside others."""
+
+    def __init__(self, outer: dict[str, Any]) -> None:
+        self.outer = outer
+
+
+def _holder(scope: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
+    """The scope that has the variable."""
+    while scope is not None and name not in scope:
+        scope = getattr(scope, "outer", None)
+    return scope
+
+
+class Runner:
+    """Runs statements. `names`: variables and what the shell offers; `member(value, name)`: what its objects have.
+
+    `writes`: how often something was changed that can outlive the call which changed it.
+    """
+
+    def __init__(self, names: dict[str, Any], member: Callable[[Any, str], Any], steps: int = STEPS) -> None:
+        self.names, self.member, self.most, self.steps = names, member, steps, steps
+        self.calls = self.writes = 0
 
     def run(self, text: str) -> Any:
         """The value of the last expression; UNDEFINED if there is none. Errors: ScriptError, More."""
         value: Any = UNDEFINED
-        for node in Parser(text).program():
-            value = self._do(node, self.names)
+        try:
+            for node in Parser(text).program():
+                value = self._do(node, self.names)
+        except RecursionError:
+            raise ScriptError("RangeError: Maximum call stack size exceeded") from None
+        except Left:
+            raise ScriptError("SyntaxError: Illegal break statement") from None
+        except Returned:
+            raise ScriptError("SyntaxError: Illegal return statement") from None
         self.weigh(value)  # It will be shown.
         return value
 
@@ -418,9 +529,44 @@ class Runner:
                 self._do(node[3], scope)
         elif kind == "return":
             raise Returned(self.value(node[1], scope) if node[1] is not None else UNDEFINED)
+        elif kind in ("break", "continue"):
+            raise Left(kind)
+        elif kind == "throw":
+            raise Thrown(self.value(node[1], scope))
+        elif kind == "try":
+            self._try(node, scope)
         else:
             self._loop(node, scope)
         return UNDEFINED
+
+    def _try(self, node: Node, scope: dict[str, Any]) -> None:
+        _, body, name, handler, last = node
+        try:
+            self._do(body, scope)
+        except OutOfSteps:
+            raise
+        except ScriptError as error:
+            if handler is not None:
+                if name is not None:
+                    scope[name] = error.value if isinstance(error, Thrown) else error_of(str(error))
+                self._do(handler, scope)
+            else:
+                self._do(last, scope)
+                raise
+        except (Left, Returned):
+            if last is not None:
+                self._do(last, scope)
+            raise
+        if last is not None:
+            self._do(last, scope)
+
+    def _turn(self, node: Node, scope: dict[str, Any]) -> bool:
+        """One turn of a loop; False: it was the last."""
+        try:
+            self._do(node, scope)
+        except Left as left:
+            return str(left) == "continue"
+        return True
 
     def _loop(self, node: Node, scope: dict[str, Any]) -> None:
         if node[0] == "each":
@@ -430,13 +576,15 @@ class Runner:
             )
             for item in items if node[2] == "of" or not isinstance(items, list) else range(len(items)):
                 scope[node[1]] = item
-                self._do(node[4], scope)
+                if not self._turn(node[4], scope):
+                    return
             return
         if node[0] == "for" and node[1] is not None:
             self._do(node[1], scope)
         test, step, body = (node[2], node[3], node[4]) if node[0] == "for" else (node[1], None, node[2])
         while test is None or truthy(self.value(test, scope)):
-            self._do(body, scope)
+            if not self._turn(body, scope):
+                return
             if step is not None:
                 self.value(step, scope)
 
@@ -460,7 +608,7 @@ class Runner:
     def _step(self, count: int = 1) -> None:
         self.steps -= count
         if self.steps < 0:
-            raise ScriptError(f"RangeError: orrery: more than {STEPS} steps")
+            raise OutOfSteps(f"RangeError: orrery: more than {self.most} steps")
 
     def value(self, node: Node, scope: dict[str, Any]) -> Any:
         self._step()
@@ -468,9 +616,10 @@ class Runner:
         if kind == "value":
             return node[1]
         if kind == "name":
-            if node[1] not in scope:
+            holder = _holder(scope, node[1])
+            if holder is None:
                 raise ScriptError(f"ReferenceError: {node[1]} is not defined")
-            return scope[node[1]]
+            return holder[node[1]]
         handler: Callable[[Node, dict[str, Any]], Any] = getattr(self, f"_{kind}")
         return handler(node, scope)
 
@@ -496,15 +645,28 @@ class Runner:
 
     def _function(self, node: Node, scope: dict[str, Any]) -> Callable[..., Any]:
         def call(*values: Any) -> Any:
-            own = dict(scope)
+            if self.calls >= MAX_CALLS:
+                raise ScriptError("RangeError: Maximum call stack size exceeded")
+            own = Scope(scope)
             own |= {name: values[n] if n < len(values) else UNDEFINED for n, name in enumerate(node[1])}
+            self.calls += 1
             try:
                 self._do(node[2], own)
             except Returned as returned:
                 return returned.value
+            finally:
+                self.calls -= 1
             return UNDEFINED
 
         return call
+
+    def _template(self, node: Node, scope: dict[str, Any]) -> str:
+        found = ""
+        for one in node[1]:
+            value = self.value(one, scope)
+            self.weigh(value)
+            found = _short(found + text_of(value))
+        return found
 
     def _choice(self, node: Node, scope: dict[str, Any]) -> Any:
         return self.value(node[2] if truthy(self.value(node[1], scope)) else node[3], scope)
@@ -539,9 +701,12 @@ class Runner:
     def _assign(self, node: Node, scope: dict[str, Any]) -> Any:
         target, value = node[1], self.value(node[2], scope)
         if target[0] == "name":
-            scope[target[1]] = value
+            holder = _holder(scope, target[1])
+            (self.names if holder is None else holder)[target[1]] = value
+            self.writes += 1
         elif target[0] == "member":
             owner, key = self.value(target[1], scope), self._key(target[2], scope)
+            self.writes += 1
             if isinstance(owner, dict):
                 owner[text_of(key)] = value
             elif isinstance(owner, list) and isinstance(key, int) and 0 <= key <= len(owner):
@@ -565,6 +730,7 @@ class Runner:
         if isinstance(owner, dict) and name in owner:
             return owner[name]
         if isinstance(owner, list):
+            self.writes += name in ("push", "pop")
             if name not in AT_ONCE:
                 self.weigh(owner)
             return _list_member(owner, name)
@@ -588,6 +754,21 @@ def _source(node: Node) -> str:
     if node[0] == "member":
         return f"{_source(node[1])}.{text_of(node[2][1])}" if node[2][0] == "value" else f"{_source(node[1])}[...]"
     return str(node[1]) if node[0] == "name" else "(intermediate value)"
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", lambda match: ESCAPES.get(match[1], match[1]), text, flags=re.DOTALL)
+
+
+def error_of(text: str) -> dict[str, Any]:
+    """An Error as an object, out of `Kind: what happened`."""
+    name, _, message = text.partition(": ")
+    return {"name": name, "message": message, "stack": f"{text}\n    at <anonymous>"}
+
+
+def _headline(error: dict[str, Any]) -> str:
+    stack = error.get("stack")
+    return stack.partition("\n")[0] if isinstance(stack, str) else "Uncaught [object Object]"
 
 
 def truthy(value: Any) -> bool:

@@ -19,8 +19,6 @@ from cluster.runtime.live.servers.sql.values import Column, Value, fitted, text_
 MOVED = 64  # Entries of an index that move up in one step.
 Referring = Iterable[tuple[str, Foreign]]  # (table, its foreign key)
 
-Referring = Iterable[tuple[str, Foreign]]  # (table, its foreign key)
-
 
 class Changes:
     """Changes rows of one database's tables. Errors of all: SqlError."""

@@ -11,7 +11,7 @@ from cluster.runtime.live.files import WORK
 from cluster.runtime.live.kernel import SLICE, Blocked
 
 COST = 25  # Steps of the kernel for one exchange …
-SERVED = 100  # … and one more for so much of what the server had to do: it computes while its client waits.
+SERVED = 20  # … and one more for so much of what the server had to do: it computes while its client waits.
 
 
 def exchange(call: Call, host: str, port: int, data: str, patience: float = SYN_TIME) -> Reached:

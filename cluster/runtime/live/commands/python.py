@@ -13,9 +13,10 @@ from cluster.runtime.live.files import FileError
 from cluster.runtime.live.kernel import Blocked
 from cluster.runtime.programs.python import Arguments, version_of
 from cluster.runtime.programs.python_code import START_UP, Script
-from cluster.runtime.programs.shell import Horizon, RunsForever
+from cluster.runtime.programs.shell import FOREVER, Horizon, RunsForever
 
 STEPS = 20  # Of a script that count as one of the kernel's.
+STEP_TIME, LATEST = 100, 1_000_000  # Microseconds for each, and at most, before it is run again: that prints late.
 
 
 def python(call: Call) -> int:
@@ -42,10 +43,10 @@ def python(call: Call) -> int:
         code = script.run()
     except Horizon:
         _print(call, script)
-        raise Blocked("time", script.now) from None
+        raise Blocked("time", max(script.now, call.now + min(script.steps * STEP_TIME, LATEST))) from None
     except RunsForever:
         _print(call, script)
-        raise Blocked() from None
+        raise Blocked("time", FOREVER) from None
     _print(call, script)
     return code
 

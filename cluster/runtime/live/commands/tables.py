@@ -78,7 +78,9 @@ def aligned(
     widths = [max([len(name), *(len(part) for row in shown for part in row[n])]) for n, name in enumerate(columns)]
     whole = sum(widths) + 3 * len(widths) - 1
     text = f"{' ' * max((whole - len(title)) // 2, 0)}{title}\n" if title else ""
-    if not only:
+    if not columns:
+        text += "" if only else "--\n"
+    elif not only:
         heads = (f" {_centred(name, width)} " for name, width in zip(columns, widths, strict=True))
         text += "|".join(heads) + "\n" + "+".join("-" * (width + 2) for width in widths) + "\n"
     for row in shown:
@@ -91,7 +93,7 @@ def aligned(
 def _lines(row: Sequence[Sequence[str]], widths: Sequence[int], numeric: Sequence[bool]) -> str:
     """One row, of which a cell may have several lines: a plus sign says that it goes on."""
     text = ""
-    for n in range(max(map(len, row), default=1)):
+    for n in range(max(map(len, row), default=0)):
         cells = []
         for cell, width, right in zip(row, widths, numeric, strict=True):
             part, more = (cell[n] if n < len(cell) else ""), n + 1 < len(cell)

@@ -16,6 +16,9 @@ from cluster.runtime.live.servers.sql.scope import Scope, World, evaluate, is_tr
 from cluster.runtime.live.servers.sql.store import Foreign, Key, Store, Table
 from cluster.runtime.live.servers.sql.values import Column, Value, fitted, text_of
 
+MOVED = 64  # Entries of an index that move up in one step.
+Referring = Iterable[tuple[str, Foreign]]  # (table, its foreign key)
+
 
 class Changes:
     """Changes rows of one database's tables. Errors of all: SqlError."""
@@ -48,6 +51,7 @@ class Changes:
         added, first_id, touched, skipped = list[list[Value]](), 0, 0, 0
         indexes = {key.name: self._index(key, table) for key in table.keys if key.unique}
         source = self._given(node, places, table)
+        referring = list(self.referring(database, table)) if conflict is not None else []
         for number_, given in enumerate(source, 1):
             row, own = self._new_row(table, places, given, number_)
             self._check_nulls(table, row)
@@ -60,7 +64,7 @@ class Changes:
                 skipped += 1
                 continue
             elif clash is not None and conflict is not None:
-                touched += self._merge(table, clash[1], row, conflict, indexes, database)
+                touched += self._merge(table, clash[1], row, conflict, indexes, database, referring)
                 continue
             elif clash is not None:
                 raise self.duplicate(table, clash[0], row)
@@ -139,7 +143,10 @@ class Changes:
         value = evaluate(expression(column.default, self.dialect), Scope([], ()), self.world)
         return fitted(value, column, self.dialect, table.name, number_)
 
-    def _merge(self, table: Table, place: int, row: list[Value], conflict: Any, indexes: Any, database: str) -> int:
+    def _merge(
+        self, table: Table, place: int, row: list[Value], conflict: Any, indexes: Any, database: str,
+        referring: Referring,
+    ) -> int:  # fmt: skip
         """ON DUPLICATE KEY UPDATE, ON CONFLICT DO UPDATE: the row that is there changes. How many rows count."""
         before = table.rows[place]
         names = [(table.name, column.name) for column in table.columns]
@@ -152,7 +159,7 @@ class Changes:
             at = self._place(one.this, table)
             after[at] = fitted(evaluate(_values_of(one.expression), scope, self.world), table.columns[at], self.dialect,
                                table.name)  # fmt: skip
-        self._replace_row(database, table, place, after, indexes)
+        self._replace_row(database, table, place, after, indexes, referring)
         return (2 if after != before else 0) if self.dialect == MYSQL else 1
 
     # --- update and delete ----------------------------------------------------------------------------------
@@ -164,6 +171,7 @@ class Changes:
         scope = self._scope(table, node.this)
         chosen = self._chosen(node, scope, table)
         indexes = {key.name: self._index(key, table) for key in table.keys if key.unique}
+        referring = list(self.referring(database, table))
         changed, after = 0, list[list[Value]]()
         targets = [(self._place(one.this, table), one.expression) for one in node.expressions]
         if not chosen:
@@ -182,7 +190,7 @@ class Changes:
                     row[at] = fitted(evaluate(wanted, each, self.world), column, self.dialect, table.name, count)
             if row != before:
                 changed += 1
-                self._replace_row(database, table, place, row, indexes)
+                self._replace_row(database, table, place, row, indexes, referring)
             after.append(row)
         self.store.put(database, table) if changed else None
         info = f"Rows matched: {len(chosen)}  Changed: {changed}  Warnings: 0"
@@ -287,11 +295,13 @@ class Changes:
 
     def _forget(self, table: Table, place: int, indexes: dict[str, dict[Any, int]]) -> None:
         del table.rows[place]
-        for key in table.keys:
-            if key.unique:
-                indexes[key.name] = self._index(key, table)
+        self.world.step(len(table.rows) // MOVED)
+        for name, index in indexes.items():
+            indexes[name] = {mark: at - (at > place) for mark, at in index.items() if at != place}
 
-    def _replace_row(self, database: str, table: Table, place: int, row: list[Value], indexes: Any) -> None:
+    def _replace_row(
+        self, database: str, table: Table, place: int, row: list[Value], indexes: Any, referring: Referring
+    ) -> None:
         before = table.rows[place]
         for key in table.keys:
             if not key.unique:
@@ -307,7 +317,7 @@ class Changes:
                 indexes[key.name][mark] = place
         self.check_row(database, table, row)
         table.rows[place] = row
-        for name, foreign in self.referring(database, table):
+        for name, foreign in referring:
             old, new = ([one[table.place(each) or 0] for each in foreign.others] for one in (before, row))
             if old != new and self._users_of(database, name, foreign, [old]):
                 raise self._has_children(database, name, foreign, old)
@@ -360,7 +370,7 @@ class Changes:
             f" ({others}){actions}"
         )
 
-    def referring(self, database: str, table: Table) -> Iterable[tuple[str, Foreign]]:
+    def referring(self, database: str, table: Table) -> Referring:
         """(table, its foreign key) for each that refers to `table`."""
         for name in self.store.tables(database):
             other = table if name == table.name else self.store.table(database, name)

@@ -7,6 +7,7 @@ Errors are SqlErrors of the server's own words, with the place at which it stumb
 
 import logging
 import re
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlglot
@@ -163,6 +164,7 @@ def parse(text: str, dialect: str) -> Statement:
     return Statement(text, tree, _items(text, tokens), replaces)
 
 
+@lru_cache(maxsize=256)
 def expression(text: str, dialect: str) -> Any:
     """A piece that was written as SQL once: a default, a check."""
     return sqlglot.parse_one(text, dialect=dialect)

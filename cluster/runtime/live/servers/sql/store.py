@@ -82,7 +82,8 @@ class Store:
         if self.pending is not None:
             if path in self.pending:
                 return self.pending[path] or None
-            self.seen.setdefault(path, self._checksum(path))
+            if path not in self.seen:
+                self.seen[path] = self._checksum(path)
         return self._content(path)
 
     def _content(self, path: str) -> str | None:
@@ -157,7 +158,12 @@ class Store:
         return [name for name in found if name not in BUILT_IN and not name.startswith((".", "#", "lost+found"))]
 
     def has_database(self, name: str) -> bool:
-        return name in self.databases() or (self.dialect == MYSQL and name.lower() in BUILT_IN)
+        if self.dialect != MYSQL:
+            return name in self._oids()
+        if name.lower() in BUILT_IN:
+            return True
+        hidden = not name or "/" in name or name.startswith((".", "#", "lost+found"))
+        return not hidden and self.files.is_directory(f"{self.directory}/{name}")
 
     def create_database(self, name: str, owner: str = "") -> None:
         if self.dialect == MYSQL:

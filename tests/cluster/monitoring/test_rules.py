@@ -165,3 +165,13 @@ def test_a_rule_that_cannot_be_evaluated_is_told_and_hides_no_other(watched):
 def test_a_rule_of_a_hundred_thousand_brackets_is_refused(watched):
     configure(watched, f"groups: [{{name: g, rules: [{{record: deep, expr: '{'(' * 100_000}'}}]}}]")
     assert "more than 250 operators and brackets" in fetch(f"{SHORT}/rules").json()["error"]
+
+
+BOMB = "a: &a [x, x]\nb: &b [*a, *a]\ngroups: [{name: g, rules: [{record: r, expr: *b}]}]"
+
+
+@pytest.mark.parametrize(("file", "words"), [("[" * 20_000, "exceeded max depth"), (BOMB, "aliases are not read")])
+def test_rules_that_are_too_deep_or_grow_when_read_are_refused(watched, file, words):
+    configure(watched, file)
+    refused = fetch(f"{SHORT}/rules")
+    assert (refused.status, words in refused.json()["error"]) == (422, True)

@@ -36,7 +36,6 @@ LATE = 3  # Intervals without a scrape that make a gap.
 DIGITS = 6
 Data = dict[str, Any]
 Times = NDArray[np.int64]
-STRING = 'invalid parameter "query": invalid expression type "string" for range query, must be Scalar or instant Vector'
 _WORD = re.compile(r"[a-zA-Z_:][\w:]*")
 _LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
@@ -203,9 +202,7 @@ def _is_known(at: Look, query: str) -> bool:
 def _curves(at: Look, query: str, legend: str) -> list[Curve]:
     """Errors: BadData, Execution."""
     value, steps = promql.evaluate(promql.parse(query), at.store, at.start, at.end, at.step)
-    if isinstance(value, str):
-        raise BadData(STRING)
-    found = promql.as_frame(value) if isinstance(value, Scalar) else value
+    found = promql.vector(value)
     there = found.present & np.isfinite(found.values) & ~_dark(at, steps)
     rows = np.flatnonzero(there.any(axis=1))
     differ = [] if legend else _telling([found.labels[row] for row in rows])

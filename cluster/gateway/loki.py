@@ -34,7 +34,6 @@ HOUR = 3_600_000_000  # Microseconds.
 USUAL_RANGE, USUAL_RANGE_OF_LABELS = HOUR, 6 * HOUR
 USUAL_LIMIT, MOST_LINES = 100, 5_000
 USUAL_STEPS = 250
-UNITS = {"s": 1_000_000, "m": 60_000_000, "h": HOUR, "d": 24 * HOUR}
 NANOSECONDS_FROM = 10**10  # Whole numbers from here on are nanoseconds, smaller ones seconds.
 PERIOD = 0.5  # Wall seconds between looks of a tail.
 UPGRADE = "websocket: the client is not using the websocket protocol: 'upgrade' token not found in 'Connection' header"
@@ -283,8 +282,8 @@ class Asked:
 
 
 def _duration(text: str) -> int:
-    """`30m`, `1h`, in microseconds. Errors: Bad."""
-    number, unit = text[:-1], UNITS.get(text[-1:])
-    if unit is None or not number.isdecimal() or len(number) > 9:
-        raise Bad(f"could not parse 'since' parameter: not a valid duration string: \"{text}\"")
-    return int(number) * unit
+    """`30m`, `1h30m`, in microseconds. Errors: Bad."""
+    try:
+        return min(round(pipeline.seconds(text) * 1_000_000), 1 << 61)
+    except (ValueError, OverflowError):
+        raise Bad(f"could not parse 'since' parameter: not a valid duration string: \"{text}\"") from None

@@ -10,22 +10,30 @@ Left out: admin and remote endpoints, parse_query, status of flags, runtime and 
           series (all series that are kept are found). There are no exemplars.
 """
 
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cluster.apiserver.reads import Reader
 from cluster.gateway import lists, pool
 from cluster.gateway.http import NO_CACHE, Reply, Request, json_reply, plain
 from cluster.gateway.site import Site
 from cluster.monitoring import configuration, families, promql, rules
-from cluster.monitoring.promql import BadData, Execution, Frame, Scalar
+from cluster.monitoring.functions import Windows
+from cluster.monitoring.promql import BadData, Budget, Execution, Frame, Scalar, TimedOut
 from cluster.monitoring.store import Store
 
-STATUS = {"bad_data": 400, "execution": 422, "not_found": 404}
+STATUS = {"bad_data": 400, "execution": 422, "timeout": 503}
 VERSION = {"version": "3.7.3", "revision": "orrery", "branch": "HEAD", "goVersion": "go1.25.3"}
 MOST_TOLD = 10  # Names in status/tsdb, as in Prometheus.
+MOST_ANSWERED = 3_000_000  # Samples of one answer.
+NAMES = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 Form = dict[str, list[str]]
 
 
@@ -56,9 +64,12 @@ def _answer(reader: Reader, cluster: str, path: str, form: Form) -> Reply:
         return _refusal("execution", str(error))
     except BadData as error:
         return _refusal("bad_data", str(error))
+    except TimedOut as error:
+        return _refusal("timeout", str(error))
     except Execution as error:
         return _refusal("execution", str(error))
-    return json_reply({"status": "success", "data": data})._replace(headers=(NO_CACHE,))
+    warned = {"warnings": ["results truncated due to limit"]} if asked.truncated else {}
+    return json_reply({"status": "success", "data": data, **warned})._replace(headers=(NO_CACHE,))
 
 
 def _refusal(kind: str, message: str) -> Reply:
@@ -72,6 +83,7 @@ class _Asked:
     def __init__(self, site: Site, store: Store, form: Form) -> None:
         self._site, self._store, self._form = site, store, form
         self._now = (site.epoch + site.now) // 1000
+        self.truncated = False
 
     def _one(self, name: str) -> str:
         return next(iter(self._form.get(name, ())), "")
@@ -82,30 +94,50 @@ class _Asked:
         if not text and default is not None:
             return default
         try:
-            return round(float(text) * 1000)
+            return _bounded(float(text))
         except (ValueError, OverflowError):
             pass
         try:
             read = datetime.fromisoformat(text)
-            return round((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
+            return _bounded((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp())
         except (ValueError, OverflowError):
             raise BadData(f'invalid parameter "{name}": cannot parse "{text}" to a valid timestamp') from None
 
-    def _step(self) -> int:
-        text = self._one("step")
-        try:
-            return round(float(text) * 1000)
-        except (ValueError, OverflowError):
-            pass
-        try:
-            return configuration.duration(text) // 1000
-        except ValueError:
-            raise BadData(f'invalid parameter "step": cannot parse "{text}" to a valid duration') from None
+    def _duration(self, name: str) -> int:
+        """Milliseconds of a parameter. Errors: BadData."""
+        text = self._one(name)
+        with suppress(ValueError, OverflowError):
+            return _bounded(float(text))
+        with suppress(ValueError):
+            return min(configuration.duration(text) // 1000, promql.FARTHEST)
+        raise BadData(f'invalid parameter "{name}": cannot parse "{text}" to a valid duration')
+
+    def _budget(self) -> Budget:
+        """A `timeout` may be shorter than ours. Errors: BadData."""
+        seconds = self._duration("timeout") / 1000 if self._one("timeout") else promql.TIMEOUT
+        return Budget(min(seconds, promql.TIMEOUT))
+
+    def _limited(self, found: list[Any]) -> list[Any]:
+        """The first `limit` of what was found; 0: all. Errors: BadData."""
+        text = self._one("limit")
+        if not text:
+            return found
+        if not text.isascii() or not text.isdecimal():
+            problem = f'strconv.Atoi: parsing "{text}": invalid syntax'
+            raise BadData(f'invalid parameter "limit": cannot parse limit: {problem}')
+        limit = int(text[:18])
+        self.truncated = 0 < limit < len(found)
+        return found[:limit] if self.truncated else found
 
     def query(self) -> Any:
         at = self._moment("time", self._now)
-        value, _ = promql.evaluate(promql.parse(self._one("query")), self._store, at, at, 1)
+        value, _ = promql.evaluate(promql.parse(self._one("query")), self._store, at, at, 1, self._budget())
         stamp = at / 1000
+        if isinstance(value, Windows):
+            inside = slice(int(value.low[0]), int(value.high[0]))
+            samples = value.samples
+            frame = Frame(samples.labels, samples.values[:, inside], samples.present[:, inside])
+            return self._matrix(frame, samples.times[inside])
         if isinstance(value, str):
             return {"resultType": "string", "result": [stamp, value]}
         if isinstance(value, Scalar):
@@ -115,20 +147,21 @@ class _Asked:
             for row, labels in enumerate(value.labels)
             if value.present[row, 0]
         ]
-        return {"resultType": "vector", "result": found}
+        return {"resultType": "vector", "result": self._limited(found)}
 
     def query_range(self) -> Any:
-        start, end, step = self._moment("start"), self._moment("end"), self._step()
+        start, end, step = self._moment("start"), self._moment("end"), self._duration("step")
         if end < start:
             raise BadData('invalid parameter "end": end timestamp must not be before start time')
-        value, steps = promql.evaluate(promql.parse(self._one("query")), self._store, start, end, step)
-        if isinstance(value, str):
-            raise BadData(
-                'invalid parameter "query": invalid expression type "string" for range query, '
-                "must be Scalar or instant Vector"
-            )
-        frame = promql.as_frame(value) if isinstance(value, Scalar) else value
-        return {"resultType": "matrix", "result": _matrix(frame, (steps / 1000).tolist())}
+        query, budget = promql.parse(self._one("query")), self._budget()
+        value, steps = promql.evaluate(query, self._store, start, end, step, budget)
+        return self._matrix(promql.vector(value), steps)
+
+    def _matrix(self, frame: Frame, times: NDArray[np.int64]) -> Any:
+        """Errors: Execution for more than MOST_ANSWERED samples."""
+        if int(frame.present.sum()) > MOST_ANSWERED:
+            raise Execution(promql.TOO_MANY)
+        return {"resultType": "matrix", "result": self._limited(_matrix(frame, (times / 1000).tolist()))}
 
     def _chosen(self) -> list[dict[str, str]]:
         """Labels of the series that any `match[]` selects; without one all. Errors: BadData."""
@@ -143,23 +176,25 @@ class _Asked:
         return [index.labels[number] for number in sorted(numbers)]
 
     def labels(self) -> list[str]:
-        return sorted({name for labels in self._chosen() for name in labels})
+        return self._limited(sorted({name for labels in self._chosen() for name in labels}))
 
     def label_values(self, name: str) -> list[str]:
-        return sorted({labels[name] for labels in self._chosen() if name in labels})
+        """Errors: BadData."""
+        if not NAMES.fullmatch(name):
+            raise BadData(f'invalid label name: "{name}"')
+        return self._limited(sorted({labels[name] for labels in self._chosen() if name in labels}))
 
     def series(self) -> list[dict[str, str]]:
         if not self._form.get("match[]"):
             raise BadData("no match[] parameter provided")
-        return self._chosen()
+        return self._limited(self._chosen())
 
     def metadata(self) -> Any:
         wanted = self._one("metric")
-        return {
-            name: [{"type": family.type, "help": family.help, "unit": ""}]
-            for name, family in families.FAMILIES.items()
-            if wanted in ("", name)
-        }
+        names = self._limited([name for name in families.FAMILIES if wanted in ("", name)])
+        self.truncated = False
+        told = {name: families.FAMILIES[name] for name in names}
+        return {name: [{"type": one.type, "help": one.help, "unit": ""}] for name, one in told.items()}
 
     def _active(self, rule: rules.Rule) -> list[Any]:
         at = self._store.last()[0]
@@ -169,29 +204,39 @@ class _Asked:
                 "annotations": rule.explained(each),
                 "state": each.state,
                 "activeAt": _stamp(each.since),
-                "value": promql.shown(each.value),
+                "value": promql.scientific(each.value),
             }
             for each in rules.active(rule, self._store, at)
         ]
 
     def alerts(self) -> Any:
-        found = (rule for rule in configuration.of(self._site).rules if isinstance(rule, rules.Rule))
-        return {"alerts": [alert for rule in found for alert in self._active(rule)]}
+        found = [rule for rule in configuration.of(self._site).rules if isinstance(rule, rules.Rule)]
+        return {"alerts": [alert for rule in found for alert in self._health(rule)[0]]}
+
+    def _health(self, rule: rules.Rule) -> tuple[list[Any], dict[str, str]]:
+        """A rule's alerts, and how it is: one that can't be evaluated hides no other."""
+        try:
+            return self._active(rule), {"health": "ok"}
+        except (BadData, Execution) as error:
+            return [], {"health": "err", "lastError": str(error)}
 
     def rules(self) -> Any:
         groups: dict[str, list[Any]] = {}
-        for rule in configuration.of(self._site).rules:
+        config, last = configuration.of(self._site), self._store.last()[0]
+        seen = {"lastEvaluation": _stamp(last)} if last >= 0 else {}
+        for rule in config.rules:
             if isinstance(rule, rules.Recording):
                 told = {"type": "recording", "name": rule.name, "query": rule.text, "labels": rule.labels}
-                groups.setdefault(rule.group, []).append({**told, "health": "ok"})
+                groups.setdefault(rule.group, []).append({**told, "health": "ok", **seen})
                 continue
-            alerts = self._active(rule)
+            alerts, health = self._health(rule)
             states = {each["state"] for each in alerts}
             state = "firing" if "firing" in states else "pending" if states else "inactive"
             shown = {"type": "alerting", "name": rule.name, "query": rule.text, "duration": rule.lasting / 1000}
             shown |= {"labels": rule.labels, "annotations": rule.annotations, "alerts": alerts, "state": state}
-            groups.setdefault(rule.group, []).append({**shown, "health": "ok"})
-        return {"groups": [{"name": name, "file": "alerts.yml", "rules": found} for name, found in groups.items()]}
+            groups.setdefault(rule.group, []).append({**shown, **health, **seen})
+        paced = {"file": "alerts.yml", "interval": config.interval / 1_000_000, "limit": 0, **seen}
+        return {"groups": [{"name": name, **paced, "rules": found} for name, found in groups.items()]}
 
     def format_query(self) -> str:
         return str(promql.parse(self._one("query")).prettify())
@@ -230,6 +275,11 @@ class _Asked:
 def _largest(counts: dict[str, int]) -> list[dict[str, Any]]:
     found = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_TOLD]
     return [{"name": name, "value": number} for name, number in found]
+
+
+def _bounded(seconds: float) -> int:
+    """Milliseconds. Errors: ValueError, OverflowError."""
+    return max(min(round(seconds * 1000), promql.FARTHEST), -promql.FARTHEST)
 
 
 def _stamp(at: int) -> str:

@@ -14,12 +14,13 @@ Left out: and, or, unless, on, ignoring, bool; sort, label_replace, stdvar, appr
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import orjson
 
+from cluster.engine.clock import monotonic
 from cluster.logstore import logql, store
 from cluster.logstore.logql import Query
 from cluster.logstore.pipeline import seconds
@@ -28,8 +29,20 @@ from cluster.logstore.tokens import BadQuery, Tokens
 
 POINTS = 11_000  # Steps of a query.
 MOST_SERIES = 500
+MOST_CELLS = 5_000_000  # Series times steps that are made on the way …
+TIMEOUT = 20.0  # … and wall seconds that this may take (query_timeout; a minute there).
+FARTHEST = 1 << 61  # Microseconds.
 SECOND = 1_000_000
+TOO_MANY = (
+    f"maximum number of series ({MOST_SERIES}) reached for a single query; consider reducing query cardinality"
+    " by adding more specific stream selectors, reducing the time range, or aggregating results with functions"
+    " like sum, count or topk"
+)
 
+TIMED_OUT = (
+    "request timed out, decrease the duration of the request or add more label matchers (prefer exact match over"
+    " regex match) to reduce the amount of data processed"
+)
 Row = Any  # A number a step; NaN: nothing there.
 Series = dict[str, Row]  # By labels as JSON.
 Value = float | Series
@@ -45,6 +58,12 @@ class Moments:
 
     steps: Any
     scan: Callable[[Query, int, int], Iterable[Entry]]
+    until: float = field(default_factory=lambda: monotonic() + TIMEOUT)
+
+    def look(self) -> None:
+        """Errors: TooMuch."""
+        if monotonic() > self.until:
+            raise store.TooMuch(TIMED_OUT)
 
 
 Expression = Callable[[Moments], Value]
@@ -75,11 +94,7 @@ def evaluate(expression: Expression, moments: Moments) -> Value:
     with np.errstate(all="ignore"):
         value = expression(moments)
     if isinstance(value, dict) and len(value) > MOST_SERIES:
-        raise TooManySeries(
-            f"maximum number of series ({MOST_SERIES}) reached for a single query; consider reducing query cardinality"
-            " by adding more specific stream selectors, reducing the time range, or aggregating results with functions"
-            " like sum, count or topk"
-        )
+        raise TooManySeries(TOO_MANY)
     return value
 
 
@@ -247,7 +262,8 @@ def _over_time(tokens: Tokens) -> Expression:
         return float(table[name](values, length))
 
     def value(moments: Moments) -> Value:
-        return _windows(moments, query, round(span * SECOND), round(offset * SECOND), compute, grouping)
+        shift = max(min(round(offset * SECOND), FARTHEST), -FARTHEST)
+        return _windows(moments, query, min(round(span * SECOND), FARTHEST), shift, compute, grouping)
 
     return value
 
@@ -263,11 +279,15 @@ def _windows(
     steps = moments.steps - offset
     times: dict[str, list[int]] = defaultdict(list)
     values: dict[str, list[float]] = defaultdict(list)
-    for entry in moments.scan(query, int(steps[0]) - span + 1, int(steps[-1]) + 1):
+    for number, entry in enumerate(moments.scan(query, int(steps[0]) - span + 1, int(steps[-1]) + 1)):
+        if number % 1_000 == 0:
+            moments.look()
         if query.unwraps and entry.value is None:
             continue
         labels = grouping(entry.stream)
         times[labels].append(entry.at)
+        if len(times) * len(steps) > MOST_CELLS and len(times) > MOST_SERIES:
+            raise TooManySeries(TOO_MANY)
         counted = entry.value if entry.value is not None else len(entry.text.encode())
         values[labels].append(counted)
     found: Series = {}
@@ -277,6 +297,7 @@ def _windows(
         first, last = np.searchsorted(when, steps - span, "right"), np.searchsorted(when, steps, "right")
         row = np.full(len(steps), np.nan)
         for place in np.flatnonzero(last > first):
+            moments.look()
             row[place] = compute(what[first[place] : last[place]], span / SECOND)
         if not np.isnan(row).all():
             found[labels] = row

@@ -22,6 +22,7 @@ import orjson
 from cluster.logstore.tokens import BadQuery, Tokens, compiled, escaped
 
 Test = Callable[[str], bool]
+LONGEST = 256 * 1024  # Characters that a template may write, as many as Loki takes of a line.
 SIGNS = ("=", "!=", "=~", "!~", "==", ">", ">=", "<", "<=")
 SECONDS = {
     "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0,
@@ -29,7 +30,7 @@ SECONDS = {
 }  # fmt: skip
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|[smhdwy])")
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtpeKMGTPE]?)(i?)[bB]?")
-PAIR = re.compile(r'([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
+PAIR = re.compile(r'(?<![^\s="])([^\s="]++)=("(?:[^"\\]|\\.)*+"|[^\s"]*+)')  # In time in proportion to the line.
 STRANGE = re.compile(r"[^A-Za-z0-9_]")
 CAPTURE = re.compile(r"<([A-Za-z_][A-Za-z0-9_]*)>")
 TEMPLATE = re.compile(r"\{\{-?\s*(?:\.([A-Za-z_][A-Za-z0-9_]*)|(__line__))\s*-?\}\}")
@@ -323,12 +324,20 @@ def size(text: str) -> float:
 # --- writing anew -----------------------------------------------------------------------------------------------
 
 
-def _template(text: str) -> Callable[[Line], str]:
-    """Errors: BadQuery for anything in braces that is no label and no __line__."""
+def _template(text: str) -> Callable[[Line], str | None]:
+    """What it writes; None, and a line that failed: that would be longer than LONGEST.
+
+    Errors: BadQuery for anything in braces that is no label and no __line__.
+    """
     if "{{" in TEMPLATE.sub("", text):
         raise BadQuery(f"invalid line template: {text!r}: only {{{{.label}}}} and {{{{__line__}}}} are known here")
 
-    def written(line: Line) -> str:
+    places = [found[1] for found in TEMPLATE.finditer(text)]
+
+    def written(line: Line) -> str | None:
+        if sum(len(line.labels.get(name, "") if name else line.text) for name in places) > LONGEST:
+            line.fails("TemplateFormatErr", f"the line would be longer than {LONGEST} characters")
+            return None
         return TEMPLATE.sub(lambda found: line.labels.get(found[1], "") if found[1] else line.text, text)
 
     return written
@@ -338,7 +347,8 @@ def _line_format(tokens: Tokens) -> Stage:
     template = _template(tokens.string())
 
     def written(line: Line) -> bool:
-        line.text = template(line)
+        made = template(line)
+        line.text = line.text if made is None else made
         return True
 
     return written
@@ -346,7 +356,7 @@ def _line_format(tokens: Tokens) -> Stage:
 
 def _label_format(tokens: Tokens) -> Stage:
     """`a=b` renames b; `a="{{.b}} and {{.c}}"` writes a."""
-    changes: list[tuple[str, str, Callable[[Line], str] | None]] = []
+    changes: list[tuple[str, str, Callable[[Line], str | None] | None]] = []
     while True:
         name = tokens.take("IDENTIFIER")
         tokens.take("=")
@@ -361,7 +371,8 @@ def _label_format(tokens: Tokens) -> Stage:
     def written(line: Line) -> bool:
         for name, source, template in changes:
             if template is not None:
-                line.labels[name] = template(line)
+                made = template(line)
+                line.labels |= {name: made} if made is not None else {}
             elif source in line.labels:
                 line.labels[name] = line.labels.pop(source)
         return True

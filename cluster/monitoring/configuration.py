@@ -7,6 +7,7 @@ Left out: everything but global.scrape_interval and rule_files; limits and inter
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import yaml
@@ -80,7 +81,13 @@ def retention(argv: Iterable[str]) -> tuple[int, int]:
 def of(site: Site) -> Configuration:
     """Errors: Unreadable."""
     found = site.get("ConfigMap", NAMESPACE, NAME)
-    files: dict[str, str] = (found or {}).get("data") or {}
+    return _parsed(tuple(sorted(((found or {}).get("data") or {}).items())))
+
+
+@lru_cache(maxsize=16)
+def _parsed(data: tuple[tuple[str, str], ...]) -> Configuration:
+    """Scrapers ask every second, and files hardly ever change. Errors: Unreadable."""
+    files = dict(data)
     try:
         main = _read(files, FILE)
         settings = main.get("global") or {}
@@ -88,6 +95,8 @@ def of(site: Site) -> Configuration:
         interval = USUAL_INTERVAL if text is None else max(duration(str(text)), SHORTEST)
         names = [str(path).rpartition("/")[2] for path in main.get("rule_files") or ()]
         rules = [rule for name in names for rule in _rules(_read(files, name))]
+    except RecursionError:
+        raise Unreadable(f"error loading config from {FILE!r}: yaml: exceeded max depth") from None
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, BadData) as error:
         raise Unreadable(f"error loading config from {FILE!r}: {error}") from None
     if len(rules) > MOST_RULES:
@@ -96,7 +105,11 @@ def of(site: Site) -> Configuration:
 
 
 def _read(files: dict[str, str], name: str) -> dict[str, Any]:
-    return yaml.safe_load(files.get(name, "")) or {}
+    """Errors: ValueError for aliases: written out, a few lines of them are as large as one likes."""
+    text = files.get(name, "")
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+        raise ValueError("aliases are not read here")
+    return yaml.safe_load(text) or {}
 
 
 def _rules(file: dict[str, Any]) -> list[Rule | Recording]:

@@ -51,6 +51,7 @@ class Windows(NamedTuple):
     length: int
     low: NDArray[np.int64]
     high: NDArray[np.int64]
+    look: Callable[[], None] = lambda: None  # Asked before every step that takes long: may it go on?
 
 
 def windows(samples: Samples, steps: NDArray[np.int64], length: int) -> Windows:
@@ -233,9 +234,21 @@ def each(w: Windows, fold: Callable[[Floats], Floats], what: str = "") -> tuple[
     if what and w.samples.folded is not None:
         values = np.where(w.samples.folded.counts > 0, getattr(w.samples.folded, what), np.nan)
     for step, (low, high) in enumerate(zip(w.low, w.high, strict=True)):
+        w.look()
         rows = count[:, step] > 0
         if rows.any():
             out[rows, step] = fold(values[rows, low:high])
+    return out, count > 0
+
+
+def quantiles(w: Windows, ranks: Floats) -> tuple[Floats, Flags]:
+    """quantile_over_time: each step has a rank of its own; all of them between 0 and 1."""
+    _, _, count = _ends(w)
+    values, out = np.where(w.samples.present, w.samples.values, np.nan), np.zeros(count.shape)
+    for step, (low, high) in enumerate(zip(w.low, w.high, strict=True)):
+        for row in np.flatnonzero(count[:, step]):
+            w.look()
+            out[row, step] = np.nanquantile(values[row, low:high], ranks[step])
     return out, count > 0
 
 
@@ -247,12 +260,13 @@ def mean(w: Windows) -> tuple[Floats, Flags]:
     return np.where(there, total / np.maximum(counted(w)[0], 1), 0.0), there
 
 
-def line(w: Windows, ahead: float | None) -> tuple[Floats, Flags]:
-    """deriv, or with `ahead` seconds predict_linear: least squares through the samples of each window."""
+def line(w: Windows, ahead: Floats | None) -> tuple[Floats, Flags]:
+    """deriv, or with `ahead` (seconds, one a step) predict_linear: least squares through the samples of each window."""
     first, last, count = _ends(w)
     good = (count >= 2) & (first < last)
     out = np.zeros(count.shape)
     for step, (low, high) in enumerate(zip(w.low, w.high, strict=True)):
+        w.look()
         rows = good[:, step]
         if not rows.any():
             continue
@@ -263,7 +277,7 @@ def line(w: Windows, ahead: float | None) -> tuple[Floats, Flags]:
         spread = (x * x).sum(axis=1) - x.sum(axis=1) ** 2 / n
         slope = ((x * y).sum(axis=1) - x.sum(axis=1) * y.sum(axis=1) / n) / spread
         start = y.sum(axis=1) / n - slope * x.sum(axis=1) / n
-        out[rows, step] = slope if ahead is None else start + slope * ahead
+        out[rows, step] = slope if ahead is None else start + slope * ahead[step]
     return out, good
 
 
@@ -316,6 +330,7 @@ def smoothed(w: Windows, factor: float, trend: float) -> tuple[Floats, Flags]:
     good = (count >= 2) & (first < last)
     out = np.zeros(good.shape)
     for row, step in zip(*np.nonzero(good), strict=True):
+        w.look()
         there = w.samples.present[row, w.low[step] : w.high[step]]
         found = w.samples.values[row, w.low[step] : w.high[step]][there].tolist()
         level, slope = found[0], found[1] - found[0]

@@ -6,7 +6,8 @@
 Since when an alert has been active is itself a series, ALERTS_FOR_STATE: whoever evaluates next goes on from there.
 
 Mirrors:  prometheus/rules/{alerting,recording}.go
-Left out: templates beyond {{ $labels.x }}, {{ $value }} and its humanize forms, keep_firing_for.
+Left out: templates beyond {{ $labels.x }}, {{ $value }} and its humanize forms (but humanizeTimestamp),
+          keep_firing_for.
 """
 
 import math
@@ -14,11 +15,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from cluster.engine.clock import monotonic
 from cluster.monitoring import promql
 from cluster.monitoring.families import Sample, sample
-from cluster.monitoring.promql import NAME, Execution, Frame, Labels, Matcher, Storage
+from cluster.monitoring.promql import NAME, Budget, Execution, Frame, Labels, Matcher, Scalar, Storage
 
-_PLACE = re.compile(r"\{\{\s*\$(labels\.(?P<label>\w+)|value)\s*(\|\s*(?P<form>humanize\w*)\s*)?\}\}")
+_PLACE = re.compile(r"\{\{-?\s*\$(labels\.(?P<label>\w+)|value)\s*(\|\s*(?P<form>humanize\w*)\s*)?-?\}\}")
+SECONDS = 10.0  # Of wall time for all rules of an evaluation: the world waits for them.
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
@@ -45,11 +48,7 @@ class Rule(NamedTuple):
     def explained(self, alert: Alert) -> dict[str, str]:
         """Its annotations, filled in."""
 
-        def fill(found: re.Match[str]) -> str:
-            label = found["label"]
-            return alert.labels.get(label, "") if label else _humanized(alert.value, found["form"] or "")
-
-        return {name: _PLACE.sub(fill, text) for name, text in self.annotations.items()}
+        return {name: _filled(text, alert.labels, alert.value) for name, text in self.annotations.items()}
 
 
 class Recording(NamedTuple):
@@ -78,7 +77,18 @@ def rule_of(group: str, rule: dict[str, Any], lasting: int) -> Rule:
     return Rule(group, str(rule["alert"]), text, promql.parse(text), lasting, labels, annotations)
 
 
+def _filled(text: str, labels: Labels, value: float) -> str:
+    """A template of an annotation or a label."""
+
+    def fill(found: re.Match[str]) -> str:
+        label = found["label"]
+        return labels.get(label, "") if label else _humanized(value, found["form"] or "")
+
+    return _PLACE.sub(fill, text)
+
+
 _MAPS = ("labels", "annotations")
+_THOUSANDTHS = ("", "m", "u", "n", "p", "f", "a", "z", "y")
 _THOUSANDS = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
 
@@ -87,29 +97,78 @@ def _humanized(value: float, form: str) -> str:
 
     >>> _humanized(0.256, "humanizePercentage"), _humanized(1234567.0, "humanize"), _humanized(2.5, "")
     ('25.6%', '1.235M', '2.5')
+    >>> _humanized(0.0025, "humanize"), _humanized(1234567.0, ""), _humanized(3 << 29, "humanize1024")
+    ('2.5m', '1.234567e+06', '1.5Gi')
+    >>> _humanized(3723.0, "humanizeDuration"), _humanized(0.25, "humanizeDuration")
+    ('1h 2m 3s', '250ms')
     """
     if form == "humanizePercentage":
-        return f"{value * 100:.4g}%"
-    if form == "humanize" and abs(value) >= 1:
-        power = min(int(math.log10(abs(value)) // 3), len(_THOUSANDS) - 1)
-        return f"{value / 1000**power:.4g}{_THOUSANDS[power]}"
-    return promql.shown(value)
+        return f"{_short(value * 100)}%"
+    if form == "humanize1024":
+        power = 0
+        while abs(value) >= 1024 and power < len(_THOUSANDS) - 1 and math.isfinite(value):
+            value, power = value / 1024, power + 1
+        return f"{_short(value)}{_THOUSANDS[power].upper()}{'i' if power else ''}"
+    if form == "humanize":
+        return _scaled(value)
+    if form == "humanizeDuration":
+        return _lasting(value)
+    if not math.isfinite(value) or not value or 1e-4 <= abs(value) < 1e6:
+        return promql.shown(value)
+    return promql.scientific(value)
 
 
-def active(rule: Rule, storage: Storage, at: int) -> list[Alert]:
-    """The rule's alerts at `at` milliseconds. Errors: BadData, Execution."""
-    frame, _ = promql.evaluate(rule.query, storage, at, at, 1)
-    if not isinstance(frame, Frame):
+def _short(value: float) -> str:
+    """Go's %.4g."""
+    return f"{value:.4g}" if math.isfinite(value) else promql.shown(value)
+
+
+def _scaled(value: float) -> str:
+    if not value or not math.isfinite(value):
+        return _short(value)
+    power, units = 0, _THOUSANDS if abs(value) >= 1 else _THOUSANDTHS
+    while power < len(units) - 1 and not 1 <= abs(value) < 1000:
+        value, power = (value / 1000 if units is _THOUSANDS else value * 1000), power + 1
+    return f"{_short(value)}{units[power]}"
+
+
+def _lasting(value: float) -> str:
+    """Seconds as days, hours, minutes and seconds; less than one as `humanize` has it."""
+    if not math.isfinite(value):
+        return _short(value)
+    if abs(value) < 1:
+        return f"{_scaled(value)}s"
+    sign, (minutes, seconds) = "-" if value < 0 else "", divmod(int(abs(value)), 60)
+    hours, days = minutes // 60 % 24, minutes // 1440
+    if not minutes:
+        return f"{value:.4g}s"
+    parts = {"d": days, "h": hours, "m": minutes % 60, "s": seconds}
+    first = next(at for at, number in enumerate(parts.values()) if number)
+    return sign + " ".join(f"{number}{unit}" for unit, number in list(parts.items())[first:])
+
+
+def _value(rule: Rule | Recording, storage: Storage, at: int, budget: Budget | None) -> Frame:
+    """Errors: BadData, Execution."""
+    value, _ = promql.evaluate(rule.query, storage, at, at, 1, budget)
+    if not isinstance(value, Frame | Scalar):
         raise Execution("rule result is not a vector or scalar")
+    return promql.vector(value)
+
+
+def active(rule: Rule, storage: Storage, at: int, budget: Budget | None = None) -> list[Alert]:
+    """The rule's alerts at `at` milliseconds. Errors: BadData, Execution."""
+    frame = _value(rule, storage, at, budget)
     since = _since(rule, storage, at)
     found = []
     for row, each in enumerate(frame.labels):
         if not frame.present[row, 0]:
             continue
-        labels = {**{k: v for k, v in each.items() if k != NAME}, **rule.labels, "alertname": rule.name}
+        value, own = float(frame.values[row, 0]), {k: v for k, v in each.items() if k != NAME}
+        added = {name: _filled(text, own, value) for name, text in rule.labels.items()}
+        labels = {k: v for k, v in {**own, **added, "alertname": rule.name}.items() if v}
         begun = since.get(tuple(sorted(labels.items())), at)
         state = "firing" if at - begun >= rule.lasting else "pending"
-        found.append(Alert(labels, float(frame.values[row, 0]), begun, state))
+        found.append(Alert(labels, value, begun, state))
     return found
 
 
@@ -126,12 +185,9 @@ def _since(rule: Rule, storage: Storage, at: int) -> dict[promql.Key, int]:
     return found
 
 
-def recorded(rule: Recording, storage: Storage, at: int) -> list[Sample]:
+def recorded(rule: Recording, storage: Storage, at: int, budget: Budget | None = None) -> list[Sample]:
     """The rule's value at `at` milliseconds. Errors: BadData, Execution."""
-    value, _ = promql.evaluate(rule.query, storage, at, at, 1)
-    frame = promql.as_frame(value) if isinstance(value, promql.Scalar) else value
-    if not isinstance(frame, Frame):
-        raise Execution("rule result is not a vector or scalar")
+    frame = _value(rule, storage, at, budget)
     return [
         ({**{k: v for k, v in {**labels, **rule.labels}.items() if v}, NAME: rule.name}, float(frame.values[row, 0]))
         for row, labels in enumerate(frame.labels)
@@ -156,13 +212,14 @@ def samples(rules: Iterable[Rule | Recording], storage: Storage, at: int) -> lis
 
     A rule that can't be evaluated makes nothing, as in Prometheus.
     """
-    found = []
+    found, until = [], monotonic() + SECONDS
     for rule in rules:
+        budget = Budget(until - monotonic())
         try:
             if isinstance(rule, Recording):
-                found += recorded(rule, storage, at)
+                found += recorded(rule, storage, at, budget)
                 continue
-            alerts = active(rule, storage, at)
+            alerts = active(rule, storage, at, budget)
         except (promql.BadData, Execution):
             continue
         for alert in alerts:

@@ -21,7 +21,7 @@ from cluster.gateway import pool
 from cluster.gateway.site import Site
 from cluster.models import MetricBlock
 from cluster.monitoring import configuration, families, promql, rules
-from cluster.monitoring.promql import BadData, Execution, Scalar
+from cluster.monitoring.promql import BadData, Execution, Frame, Scalar
 from cluster.monitoring.store import RETENTION, Store, index_of
 from dashboard import graphs, prometheus
 from dashboard.boards import BOARDS, variables
@@ -206,6 +206,8 @@ def instant(view: View, query: str) -> dict[str, Any]:
         return {"rows": [{"labels": "", "value": value}], "more": 0}
     if isinstance(value, Scalar):
         return {"rows": [{"labels": "scalar", "value": promql.shown(value.values[0])}], "more": 0}
+    if not isinstance(value, Frame):
+        return {}  # The graph says why.
     rows = [
         {"labels": _selector(labels), "value": promql.shown(value.values[row, 0])}
         for row, labels in enumerate(value.labels)

@@ -197,3 +197,9 @@ def test_a_tail_without_a_websocket_is_refused_in_its_words(chatty):
 
     assert refused.status == 400
     assert b"the client is not using the websocket protocol" in refused.body
+
+
+def test_since_has_any_units(chatty):
+    assert lines(fetch(f"{SHORT}/query_range?query={HELLO}&since=1h30m"))
+    refused = fetch(f"{SHORT}/query_range?query={HELLO}&since=soon")
+    assert (refused.status, b"not a valid duration string" in refused.body) == (400, True)

@@ -197,3 +197,56 @@ def test_load_generators_tell_what_came_of_their_requests(transactional_db):
 
     assert ask('sum(rate(http_client_requests_total{job="load",code="200"}[1m]))') == {(): pytest.approx(40, rel=0.02)}
     assert list(ask('http_client_request_duration_seconds{quantile="0.99"}').values()) == [pytest.approx(0.0005)]
+
+
+def refused(path: str) -> tuple[int, str, str]:
+    answer = fetch(f"{SHORT}/{path}")
+    return answer.status, answer.json()["errorType"], answer.json()["error"]
+
+
+def test_a_range_vector_of_one_moment_is_answered_sample_by_sample(watched):
+    query = quote('up{job="apiserver"}[1m]')
+    answer = fetch(f"{SHORT}/query?query={query}").json()["data"]
+    assert answer["resultType"] == "matrix"
+    (series,) = answer["result"]
+    assert [value for _, value in series["values"]] == ["1"] * 4
+    assert series["values"][1][0] - series["values"][0][0] == 15
+    subquery = fetch(f"{SHORT}/query?query={quote('sum(up)[1m:30s]')}").json()["data"]
+    assert [value for _, value in subquery["result"][0]["values"]] == [str(UP)] * 2
+    assert refused("query_range?query=up[1m]&start=0&end=10&step=1") == (
+        400,
+        "bad_data",
+        'invalid parameter "query": invalid expression type "range vector" for range query, '
+        "must be Scalar or instant Vector",
+    )
+
+
+def test_numbers_without_bound_are_refused_or_find_nothing(watched):
+    for path in ("query?query=up&time=1e300", "query?query=up&time=-1e300", "query?query=up%20@%201e300"):
+        assert fetch(f"{SHORT}/{path}").json()["data"]["result"] == []
+    assert fetch(f"{SHORT}/query_range?query=up&start=0&end=1&step=1e300").status == 200
+    assert refused("query_range?query=up&start=0&end=1e300&step=1")[2].startswith("exceeded maximum resolution")
+    assert refused("query?query=up&time=nan")[2] == 'invalid parameter "time": cannot parse "nan" to a valid timestamp'
+
+
+def test_a_query_with_a_timeout_of_its_own_says_when_it_was_too_short(watched):
+    assert refused("query?query=up&timeout=0ms") == (503, "timeout", "query timed out in expression evaluation")
+    assert refused("query?query=up&timeout=soon")[:2] == (400, "bad_data")
+
+
+def test_a_query_that_is_too_deep_harms_nobody(watched):
+    told = 'invalid parameter "query": parse error: the query has more than 250 operators and brackets'
+    assert refused(f"query?query={'(' * 5_000}") == (400, "bad_data", told)
+    assert refused(f"series?match[]={'(' * 5_000}")[2] == told
+    assert refused(f"format_query?query={'(' * 5_000}")[2] == told
+
+
+def test_a_limit_cuts_what_is_listed_and_says_so(watched):
+    found = fetch(f"{SHORT}/label/job/values?limit=2").json()
+    assert found["data"] == ["apiserver", "etcd"]
+    assert found["warnings"] == ["results truncated due to limit"]
+    assert "warnings" not in fetch(f"{SHORT}/label/job/values?limit=100").json()
+    assert len(fetch(f"{SHORT}/series?match[]=up&limit=3").json()["data"]) == 3
+    assert len(fetch(f"{SHORT}/metadata?limit=3").json()["data"]) == 3
+    assert refused("labels?limit=many")[:2] == (400, "bad_data")
+    assert refused("label/a-b/values") == (400, "bad_data", 'invalid label name: "a-b"')

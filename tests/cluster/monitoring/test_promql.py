@@ -112,6 +112,21 @@ A, B = (("job", "a"),), (("job", "b"),)
         ("limitk(1, limit or load) + 0", {A: 10}),
         ("histogram_count(load)", {}),
         ("sum(sort_by_label(load, 'job'))", {(): 6}),
+        ("quantile(-1, requests)", {(): -np.inf}),
+        ("quantile(2, requests)", {(): np.inf}),
+        ("quantile_over_time(1.5, load{job='a'}[3m])", {A: np.inf}),
+        ("clamp(load, 5, 2)", {}),
+        ("round(vector(0.3), 0.1) == bool 0.3", {(): 1}),
+        ("absent(nothing{job='a', job='c'})", {(): 1}),
+        ("absent((nothing{job='a'}))", {A: 1}),
+        ("max(load or vector(NaN))", {(): 6}),
+        ("topk(1, load or vector(NaN)) + 0", {A: 6}),
+        ("label_replace(load, 'to', '$1x', 'job', '(.*)') + 0", {A: 6}),
+        ("label_replace(load, 'to', '${1}x$9', 'job', '(.*)') + 0", {(*A, ("to", "ax")): 6}),
+        ("label_replace(load, 'to', '$letter', 'job', '(?P<letter>.*)') + 0", {(*A, ("to", "a")): 6}),
+        ("histogram_quantile(0.5, label_replace(load, 'le', 'wide', '', ''))", {}),
+        ("-(-(load))", {A: 6}),
+        ("load < ignoring (job) sum(limit)", {(("__name__", "load"),): 6}),
     ],
 )
 def test_an_expression_has_the_value_that_a_pencil_finds(query: str, expected: dict) -> None:
@@ -128,8 +143,15 @@ def test_a_query_that_makes_no_sense_is_refused_in_prometheus_words() -> None:
 
 
 def test_two_series_for_one_are_refused() -> None:
-    with pytest.raises(promql.Execution, match="many-to-many matching not allowed"):
+    with pytest.raises(promql.Execution) as refused:
         at_end("sum(requests) + on () requests")
+    assert str(refused.value) == (
+        "found duplicate series for the match group {} on the right hand-side of the operation: "
+        '[{__name__="requests", job="b"}, {__name__="requests", job="a"}];'
+        "many-to-many matching not allowed: matching labels must be unique on one side"
+    )
+    with pytest.raises(promql.Execution, match="many-to-one matching must be explicit"):
+        at_end("requests + on () sum(requests)")
 
 
 def test_labels_are_sorted_as_people_count() -> None:
@@ -148,3 +170,91 @@ def test_more_than_eleven_thousand_points_are_refused() -> None:
     with pytest.raises(promql.BadData, match="exceeded maximum resolution of 11,000 points per timeseries"):
         promql.evaluate(promql.parse("load"), STORE, 0, 11_001_000, 1_000)
     promql.evaluate(promql.parse("load"), STORE, 0, 11_000_000, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(1.0, "1"), (0.00001, "0.00001"), (1e-7, "1e-07"), (12345678901234567890.0, "12345678901234567000"),
+     (1e21, "1e+21"), (-0.0, "-0"), (2.5, "2.5"), (float("-inf"), "-Inf")],
+)  # fmt: skip
+def test_a_number_is_written_as_prometheus_writes_it(value: float, written: str) -> None:
+    assert promql.shown(value) == written
+
+
+def test_two_metrics_that_only_their_names_tell_apart_are_no_vector() -> None:
+    for query in ("rate({__name__=~'load|limit',job='a'}[5m])", "-{__name__=~'load|limit',job='a'}"):
+        with pytest.raises(promql.Execution, match="vector cannot contain metrics with the same labelset"):
+            at_end(query)
+
+
+def test_the_largest_come_first() -> None:
+    value, _ = promql.evaluate(promql.parse("topk(2, requests)"), STORE, 5 * MINUTE, 5 * MINUTE, MINUTE)
+    assert [labels["job"] for labels in value.labels] == ["a", "b"]
+    value, _ = promql.evaluate(promql.parse("bottomk(2, requests)"), STORE, 5 * MINUTE, 5 * MINUTE, MINUTE)
+    assert [labels["job"] for labels in value.labels] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("monster", "words"),
+    [
+        ("(" * 100_000, "more than 250 operators and brackets"),
+        ("-" * 50_000 + "load", "more than 250 operators and brackets"),
+        ("1" + "+1" * 40_000, "more than 250 operators and brackets"),
+        ("abs(" * 5_000 + "load" + ")" * 5_000, "more than 250 operators and brackets"),
+        ("load" + " and load" * 10_000, "more than 250 operators and brackets"),
+        ("load" + "[5m:1m]" * 10_000, "more than 250 operators and brackets"),
+        ("x" * 100_001, "at most 100,000 are read"),
+        ("{job='a' or job='b'}", 'unexpected identifier "or" in label matching'),
+        ("load{job=~'(a{1000}){1000}'}", "illegal regex"),
+    ],
+)
+def test_what_is_too_deep_is_refused_before_it_is_parsed(monster: str, words: str) -> None:
+    with pytest.raises(promql.BadData, match='invalid parameter "query": parse error: ') as refused:
+        promql.parse(monster)
+    assert words in str(refused.value)
+
+
+def test_what_may_be_as_deep_as_allowed_is_evaluated_once_a_level() -> None:
+    assert at_end("-" * 200 + "vector(1)") == {(): 1}
+    assert at_end("load and (" * 100 + "load" + ")" * 100)
+    assert at_end("load{job=~'((((a))))'}")
+
+
+def test_a_moment_far_away_finds_nothing() -> None:
+    assert at_end("load @ 1e300") == {}
+
+
+class Crowd:
+    """Ten thousand series with a sample every 15 seconds."""
+
+    def select(self, matchers, start, end):
+        times = np.arange(0, 240, dtype=np.int64) * 15_000
+        times = times[(times >= start) & (times <= end)]
+        values = np.broadcast_to(np.arange(10_000.0)[:, None], (10_000, times.size))
+        labels = [{"__name__": f"m{at}", "pod": f"p{at}"} for at in range(10_000)]
+        return Samples(labels, times, values, np.ones(values.shape, bool))
+
+
+@pytest.mark.parametrize(
+    ("monster", "words"),
+    [
+        ("{__name__=~'.+'}", "query processing would load too many samples into memory in query execution"),
+        ("rate({__name__=~'.+'}[1h])", "query processing would load too many samples into memory in query execution"),
+        ("{__name__=~'.+'} + on () {__name__=~'.+'}", "query processing would load too many samples"),
+        ("count_values('v', max_over_time({__name__=~'.+'}[5m:1s])[1h:1s])", "parse error|too many|timed out"),
+    ],
+)
+def test_ten_thousand_series_at_steps_of_a_second_end_with_a_limit_that_is_named(monster: str, words: str) -> None:
+    with pytest.raises((promql.Execution, promql.BadData), match=words):
+        promql.evaluate(promql.parse(monster), Crowd(), 0, 10_000_000, 1_000)
+
+
+def test_all_with_all_of_ten_thousand_series_is_refused_at_once() -> None:
+    with pytest.raises(promql.Execution, match="many-to-many matching not allowed"):
+        promql.evaluate(promql.parse("{pod=~'.+'} * on () group_left () {pod=~'.+'}"), Crowd(), 60_000, 60_000, 1)
+
+
+def test_a_query_that_takes_too_long_says_so() -> None:
+    for slow in ("quantile_over_time(0.5, {pod=~'.+'}[1h])", "double_exponential_smoothing({pod=~'.+'}[1h], 0.5, 0.5)"):
+        with pytest.raises(promql.TimedOut, match="query timed out in expression evaluation"):
+            promql.evaluate(promql.parse(slow), Crowd(), 0, 3_600_000, 60_000, promql.Budget(seconds=0.5))

@@ -134,3 +134,44 @@ def test_a_query_is_formatted_and_the_store_says_what_it_holds(watched):
     assert told["headStats"]["numSeries"] > 500
     assert len(told["seriesCountByMetricName"]) == 10
     assert "rule_files" in fetch(f"{SHORT}/status/config").json()["data"]["yaml"]
+
+
+ODD = """
+groups:
+- name: odd
+  rules:
+  - alert: Ambiguous
+    expr: up * on () up
+  - alert: Labelled
+    expr: sum by (job) (up{job="etcd"}) * 1e6
+    labels: {who: "{{ $labels.job }}", none: "{{ $labels.nothing }}"}
+    annotations: {summary: "{{ $value }} {{ $value | humanize }} {{- $labels.who }}"}
+"""
+
+
+def test_a_rule_that_cannot_be_evaluated_is_told_and_hides_no_other(watched):
+    configure(watched, ODD)
+    watched.watch(15)
+    (group,) = fetch(f"{SHORT}/rules").json()["data"]["groups"]
+    assert (group["interval"], group["rules"][0]["health"]) == (15, "err")
+    assert "many-to-many matching not allowed" in group["rules"][0]["lastError"]
+    assert group["rules"][1]["health"] == "ok"
+    (alert,) = fetch(f"{SHORT}/alerts").json()["data"]["alerts"]
+    assert alert["labels"] == {"alertname": "Labelled", "job": "etcd", "who": "etcd"}
+    assert alert["value"] == "3e+06"
+    assert alert["annotations"]["summary"].startswith("3e+06 3M")
+
+
+def test_a_rule_of_a_hundred_thousand_brackets_is_refused(watched):
+    configure(watched, f"groups: [{{name: g, rules: [{{record: deep, expr: '{'(' * 100_000}'}}]}}]")
+    assert "more than 250 operators and brackets" in fetch(f"{SHORT}/rules").json()["error"]
+
+
+BOMB = "a: &a [x, x]\nb: &b [*a, *a]\ngroups: [{name: g, rules: [{record: r, expr: *b}]}]"
+
+
+@pytest.mark.parametrize(("file", "words"), [("[" * 20_000, "exceeded max depth"), (BOMB, "aliases are not read")])
+def test_rules_that_are_too_deep_or_grow_when_read_are_refused(watched, file, words):
+    configure(watched, file)
+    refused = fetch(f"{SHORT}/rules")
+    assert (refused.status, words in refused.json()["error"]) == (422, True)

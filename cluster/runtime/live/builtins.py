@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cluster.runtime.live.commands import COMMANDS
-from cluster.runtime.live.commands.call import Call, UsageError
+from cluster.runtime.live.commands.call import Call
 from cluster.runtime.live.files import FileError, join, normal
 from cluster.runtime.live.kernel import SIGNALS, Blocked, signal_number
 from cluster.runtime.live.words import elements, sum_of
@@ -339,11 +339,7 @@ def nothing(shell: "Shell", argv: list[str]) -> int:
 
 def _small(shell: "Shell", argv: list[str]) -> int:
     """A command that needs no process of its own."""
-    call = Call(shell.kernel, shell.proc, argv, shell.scratch)
-    try:
-        return COMMANDS[argv[0]](call)
-    except UsageError as error:
-        return call.failed(str(error))
+    return Call(shell.kernel, shell.proc, argv, shell.scratch).run(COMMANDS[argv[0]])
 
 
 BUILTINS: dict[str, Builtin] = {

@@ -10,17 +10,21 @@ from cluster.runtime.live.commands.awk import awk
 from cluster.runtime.live.commands.call import Call
 from cluster.runtime.live.commands.compare import COMPARE
 from cluster.runtime.live.commands.disk import DISK
+from cluster.runtime.live.commands.grep import GREP
 from cluster.runtime.live.commands.jobs import JOBS
 from cluster.runtime.live.commands.network import NETWORK
 from cluster.runtime.live.commands.packages import PACKAGING
 from cluster.runtime.live.commands.python import PYTHON
 from cluster.runtime.live.commands.reckon import RECKON
+from cluster.runtime.live.commands.sed import SED
 from cluster.runtime.live.commands.shapes import SHAPES
 from cluster.runtime.live.commands.system import SYSTEM
 from cluster.runtime.live.commands.text import TEXT
 
 COMMANDS: dict[str, Callable[[Call], int]] = {
     **TEXT,
+    **GREP,
+    **SED,
     **DISK,
     **SYSTEM,
     **ARCHIVE,

@@ -185,3 +185,39 @@ def test_a_package_is_there_after_it_was_installed():
 
     assert script("apk add nosuch", "alpine").errors.startswith("ERROR: unable to select packages:\n  nosuch")
     assert script("apt-get update", "busybox").code == 127
+
+
+MANY_LINES = "seq 50000 > /tmp/a; cat /tmp/a /tmp/a /tmp/a /tmp/a /tmp/a > /tmp/b; "
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["sort /tmp/b", "uniq /tmp/b", "cut -c1 /tmp/b", "grep 7 /tmp/b", "sed s/1/2/ /tmp/b", "nl /tmp/b", "tac /tmp/b",
+     "rev /tmp/b", "head -n -1 /tmp/b", "fold /tmp/b", "cat -n /tmp/b", "paste /tmp/b /tmp/b"],
+)  # fmt: skip
+def test_a_command_looks_at_so_many_lines_at_once_and_then_says_so(command: str):
+    house = script(MANY_LINES + command)
+
+    assert "orrery: more than 200000 lines at one instant are not modelled" in house.errors
+    assert house.code
+
+
+def test_lines_that_a_command_looks_at_take_its_time():
+    short, long = script("seq 100 | sort -n | tail -1"), script("seq 90000 | sort -n | tail -1; sort -n /etc/passwd")
+
+    assert short.now < long.now
+
+
+def test_a_long_output_is_handed_on_in_one_piece():
+    began = time.process_time()
+    house = script(
+        "dd if=/dev/zero of=/tmp/z bs=1M count=1 2>/dev/null; od -c /tmp/z | wc -l; tr '\\0' x < /tmp/z | fold | wc"
+    )
+
+    assert house.output.split()[0] == "65537"
+    assert time.process_time() - began < 5
+
+
+def test_what_is_missing_in_a_line_is_not_searched_for():
+    assert script("seq 100000 | grep -E '(a*)*b'; echo $?").output == "1\n"
+    assert script("seq 100000 | grep -c 9").output == "40951\n"

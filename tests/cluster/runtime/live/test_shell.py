@@ -159,7 +159,7 @@ def test_a_background_process_does_not_get_control_c():
         ("x=$(seq 9000); echo ${x##*1*2*3}", "too long for ##"),
         ("f() { f; }; f", "deeper than"),
         (
-            "dd if=/dev/zero of=/z bs=1M count=1 2>/dev/null; tr '\\0' a < /z > /y; grep -E '(a*)*b' /y",
+            "dd if=/dev/zero of=/z bs=1M count=1 2>/dev/null; tr '\\0' a < /z > /y; grep -E '(a*)*[bc]' /y",
             "given up",
         ),
         ("(dd if=/dev/zero bs=1M count=8; dd if=/dev/zero bs=1M count=8) 2>/dev/null | sort", "out of memory"),

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from cluster.runtime.live.commands.regex import CLASSES
 from cluster.runtime.live.files import FileError, Files, join
 from cluster.runtime.programs import arithmetic
 from cluster.runtime.programs.syntax import NAME, Node, Part, Word
@@ -29,6 +28,10 @@ BRACES = re.compile(
     r"\{([^{}\s,]*(?:,[^{}\s,]*)+|-?[0-9]{1,9}\.\.-?[0-9]{1,9}(?:\.\.-?[0-9]{1,9})?|[a-zA-Z]\.\.[a-zA-Z])\}"
 )
 SPAN = re.compile(r"(-?[0-9]+|[a-zA-Z])\.\.(-?[0-9]+|[a-zA-Z])(?:\.\.(-?[0-9]+))?")
+CLASSES = {
+    "digit": "09", "alpha": "azAZ", "alnum": "azAZ09", "upper": "AZ", "lower": "az", "space": "\t\r  ",
+    "blank": "  \t\t", "punct": "!/:@[`{~", "xdigit": "09afAF", "print": " ~", "word": "azAZ09__",
+}  # fmt: skip
 _ANY, _ONE = object(), object()
 
 

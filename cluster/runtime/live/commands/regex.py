@@ -12,11 +12,9 @@ Limits:   patterns of 1,000 characters, counts up to 100, programs of 5,000 inst
 from functools import lru_cache
 from typing import NamedTuple
 
+from cluster.runtime.live.words import CLASSES
+
 MAX_PATTERN, MAX_COUNT, MAX_PROGRAM, MAX_WORK = 1_000, 100, 5_000, 300_000
-CLASSES = {
-    "digit": "09", "alpha": "azAZ", "alnum": "azAZ09", "upper": "AZ", "lower": "az", "space": "\t\r  ",
-    "blank": "  \t\t", "punct": "!/:@[`{~", "xdigit": "09afAF", "print": " ~", "word": "azAZ09__",
-}  # fmt: skip
 ESCAPED = {"w": (True, "azAZ09__"), "W": (False, "azAZ09__"), "s": (True, "\t\r  "), "S": (False, "\t\r  ")}
 ESCAPED |= {"d": (True, "09")}
 

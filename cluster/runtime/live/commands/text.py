@@ -10,10 +10,10 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from cluster.runtime.live.commands import regex
 from cluster.runtime.live.commands.call import Call, UsageError, number
 from cluster.runtime.live.files import FileError
 from cluster.runtime.live.kernel import Blocked
+from cluster.runtime.live.words import CLASSES
 
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b", "\\": "\\"}
 LONGEST_LINE_OUT, MOST_NUMBERS = 1 << 20, 100_000
@@ -466,7 +466,7 @@ def _letters(text: str) -> str:
 
 
 def _class(name: str) -> str:
-    pairs = regex.CLASSES.get(name, "")
+    pairs = CLASSES.get(name, "")
     return "".join(f"{pairs[n]}-{pairs[n + 1]}" for n in range(0, len(pairs), 2))
 
 

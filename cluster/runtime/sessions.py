@@ -30,7 +30,7 @@ from cluster.runtime.cri import Runtime
 from cluster.runtime.live import answers, kernel, terminal
 from cluster.runtime.live.commands.call import Call
 from cluster.runtime.live.commands.connection import connect
-from cluster.runtime.live.files import DIRECTORY, FILE, Entry, FileError, Files, Mount
+from cluster.runtime.live.files import DIRECTORY, FILE, Entry, Files, Mount
 from cluster.runtime.live.kernel import SIGHUP, SIGKILL, SIGTERM, Container, Kernel
 from cluster.runtime.live.programs import PROGRAMS
 from cluster.runtime.live.roots import root_of, root_of_machine
@@ -572,7 +572,10 @@ class Sessions:
         pids = count(60)
 
         def answer(port: int, data: str) -> str:
-            said = serve(self._place(record, files, memory), port, data) if data else None
+            try:
+                said = serve(self._place(record, files, memory), port, data) if data else None
+            except Exception:  # Ours: the script hears nothing.
+                return ""
             return said.data if said is not None else ""
 
         container = Container(
@@ -606,7 +609,7 @@ class Sessions:
         files = self.files(record, mounts)
         try:
             found = begin(self._place(record, files, memory))
-        except FileError:  # Its data directory is a file, or a circle of links.
+        except Exception:  # Its data directory is a file, or a circle of links; or a bug of ours: it does not start.
             found = {"data": "no space"}
         self._keep(record, files)
         if memory:
@@ -617,7 +620,7 @@ class Sessions:
         """A server has ended: what it writes down before, if it was asked to end."""
         memory = self.cells.get(f"{key_of(record['uid'], record['name'], record['attempt'])}/{MEMORY}") or {}
         files = self.files(record, mounts)
-        with suppress(FileError):
+        with suppress(Exception):  # A bug of ours in it must not end the world.
             LAST_DEEDS[record["program"]](self._place(record, files, _copy(memory)), record["code"] == 0)
         self._keep(record, files)
 

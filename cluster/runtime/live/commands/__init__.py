@@ -10,6 +10,7 @@ from cluster.runtime.live.commands.awk import awk
 from cluster.runtime.live.commands.call import Call
 from cluster.runtime.live.commands.compare import COMPARE
 from cluster.runtime.live.commands.disk import DISK
+from cluster.runtime.live.commands.find import FIND
 from cluster.runtime.live.commands.grep import GREP
 from cluster.runtime.live.commands.jobs import JOBS
 from cluster.runtime.live.commands.network import NETWORK
@@ -23,6 +24,7 @@ from cluster.runtime.live.commands.text import TEXT
 
 COMMANDS: dict[str, Callable[[Call], int]] = {
     **TEXT,
+    **FIND,
     **GREP,
     **SED,
     **DISK,

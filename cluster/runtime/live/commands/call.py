@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from cluster.runtime.live.files import MAX_BYTES, FileError, Files, join, normal
-from cluster.runtime.live.kernel import Blocked, Kernel, Proc, find_program
+from cluster.runtime.live.kernel import DEVICES, Blocked, Kernel, Proc, find_program
 
 SENT = 64 * 1024  # Characters that are kept before they are written.
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -64,6 +64,14 @@ class Call:
 
     def read_line(self) -> str:
         return self.kernel.read_line(self.proc, 0)
+
+    def from_device(self, names: list[str]) -> list[str]:
+        """/dev/urandom and its kin are read as input is: piece by piece."""
+        if len(names) != 1 or self.path(names[0]) not in DEVICES:
+            return names
+        if self.proc["fds"].get("0", [""])[0] != "file":
+            self.proc["fds"] = {**self.proc["fds"], "0": self.kernel.open(self.path(names[0]))}
+        return []
 
     def read_lines(self, most: int = 1 << 30) -> list[str]:
         """All whole lines that are there, at least one, with their ends; the rest at the end. Errors: Blocked."""

@@ -33,14 +33,29 @@ def nl(call: Call) -> int:
 def fold(call: Call) -> int:
     options, names = call.options("sb", "w")
     width = max(number(options.get("w", "80"), 80), 1)
-    for _, text in call.texts(names):
-        for line in call.lines(text):
-            while len(line) > width:
-                cut = line.rfind(" ", 0, width) + 1 if "s" in options else 0
-                call.out(line[: cut or width] + "\n")
-                line = line[cut or width :]
-            call.out(line + "\n")
+    if not names:
+        while data := call.read():
+            *whole, call.local["rest"] = (call.local.get("rest", "") + data).split("\n")
+            call.out("".join(f"{_folded(call, line, width, options)}\n" for line in whole))
+            head, _, call.local["rest"] = _folded(call, call.local["rest"], width, options).rpartition("\n")
+            call.out(f"{head}\n" if head else "")
+        call.out(call.local.get("rest", ""))
+    for _, text in call.texts(names) if names else ():
+        lines = "\n".join(_folded(call, line, width, options) for line in call.lines(text))
+        call.out(lines + ("\n" if text.endswith("\n") else ""))
     return call.code
+
+
+def _folded(call: Call, line: str, width: int, options: dict[str, str]) -> str:
+    call.kernel.look_at(len(line) // width)
+    if "s" not in options:
+        return "\n".join(line[n : n + width] for n in range(0, len(line), width)) if line else ""
+    parts = []
+    while len(line) > width:
+        cut = line.rfind(" ", 0, width) + 1 or width
+        parts.append(line[:cut])
+        line = line[cut:]
+    return "\n".join([*parts, line])
 
 
 def column(call: Call) -> int:

@@ -130,7 +130,7 @@ def _padded(text: str, flags: str, width: int) -> str:
 
 def cat(call: Call) -> int:
     options, names = call.options("unvetAsbET")
-    names = names or ["-"]
+    names = call.from_device(names) or ["-"]
     while call.local.get("done", 0) < len(names):
         name = names[call.local.get("done", 0)]
         if name == "-":
@@ -184,6 +184,7 @@ def head(call: Call) -> int:
     if re.fullmatch(r"-\d+", call.args[0] if call.args else ""):
         call.args = [f"-n{call.args[0][1:]}", *call.args[1:]]
     options, names = call.options("qv", "nc", ("lines", "bytes"))
+    names = call.from_device(names)
     bytes_ = options.get("c", options.get("bytes"))
     count = _count(options.get("n", options.get("lines", "10")) if bytes_ is None else bytes_)
     if not names and count < 0:
@@ -522,20 +523,34 @@ def yes(call: Call) -> int:
 
 
 def base64_(call: Call) -> int:
-    options, names = call.options("d", "w", ("decode",))
-    for _, text in call.texts(names[:1]):
-        data = text.encode("latin-1", "replace")
-        if "d" in options or "decode" in options:
+    options, names = call.options("d", "w", ("decode", "wrap"))
+    if "d" in options or "decode" in options:
+        for _, text in call.texts(names[:1]):
             try:
-                call.out(base64.b64decode(data).decode("latin-1"))
+                call.out(base64.b64decode(text.encode("latin-1", "replace")).decode("latin-1"))
             except ValueError:
                 return call.failed("truncated input")
-            continue
-        encoded = base64.b64encode(data).decode()
-        width = number(options.get("w", "76"), 76)
-        rows = [encoded[n : n + width] for n in range(0, len(encoded), width)] if width else [encoded]
-        call.out("\n".join(rows) + ("\n" if width else ""))
+        return call.code
+    width = number(options.get("w", options.get("wrap", "76")), 76)
+    if not names:  # Line by line, as it comes.
+        size = (width or 76) * 3
+        while data := call.read():
+            text = call.local.get("rest", "") + data
+            whole = len(text) - len(text) % size
+            call.out(_encoded(text[:whole], width))
+            call.local["rest"] = text[whole:]
+        call.out(_encoded(call.local.get("rest", ""), width))
+        return call.code
+    for _, text in call.texts(names[:1]):
+        call.out(_encoded(text, width))
     return call.code
+
+
+def _encoded(text: str, width: int) -> str:
+    encoded = base64.b64encode(text.encode("latin-1", "replace")).decode()
+    if not width:
+        return encoded
+    return "".join(f"{encoded[n : n + width]}\n" for n in range(0, len(encoded), width))
 
 
 def digest(call: Call) -> int:

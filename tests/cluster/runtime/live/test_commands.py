@@ -221,3 +221,31 @@ def test_a_long_output_is_handed_on_in_one_piece():
 def test_what_is_missing_in_a_line_is_not_searched_for():
     assert script("seq 100000 | grep -E '(a*)*b'; echo $?").output == "1\n"
     assert script("seq 100000 | grep -c 9").output == "40951\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "printed"),
+    [
+        ("tr -dc 'A-Za-z0-9' < /dev/urandom | head -c 16 | wc -c", "16\n"),
+        ("cat /dev/urandom | tr -dc 'a-z' | fold -w 8 | head -n 2 | wc -c", "18\n"),
+        ("head -c 5 /dev/zero | od -c; head -c 5 /dev/random | wc -c",
+         "0000000  \\0  \\0  \\0  \\0  \\0\n0000005\n5\n"),
+        ("base64 < /dev/urandom | head -n 2 | wc -c; base64 -w 0 /etc/shells", "154\nL2Jpbi9zaAo="),
+        ("printf 'a bc def' | fold -s -w 4; echo; seq -s '' 20 | fold -w 10", "a \nbc \ndef\n1234567891\n0111213141\n"
+         "5161718192\n0\n"),
+        ("echo hello | gzip | gunzip; echo hi > /tmp/f; gzip /tmp/f; ls /tmp; zcat /tmp/f.gz; gunzip /tmp/f.gz; ls /tmp"
+         "; rm -r /tmp/f", "hello\nf.gz\nhi\nf\n"),
+        ("echo x | gunzip 2>&1; gunzip /etc/shells 2>&1; tar cvf /tmp/t -C /etc shells; tar tvf /tmp/t",
+         "gunzip: stdin: invalid magic\ngunzip: /etc/shells: invalid magic\n-rw-r--r-- root/root         8 "
+         "1970-01-01 00:00:00 shells\n"),
+        ("find /etc -name passwd -o -name group; find /etc -name '*s*' -not -path '*/pass*'",
+         "/etc/group\n/etc/passwd\n/etc/shells\n"),
+        ("find /etc '(' -name passwd -o -name shells ')' -type f -exec echo got {} ';' -print",
+         "/etc/passwd\n/etc/shells\ngot /etc/passwd\ngot /etc/shells\n"),
+        ("find /etc -type f -exec echo {} +; find /etc -type f -quit; find /etc -perm 644 -name g*; find / -bogus 2>&1",
+         "/etc/group /etc/passwd /etc/shells\n/etc/group\nfind: unrecognized: -bogus\n"),
+        ("find / -maxdepth 1 -type d '!' -name 'd*' '!' -name '[e-v]*' '!' -name bin", "/\n"),
+    ],
+)  # fmt: skip
+def test_devices_archives_and_searches_answer_as_those_of_busybox(command: str, printed: str):
+    assert script(command).output == printed

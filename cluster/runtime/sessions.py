@@ -87,7 +87,8 @@ class Sessions:
     """All sessions of one machine's containers."""
 
     door: Door | None = None  # None: nothing but the container's own ports can be reached.
-    mounts_of: Callable[[Record], list[Mount]] = staticmethod(lambda record: [])  # For who looks into another one.
+    mounts_of: Callable[[Record], list[Mount]] = staticmethod(lambda record: [])  # For who looks into another one …
+    declared: Callable[[Record], list[int]] = staticmethod(lambda record: [])  # … or asks it.
 
     def __init__(self, runtime: Runtime, cells: Cells, disks: Cells) -> None:
         self.runtime, self.cells, self.disks = runtime, cells, disks
@@ -625,13 +626,24 @@ class Sessions:
         self._keep(record, files)
 
     def _ask_locally(self, record: Record, port: int, data: str, files: Files) -> str | None:
-        """curl inside the container. The files are those of the running session, with what it has just written."""
-        server = self.server(record, [], [])
+        """curl inside the pod, whose containers share their ports.
+
+        The files of the own container are those of the running session, with what it has just written.
+        """
+        server = self.server(record, self.declared(record), [])
         server.read, server.is_directory, server.listing = files.read, files.is_directory, files.listing
         server.own, server.files = self._own_protocol(record, files), files
-        if not answers.is_listening(server, port):
-            return None
-        return self.ask(record, server, port, data).data
+        if answers.is_listening(server, port):
+            return self.ask(record, server, port, data).data
+        sandbox = self.containers.get(record["uid"]) or {"containers": ()}
+        for key in sandbox["containers"]:
+            other = self.containers[key]
+            if other["name"] == record["name"] or other["started"] is None or other["ended"] is not None:
+                continue
+            server = self.server(other, self.declared(other), self.mounts_of(other))
+            if answers.is_listening(server, port):
+                return self.ask(other, server, port, data).data
+        return None
 
     def forward(self, key: str, connection: str, data: str, server: answers.Server, record: Record) -> None:
         """Bytes for connection n: what the program answers becomes output on channel n, its end one on -n - 1."""

@@ -250,3 +250,21 @@ def test_a_life_with_typing_can_be_replayed():
     again = replay(cluster.world.export(), slice_steps=7)
 
     assert again.dump() == cluster.world.dump()
+
+
+def test_containers_of_a_pod_reach_one_another_by_localhost():
+    cluster = a_machine_room()
+    app = {"name": "shop", "image": "acme/shop:1", "ports": [{"containerPort": 8080}]}
+    pod = a_bound_pod("both")
+    pod["spec"]["containers"] += [{"name": "box", "image": "busybox:1.36", "command": ["sleep", "100000"]}, app]
+    cluster.create(pod)
+    cluster.run_for(30)
+
+    text = "wget -qO- localhost | grep -c Welcome; wget -qO- 127.0.0.1:8080 | head -n 1; nc -zv localhost 81 2>&1"
+    asked = exec_(cluster, "both", "sh", "-c", text, container="box")
+
+    assert printed(cluster, asked).splitlines() == [
+        "2",
+        "orrery: port 8080 of both",
+        "nc: localhost (127.0.0.1:81): Connection refused",
+    ]

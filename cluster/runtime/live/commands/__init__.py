@@ -12,6 +12,7 @@ from cluster.runtime.live.commands.compare import COMPARE
 from cluster.runtime.live.commands.disk import DISK
 from cluster.runtime.live.commands.find import FIND
 from cluster.runtime.live.commands.grep import GREP
+from cluster.runtime.live.commands.interfaces import INTERFACES
 from cluster.runtime.live.commands.jobs import JOBS
 from cluster.runtime.live.commands.network import NETWORK
 from cluster.runtime.live.commands.packages import PACKAGING
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Callable[[Call], int]] = {
     **SYSTEM,
     **ARCHIVE,
     **NETWORK,
+    **INTERFACES,
     **JOBS,
     **COMPARE,
     **SHAPES,

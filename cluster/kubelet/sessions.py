@@ -40,7 +40,7 @@ class StreamingServer:
         self.node, self.host, self.informers, self.clock = node, host, informers, clock
         self.queue, self.sessions = queue, sessions
         self.containers = sessions.containers
-        sessions.mounts_of = self._mounts
+        sessions.mounts_of, sessions.declared = self._mounts, self._declared
         self.on_wrote: Callable[[Record], None] = lambda record: None  # A process of it has changed files.
         self.find: Callable[[str, str, str], Manifest | None] = lambda namespace, name, uid: None
         sessions.runtime.on_boot = lambda record: sessions.boot(record, self._mounts(record))
@@ -196,8 +196,7 @@ class StreamingServer:
 
     def _listening(self, container: Manifest, record: Record, port: int) -> Server | None:
         """What serves this port of one running container."""
-        declared = [int(one["containerPort"]) for one in container.get("ports") or ()]
-        server = self.sessions.server(record, declared, self._mounts(record))
+        server = self.sessions.server(record, _ports(container), self._mounts(record))
         return server if answers.is_listening(server, port) else None
 
     # --- running --------------------------------------------------------------------------------------------
@@ -376,16 +375,29 @@ class StreamingServer:
         sandbox = self.containers.get(uid)
         return self.find(sandbox["namespace"], sandbox["pod"], uid) if sandbox is not None else None
 
-    def _mounts(self, record: Record) -> list[Mount]:
+    def _container(self, record: Record) -> tuple[Manifest, Manifest] | None:
+        """(its pod, what that says of the container)"""
         pod = self._pod(record["uid"])
         if pod is None:
+            return None
+        return next(((pod, one) for one in pods.everyone(pod) if one["name"] == record["name"]), None)
+
+    def _declared(self, record: Record) -> list[int]:
+        found = self._container(record)
+        return _ports(found[1]) if found is not None else []
+
+    def _mounts(self, record: Record) -> list[Mount]:
+        found = self._container(record)
+        if found is None:
             return []
-        container = next((one for one in pods.everyone(pod) if one["name"] == record["name"]), None)
-        if container is None:
-            return []
+        pod, container = found
         sandbox = self.containers.get(record["uid"]) or {}
         addresses = {"podIP": sandbox.get("ip") or "", "hostIP": self.host}
         return volumes.mounts(pod, container, self.informers, self.node, addresses)
+
+
+def _ports(container: Manifest) -> list[int]:
+    return [int(one["containerPort"]) for one in container.get("ports") or ()]
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,9 @@ WRITING = frozenset(("touch", "tee", "mkdir"))  # … files that others may look
 LIVE = NETWORKING | WRITING | (COMMANDS.keys() - APPLETS.keys())  # … and what only the kernel of live/ has.
 INTO_FILES = re.compile(r">\s*+(?![>&\s]|/dev/)")
 FROM_FILES = re.compile(r"(?:\[|\btest)\s+(?:!\s+)?-[^nz\W]\s")  # Tests of files, which others may write by exec.
-ARRAYS = re.compile(r"\w\+?=\(|\$\{#?\w+\[")
+RARE = re.compile(  # Of the language what only the shell that lives knows: arrays, most of ${…}, <<<, ((…)), {1..3}, …
+    r"\w\+?=\(|\$\{(?!\w+(?::-[^}]*)?\})|<<<|\$'|(?:^|[\s;&|({])\(\(|\{[\w,.]+\}|\bpipefail\b"
+)
 KEYWORDS = r"(?:do|then|else|elif|if|while|until|exec|eval|command|sudo)"  # What a command may stand behind.
 COMMAND = re.compile(  # A word where a shell looks for a command.
     rf"(?:^|[;&|(`{{\n!]|\b{KEYWORDS}\s|(?<=\s)-\w*c\s)\s*(?:\w+=\S*\s+)*['\"]?(?!{KEYWORDS}\s)([\w./-]+)"
@@ -55,7 +57,7 @@ CANNOT_START = 128
 def _needs_kernel(text: str) -> bool:
     """Does a script do what no function of time can?"""
     called = {word.rpartition("/")[2] for word in COMMAND.findall(text)}
-    if any(each.search(text) for each in (INTO_FILES, FROM_FILES, ARRAYS, FORKING)):
+    if any(each.search(text) for each in (INTO_FILES, FROM_FILES, RARE, FORKING)):
         return True
     return not LIVE.isdisjoint(called)
 

@@ -30,7 +30,7 @@ from cluster.runtime.cri import Runtime
 from cluster.runtime.live import answers, kernel, terminal
 from cluster.runtime.live.commands.call import Call
 from cluster.runtime.live.commands.connection import connect
-from cluster.runtime.live.files import DIRECTORY, FILE, Entry, FileError, Files, Mount
+from cluster.runtime.live.files import DIRECTORY, FILE, Entry, Files, Mount
 from cluster.runtime.live.kernel import SIGHUP, SIGKILL, SIGTERM, Container, Kernel
 from cluster.runtime.live.programs import PROGRAMS
 from cluster.runtime.live.roots import root_of, root_of_machine
@@ -87,7 +87,8 @@ class Sessions:
     """All sessions of one machine's containers."""
 
     door: Door | None = None  # None: nothing but the container's own ports can be reached.
-    mounts_of: Callable[[Record], list[Mount]] = staticmethod(lambda record: [])  # For who looks into another one.
+    mounts_of: Callable[[Record], list[Mount]] = staticmethod(lambda record: [])  # For who looks into another one …
+    declared: Callable[[Record], list[int]] = staticmethod(lambda record: [])  # … or asks it.
 
     def __init__(self, runtime: Runtime, cells: Cells, disks: Cells) -> None:
         self.runtime, self.cells, self.disks = runtime, cells, disks
@@ -583,7 +584,10 @@ class Sessions:
         pids = count(60)
 
         def answer(port: int, data: str) -> str:
-            said = serve(self._place(record, files, memory), port, data) if data else None
+            try:
+                said = serve(self._place(record, files, memory), port, data) if data else None
+            except Exception:  # Ours: the script hears nothing.
+                return ""
             return said.data if said is not None else ""
 
         container = Container(
@@ -622,7 +626,7 @@ class Sessions:
         files = self.files(record, mounts)
         try:
             found = begin(self._place(record, files, memory))
-        except FileError:  # Its data directory is a file, or a circle of links.
+        except Exception:  # Its data directory is a file, or a circle of links; or a bug of ours: it does not start.
             found = {"data": "no space"}
         self._keep(record, files)
         if memory:
@@ -633,18 +637,29 @@ class Sessions:
         """A server has ended: what it writes down before, if it was asked to end."""
         memory = self.cells.get(f"{key_of(record['uid'], record['name'], record['attempt'])}/{MEMORY}") or {}
         files = self.files(record, mounts)
-        with suppress(FileError):
+        with suppress(Exception):  # A bug of ours in it must not end the world.
             LAST_DEEDS[record["program"]](self._place(record, files, _copy(memory)), record["code"] == 0)
         self._keep(record, files)
 
     def _ask_locally(self, record: Record, port: int, data: str, files: Files) -> str | None:
-        """curl inside the container. The files are those of the running session, with what it has just written."""
-        server = self.server(record, [], [])
+        """curl inside the pod, whose containers share their ports.
+
+        The files of the own container are those of the running session, with what it has just written.
+        """
+        server = self.server(record, self.declared(record), [])
         server.read, server.is_directory, server.listing = files.read, files.is_directory, files.listing
         server.own, server.files = self._own_protocol(record, files), files
-        if not answers.is_listening(server, port):
-            return None
-        return self.ask(record, server, port, data).data
+        if answers.is_listening(server, port):
+            return self.ask(record, server, port, data).data
+        sandbox = self.containers.get(record["uid"]) or {"containers": ()}
+        for key in sandbox["containers"]:
+            other = self.containers[key]
+            if other["name"] == record["name"] or other["started"] is None or other["ended"] is not None:
+                continue
+            server = self.server(other, self.declared(other), self.mounts_of(other))
+            if answers.is_listening(server, port):
+                return self.ask(other, server, port, data).data
+        return None
 
     def forward(self, key: str, connection: str, data: str, server: answers.Server, record: Record) -> None:
         """Bytes for connection n: what the program answers becomes output on channel n, its end one on -n - 1."""

@@ -17,6 +17,7 @@ import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from http.client import responses
 from typing import Any, NamedTuple
 
 from cluster.runtime.live.files import FileError, Files, normal
@@ -30,11 +31,17 @@ TYPES = {
     "html": "text/html", "htm": "text/html", "css": "text/css", "js": "application/javascript", "txt": "text/plain",
     "json": "application/json", "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg", "xml": "text/xml",
 }  # fmt: skip
-REASONS = {
-    200: "OK", 301: "Moved Permanently", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
-    404: "Not Found", 405: "Not Allowed", 413: "Request Entity Too Large", 500: "Internal Server Error",
-    501: "Not Implemented",
+REASONS = {  # What is said here, whatever words the host's Python has for it; it renames some from release to release.
+    **{int(code): phrase for code, phrase in responses.items()},
+    413: "Request Entity Too Large", 414: "Request URI Too Long", 416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Entity",
 }  # fmt: skip
+OF_NGINX = {
+    302: "Moved Temporarily",
+    405: "Not Allowed",
+    414: "Request-URI Too Large",
+    503: "Service Temporarily Unavailable",
+}
 
 
 @dataclass
@@ -82,8 +89,18 @@ def is_listening(server: Server, port: int) -> bool:
 
 
 def answer(server: Server, port: int, given: str, memory: dict[str, Any], client: str = "127.0.0.1") -> Answer:
-    """What a connection gets back for all that came and was not answered yet. `memory`: the program's own."""
-    if server.own is not None and (own := _own_answer(server.own, port, given, memory, client)) is not None:
+    """What a connection gets back for all that came and was not answered yet. `memory`: the program's own.
+
+    A bug of ours in a server hangs up; the world must not end of it.
+    """
+    try:
+        return _answered(server, port, given, memory, client)
+    except Exception as error:
+        return Answer("", len(given), True, (f"{BUG}: {type(error).__name__}",))
+
+
+def _answered(server: Server, port: int, given: str, memory: dict[str, Any], client: str) -> Answer:
+    if server.own is not None and (own := server.own(port, given, memory, client)) is not None:
         return own
     said = server.reply(port, given)
     if said is not None:
@@ -101,14 +118,6 @@ def answer(server: Server, port: int, given: str, memory: dict[str, Any], client
         if one.over:
             return Answer("".join(data), taken, True, tuple(log))
     return Answer("".join(data), taken, False, tuple(log))
-
-
-def _own_answer(own: "Own", port: int, given: str, memory: dict[str, Any], client: str) -> Answer | None:
-    """A bug of ours in a server hangs up; the world must not end of it."""
-    try:
-        return own(port, given, memory, client)
-    except Exception as error:
-        return Answer("", len(given), True, (f"{BUG}: {type(error).__name__}",))
 
 
 # --- HTTP -------------------------------------------------------------------------------------------------------
@@ -203,7 +212,7 @@ def _page(
 ) -> Answer:  # fmt: skip
     """nginx's own page for an error."""
     name = f"nginx/{server.version}" if server.program == "nginx" else "orrery"
-    title = f"{code} {REASONS[code]}"
+    title = f"{code} {_reason(code, name)}"
     body = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
         f"<hr><center>{name}</center>\r\n</body>\r\n</html>\r\n"
@@ -227,8 +236,14 @@ def _message(
 ) -> str:  # fmt: skip
     headers = {**first, "Date": http_date(now), "Content-Type": kind, "Content-Length": str(len(body))}
     headers |= {"Connection": "close" if close else "keep-alive", **extra}
-    head = f"HTTP/1.1 {code} {REASONS[code]}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    reason = _reason(code, first.get("Server", ""))
+    head = f"HTTP/1.1 {code} {reason}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return head + "\r\n" + ("" if method == "HEAD" else body)
+
+
+def _reason(code: int, server: str) -> str:
+    words = {**REASONS, **OF_NGINX} if server.startswith("nginx") else REASONS
+    return words.get(code, "Unknown")
 
 
 def _access(server: Server, client: str, line: str, agent: str, code: int, size: int) -> str:

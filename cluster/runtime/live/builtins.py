@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cluster.runtime.live.commands import COMMANDS
-from cluster.runtime.live.commands.call import Call, UsageError
+from cluster.runtime.live.commands.call import Call
 from cluster.runtime.live.files import FileError, join, normal
 from cluster.runtime.live.kernel import SIGNALS, Blocked, signal_number
 from cluster.runtime.live.words import elements, sum_of
@@ -18,6 +18,7 @@ from cluster.runtime.programs.syntax import ARRAY, parse
 if TYPE_CHECKING:
     from cluster.runtime.live.shell import Shell
 
+OPTIONS = {"errexit": "e", "nounset": "u", "xtrace": "x", "pipefail": "|"}
 Builtin = Callable[["Shell", list[str]], int | None]
 
 
@@ -126,9 +127,11 @@ def options(shell: "Shell", argv: list[str]) -> int:
             shell.local["positional"] = [shell.local["positional"][0], *words]
             return 0
         if word in ("-o", "+o") and words:
-            word = word[0] + {"errexit": "e", "nounset": "u", "xtrace": "x"}.get(words.pop(0), "")
+            word = word[0] + OPTIONS.get(words.pop(0), "")
+        elif word[-1] == "o" and words:
+            word = word[:-1] + OPTIONS.get(words.pop(0), "")
         for letter in word[1:]:
-            if letter in "eux":
+            if letter in "eux|":
                 others = shell.local["options"].replace(letter, "")
                 shell.local["options"] = others + letter if word[0] == "-" else others
     if words:
@@ -339,11 +342,7 @@ def nothing(shell: "Shell", argv: list[str]) -> int:
 
 def _small(shell: "Shell", argv: list[str]) -> int:
     """A command that needs no process of its own."""
-    call = Call(shell.kernel, shell.proc, argv, shell.scratch)
-    try:
-        return COMMANDS[argv[0]](call)
-    except UsageError as error:
-        return call.failed(str(error))
+    return Call(shell.kernel, shell.proc, argv, shell.scratch).run(COMMANDS[argv[0]])
 
 
 BUILTINS: dict[str, Builtin] = {

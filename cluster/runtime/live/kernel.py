@@ -17,8 +17,9 @@ again, and must find in `local` how far it was.
 
 Mirrors:  fork, execve, pipe, waitpid, kill, as far as a shell needs them
 Limits:   64 processes a session, 64 KiB in a pipe before its writer waits, 5,000 steps at one instant (reading or
-          writing 512 characters is one, too); whoever needs more goes on later, at most once a second, so that a
-          loop without a sleep can't stop the world.
+          writing 512 characters is one, and 16 lines are one, too); whoever needs more goes on later, at most once a
+          second, so that a loop without a sleep can't stop the world. A command that looks at, or makes, more than
+          200,000 lines at once ends.
 Read next: shell.py.
 """
 
@@ -26,6 +27,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cluster.runtime import noise
 from cluster.runtime.live import terminal
 from cluster.runtime.live.files import WORK, FileError, Files, Rooted, join, normal
 from cluster.runtime.programs.program import Process
@@ -35,6 +37,9 @@ MAX_OPEN = 1_024  # Open files: those of redirections that are over are forgotte
 PIPE_SIZE = 64 * 1024
 BUG = "orrery: this command has a bug here"
 SLICE = 5_000  # Steps at one instant …
+DEVICES = ("/dev/zero", "/dev/random", "/dev/urandom")
+DEVICE_SIZE, DEVICE_STEPS = 4096, 100  # Characters that a process gets of one at a time, and what that costs.
+MAX_LINES, LINES_OF_A_STEP = 200_000, 16
 FIRST_PAUSE, LAST_PAUSE = 10_000, 1_000_000  # … then so many microseconds must pass, doubling.
 SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGTERM = 1, 2, 9, 13, 15
 
@@ -101,7 +106,8 @@ class Kernel:
         self.files: Files = container.files  # As the process sees them that runs.
         self.now = container.now
         self.output: list[tuple[int, str]] = []  # (1 or 2, text) written in this run.
-        self.steps = self.said = 0
+        self.steps = self.said = self.lines = 0
+        self.fed = False
         self.throttled = False  # Did a process have to stop because it printed too much?
         self.ran: set[str] = set()  # Programs that had a turn, and what else makes a run unlike the next.
 
@@ -120,12 +126,23 @@ class Kernel:
                 self._run(proc)
                 if self.exit_code is not None:
                     return None
-                if self.steps + self.container.files.work > SLICE:
+                if self.spent > SLICE:
                     return self._pause()
         self.state["pause"] = 0
         waits = [p["wait"] for p in self.procs.values() if p["exit"] is None]
         times = [wait[-1] for wait in waits if wait[:1] in (["time"], ["deadline"])]
         return min(times, default=None) if self.exit_code is None else None
+
+    @property
+    def spent(self) -> int:
+        """Steps at this instant, all told."""
+        return self.steps + self.lines // LINES_OF_A_STEP + self.container.files.work
+
+    def look_at(self, lines: int) -> None:
+        """The process that runs looks at, or makes, so many lines at once. Errors: FileError if they are too many."""
+        self.lines += lines
+        if self.lines > MAX_LINES:
+            raise FileError(f"orrery: more than {MAX_LINES} lines at one instant are not modelled")
 
     def _pause(self) -> int:
         """Somebody computes and computes."""
@@ -140,7 +157,9 @@ class Kernel:
 
     def _run(self, proc: Proc) -> None:
         proc["wait"] = []
-        self.steps += 1
+        self.steps += 1 + self.lines // LINES_OF_A_STEP
+        self.fed = False  # Has it read from a device without an end?
+        self.lines = 0  # That this process has looked at, or made, at this instant.
         self.files = self.files_of(proc)
         self.ran.add(proc["program"])
         try:
@@ -286,8 +305,19 @@ class Kernel:
             return self.pipes[place[1]], not any(other == ["pipe", place[1], "w"] for other in written_by)
         if kind == "file":
             path, position = self.state["open"][place[1]]
+            if path in DEVICES:
+                return self._device(path, position), False
             return self.container.files.read(path)[position:], True
         return "", True
+
+    def _device(self, path: str, position: int) -> str:
+        """What /dev/zero and its kin give now; whoever wants more comes again, when others have had their turn."""
+        if path == "/dev/zero":
+            return "\0" * DEVICE_SIZE
+        seed = self.container.process.seed
+        self.ran.add("$RANDOM")
+        drawn = (noise.mix(seed, self.now, position, n) for n in range(DEVICE_SIZE // 8))
+        return "".join(chr(one >> 8 * n & 255) for one in drawn for n in range(8))
 
     def consume(self, proc: Proc, fd: int, count: int) -> None:
         """`count` characters of what `peek` showed have been read; 0: the end was."""
@@ -308,9 +338,13 @@ class Kernel:
 
     def read(self, proc: Proc, fd: int = 0) -> str:
         """Whatever is there, at least a character; "" at the end. Errors: Blocked."""
+        if self.fed and proc["fds"].get(str(fd), ["null"])[0] == "file":
+            raise Blocked()
         data, over = self.peek(proc, fd)
         if not data and not over:
             raise Blocked("read", fd)
+        self.fed = bool(data) and not over and proc["fds"][str(fd)][0] == "file"
+        self.steps += DEVICE_STEPS if self.fed else 0
         self.consume(proc, fd, len(data))
         self.steps += len(data) // WORK
         return data

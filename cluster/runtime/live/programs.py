@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from cluster.runtime.live.commands import COMMANDS
-from cluster.runtime.live.commands.call import Call, UsageError
+from cluster.runtime.live.commands.call import Call
 from cluster.runtime.live.files import FileError
 from cluster.runtime.live.kernel import Kernel, Proc, Program
 from cluster.runtime.live.shell import sh
@@ -14,8 +14,8 @@ def _process(command: Callable[[Call], int]) -> Program:
     def program(kernel: Kernel, proc: Proc) -> int:
         call = Call(kernel, proc, proc["argv"])
         try:
-            return command(call)
-        except (UsageError, FileError, BadValue) as error:
+            return call.run(command)
+        except (FileError, BadValue) as error:
             return call.failed(str(error))
 
     return program

@@ -13,7 +13,7 @@ that begins with what is to be done:
 A process that starts another waits for it; `( )`, `&`, pipelines and `$( )` fork: the child is a copy of the data.
 
 Mirrors:  busybox/shell/ash.c (evaltree)
-Left out: job control, aliases, arrays, here-strings.
+Left out: job control, aliases, associative arrays.
 Limits:   200 frames deep; see kernel.py for the rest.
 Read next: words.py, builtins.py.
 """
@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 
 from cluster.runtime.live import trees, words
-from cluster.runtime.live.builtins import BUILTINS, Jump
+from cluster.runtime.live.builtins import BUILTINS, OPTIONS, Jump
 from cluster.runtime.live.files import FileError, join, normal
 from cluster.runtime.live.kernel import SIGINT, Blocked, Ended, Kernel, Proc, find_program
 from cluster.runtime.programs.syntax import (
@@ -168,7 +168,7 @@ class Shell:
                     self._unwind(lambda frame: frame[0] in ("for", "loop"), keep=False)
             self._unwind(lambda frame: frame[0] in ("for", "loop"), keep=jump.kind == "continue")
             if jump.kind == "continue" and self.frames[-1][0] == "loop":
-                self.frames[-1][2] = "condition"
+                self.frames[-1][2] = "condition" if self.frames[-1][1].step is None else "step"
 
     def _leave(self, code: int) -> None:
         """Nothing is left to do but what `trap … EXIT` asks for."""
@@ -286,8 +286,11 @@ class Shell:
         if phase == "condition":
             self.frames.append(["loop", node, "decide"])
             self._condition(node.condition)
-        elif (self.local["status"] == 0) != node.until:
+        elif phase == "step":
             self.frames.append(["loop", node, "condition"])
+            self.frames.append(["run", node.step])
+        elif (self.local["status"] == 0) != node.until:
+            self.frames.append(["loop", node, "condition" if node.step is None else "step"])
             self.frames.append(["run", node.body])
         else:
             self.local["status"] = 0
@@ -445,6 +448,8 @@ class Shell:
         found = self.find(argv[0])
         if isinstance(found, int):
             why = "not found" if found == 127 else "Permission denied"
+            if self.name == "bash" and found == 127:
+                why = "No such file or directory" if "/" in argv[0] else "command not found"
             self.kernel.write({**self.proc, "fds": fds}, 2, f"{self.name}: {argv[0]}: {why}\n")
             self.local["status"] = found
             self._strict()
@@ -469,12 +474,14 @@ class Shell:
             self.out("\n")
 
     def _frame_waitall(self, frame: list[Any]) -> None:
-        """A pipeline's stages; the last one's code counts."""
+        """A pipeline's stages; the last one's code counts, with pipefail the last one's that failed."""
         while frame[1]:
             code = self.kernel.reap(self.proc["pid"], frame[1][0])
             if code is None:
                 raise Blocked("child", frame[1][0])
             self.local["status"] = code
+            if "|" in self.local["options"] and len(frame) > 2:
+                self.local["status"] = frame[2] = code or frame[2]
             frame[1] = frame[1][1:]
         self._strict()
 
@@ -503,7 +510,7 @@ class Shell:
             pids.append(self.fork(stage, fds)["pid"])
         for name in [name for name in self.proc["fds"] if name[0] == "p"]:
             del self.proc["fds"][name]
-        self.frames.append(["waitall", pids])
+        self.frames.append(["waitall", pids, 0])
 
     def _background(self, node: Node) -> None:
         child = self.fork(node, {"0": ["null"]})
@@ -624,7 +631,7 @@ class Shell:
         if name == "#":
             return str(max(len(local["positional"]) - 1, 0))
         if name == "-":
-            return str(local["options"])
+            return str(local["options"]).replace("|", "")
         if name.isdigit():
             place = int(name[:6])
             return local["positional"][place] if place < len(local["positional"]) else None
@@ -665,6 +672,11 @@ class Shell:
         self.sub += 1
         return self.subs[self.sub - 1] if self.sub <= len(self.subs) else None
 
+    @property
+    def braces(self) -> bool:
+        """Does it make words of {a,b}? ash and dash don't."""
+        return self.name == "bash"
+
     def variables(self) -> dict[str, str]:
         found: dict[str, str] = self.local["variables"]
         return found
@@ -702,11 +714,11 @@ def _start(proc: Proc, kernel: Kernel) -> None:
         if option == "--":
             break
         options += "" if option.startswith("--") else option[1:]
+        if option[-1:] == "o" and not option.startswith("--") and arguments:
+            options += OPTIONS.get(arguments.pop(0), "")
         if "c" in option and not option.startswith("--"):
             script = arguments.pop(0) if arguments else ""
             break
-        if option in ("-o", "+o") and arguments:
-            arguments.pop(0)
     positional = arguments or [argv[0]]
     frames: list[Any] = []
     interactive = False
@@ -728,7 +740,7 @@ def _start(proc: Proc, kernel: Kernel) -> None:
         "functions": {},
         "positional": positional,
         "status": 0,
-        "options": "".join(one for one in "eux" if one in options),
+        "options": "".join(one for one in "eux|" if one in options),
         "interactive": interactive,
         "pending": "",
         "traps": {},

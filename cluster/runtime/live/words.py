@@ -5,23 +5,33 @@ Assignments inside (`${a:=b}`) go into the scope at once. A `$(…)` whose resul
 the shell runs it and expands the word once more.
 
 Mirrors:  busybox/shell/ash.c (argstr, evalvar, expandmeta)
-Left out: named character classes.
+Left out: braces within braces; patterns in ${a/old/new}.
 """
 
 import re
 from collections import ChainMap
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from cluster.runtime.live.files import FileError, Files, join
 from cluster.runtime.programs import arithmetic
-from cluster.runtime.programs.syntax import Node, Part, Word
+from cluster.runtime.programs.syntax import NAME, Node, Part, Word
 
 MAX_FIELDS = 10_000
 MAX_LENGTH = 1 << 20  # Characters of all fields of a word, or of a command.
 MAX_TRIMMED = 1_000  # Characters of a value that `${a#…}` and its kin take: their time is its square.
 MAX_MATCH = 4_000_000  # Length of a text times length of a pattern.
 Piece = tuple[str, bool]  # Text; is it literal, that is no pattern?
+MAX_BRACED = 10_000
+BRACES = re.compile(
+    r"\{([^{}\s,]*(?:,[^{}\s,]*)+|-?[0-9]{1,9}\.\.-?[0-9]{1,9}(?:\.\.-?[0-9]{1,9})?|[a-zA-Z]\.\.[a-zA-Z])\}"
+)
+SPAN = re.compile(r"(-?[0-9]+|[a-zA-Z])\.\.(-?[0-9]+|[a-zA-Z])(?:\.\.(-?[0-9]+))?")
+CLASSES = {
+    "digit": "09", "alpha": "azAZ", "alnum": "azAZ09", "upper": "AZ", "lower": "az", "space": "\t\r  ",
+    "blank": "  \t\t", "punct": "!/:@[`{~", "xdigit": "09afAF", "print": " ~", "word": "azAZ09__",
+}  # fmt: skip
 _ANY, _ONE = object(), object()
 
 
@@ -52,9 +62,48 @@ class Scope(Protocol):
 
     def variables(self) -> dict[str, str]: ...
 
+    @property
+    def braces(self) -> bool: ...
+
 
 def fields(word: Word, scope: Scope) -> list[str]:
     """The words that a word of a command becomes. Errors: NeedsCommand, BadValue."""
+    if scope.braces and any(part.kind == "text" and not part.quoted and "{" in part.text for part in word):
+        return [text for one in _braced(word) for text in _fields(one, scope)]
+    return _fields(word, scope)
+
+
+def _braced(word: Word, room: int = MAX_BRACED) -> list[Word]:
+    """a{b,c}d and {1..3}: a word for each. Errors: BadValue."""
+    for number, part in enumerate(word):
+        if part.kind != "text" or part.quoted or (found := BRACES.search(part.text)) is None:
+            continue
+        span = SPAN.fullmatch(found[1])
+        texts = found[1].split(",") if span is None else _span(*span.groups())
+        if len(texts) > room:
+            raise BadValue(f"orrery: braces of more than {MAX_BRACED} words")
+        made = []
+        for text in texts:
+            before, behind = part.text[: found.start()], part.text[found.end() :]
+            one = replace(part, text=before + text + behind)
+            made += _braced((*word[:number], one, *word[number + 1 :]), room // len(texts))
+        return made
+    return [word]
+
+
+def _span(first: str, last: str, step: str | None) -> list[str]:
+    """`1..5`, `05..10`, `a..e`, `1..9..2`"""
+    if first[-1].isdigit() != last[-1].isdigit():
+        return [f"{{{first}..{last}}}"]
+    low, high = (int(first), int(last)) if first[-1].isdigit() else (ord(first), ord(last))
+    width = max(len(first), len(last)) if {first.lstrip("-")[:1], last.lstrip("-")[:1]} & {"0"} else 0
+    stride = max(abs(int(step or 1)), 1) * (1 if high >= low else -1)
+    numbers = range(low, high + (1 if stride > 0 else -1), stride)[: MAX_BRACED + 1]
+    return [str(n).zfill(width) if first[-1].isdigit() else chr(n) for n in numbers]
+
+
+def _fields(word: Word, scope: Scope) -> list[str]:
+    """Its words, braces aside."""
     found: list[list[Piece]] = []
     current: list[Piece] | None = None
     size = 0
@@ -186,7 +235,11 @@ def _parameter(part: Part, scope: Scope) -> str:
         return str(len(elements(name, scope)))
     if operator == "at":
         return " ".join(elements(name, scope)) if _is_whole(part) else _element(part, scope)
-    value = " ".join(scope.arguments()) if name in ("@", "*") else scope.get(name)
+    if operator and operator[-1] in "-=+?":  # These ask whether it is set, also under `set -u`.
+        known = name not in scope.variables() and NAME.fullmatch(name)
+        value = None if known else scope.get(name)
+    else:
+        value = " ".join(scope.arguments()) if name in ("@", "*") else scope.get(name)
     if operator == "length":
         return str(len(value or ""))
     if not operator:
@@ -204,7 +257,12 @@ def _parameter(part: Part, scope: Scope) -> str:
             scope.set(name, text)
         return text
     if operator[0] == "/":
-        return _replaced(value or "", part.operand, scope, every=operator == "//")
+        return _replaced(value or "", part.operand, scope, operator)
+    if operator[0] in "^,":
+        text, changed = value or "", str.upper if operator[0] == "^" else str.lower
+        return changed(text) if len(operator) == 2 else changed(text[:1]) + text[1:]
+    if operator == ":":
+        return _cut(value or "", text_of(part.operand, scope), scope)
     cut = pattern_of(part.operand, scope)
     return _trimmed(value or "", cut, operator)
 
@@ -253,12 +311,25 @@ def _trimmed(value: str, cut: list[object], operator: str) -> str:
     return value
 
 
-def _replaced(value: str, operand: Word, scope: Scope, every: bool) -> str:
-    """`${a/old/new}`: plain texts only."""
+def _cut(value: str, text: str, scope: Scope) -> str:
+    """`${a:start:length}`; negative numbers count from the end."""
+    first, _, second = text.partition(":")
+    start = sum_of(first or "0", scope)
+    start = max(len(value) + start, 0) if start < 0 else start
+    length = sum_of(second, scope) if second else len(value)
+    return value[start : start + length] if length >= 0 else value[start : len(value) + length]
+
+
+def _replaced(value: str, operand: Word, scope: Scope, operator: str) -> str:
+    """`${a/old/new}`, `//` everywhere, `/#` at the beginning, `/%` at the end: plain texts only."""
     old, _, new = text_of(operand, scope).partition("/")
+    if operator == "/#":
+        return new + value.removeprefix(old) if value.startswith(old) else value
+    if operator == "/%":
+        return value.removesuffix(old) + new if value.endswith(old) else value
     if not old:
         return value
-    return value.replace(old, new) if every else value.replace(old, new, 1)
+    return value.replace(old, new) if operator == "//" else value.replace(old, new, 1)
 
 
 # --- patterns ---------------------------------------------------------------------------------------------------
@@ -271,7 +342,7 @@ def pattern(pieces: list[Piece]) -> list[object]:
         at = 0
         while at < len(text):
             character = text[at]
-            end = text.find("]", at + 2) if character == "[" and not literal else -1
+            end = _end_of_set(text, at) if character == "[" and not literal else -1
             if literal or character not in "*?[" or (character == "[" and end < 0):
                 found.append(character)
             elif character == "[":
@@ -283,13 +354,22 @@ def pattern(pieces: list[Piece]) -> list[object]:
     return found
 
 
+def _end_of_set(text: str, at: int) -> int:
+    found = re.compile(r"\[[!^]?\]?(?:\[:\w+:\]|[^\]])*\]").match(text, at)
+    return found.end() - 1 if found else -1
+
+
 def _set(inside: str) -> tuple[bool, tuple[tuple[str, str], ...]]:
     """(must it be one of these?, ranges)"""
     wanted = inside[:1] not in ("!", "^")
     text = inside if wanted else inside[1:]
     ranges, at = [], 0
     while at < len(text):
-        if text[at + 1 : at + 2] == "-" and at + 2 < len(text):
+        if (named := re.compile(r"\[:(\w+):\]").match(text, at)) is not None:
+            pairs = CLASSES.get(named[1], "")
+            ranges += [(pairs[n], pairs[n + 1]) for n in range(0, len(pairs), 2)]
+            at = named.end()
+        elif text[at + 1 : at + 2] == "-" and at + 2 < len(text):
             ranges.append((text[at], text[at + 2]))
             at += 3
         else:

@@ -6,12 +6,14 @@ A module or function that is not here is the script's NotImplementedError; see p
 import ast
 import json
 import math
+import re
 import string
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cluster.runtime.programs.program import SECOND
+from cluster.runtime.programs.python_objects import FROZEN_METHODS, OBJECT, Class, File, Function, Lazy, Object, Set
 from cluster.runtime.programs.python_values import (
     ERRORS,
     MAX_FORMAT,
@@ -20,14 +22,11 @@ from cluster.runtime.programs.python_values import (
     MAX_TEXT,
     VERSION,
     Builtin,
-    Class,
-    Function,
     Module,
-    Object,
     Stream,
     Type,
-    items_of,
     kind_of,
+    line_of,
     reckoned,
     sized,
 )
@@ -44,6 +43,16 @@ def method_of(script: "Script", owner: Any, name: str) -> Builtin:
     """A method of a plain value, whose result may not be too large."""
 
     def method(*given: Any, **named: Any) -> Any:
+        if isinstance(owner, File):
+            return file_method(script, owner, name, *given)
+        if isinstance(owner, Set) and owner.frozen and name not in FROZEN_METHODS:
+            raise AttributeError(f"'frozenset' object has no attribute '{name}'")
+        if name == "format" and isinstance(owner, str):
+            return sized(formatted(script, owner, given, named))
+        if name in TAKES_ITEMS:
+            given = tuple(script.items(one) if isinstance(one, Lazy | File | Object) else one for one in given)
+        if name in WIDE and isinstance(owner, str) and isinstance(given[0], int) and given[0] > MAX_TEXT:
+            raise MemoryError("orrery: too many elements")
         if name not in AT_ONCE:
             script.weigh(owner)
         if name == "sort" and named.get("key") is not None:
@@ -52,18 +61,78 @@ def method_of(script: "Script", owner: Any, name: str) -> Builtin:
             return None
         if name == "replace" and isinstance(owner, str) and len(owner) * (1 + len(str(given[1:2]))) > 1 << 22:
             raise MemoryError("orrery: too many elements")
+        if name == "join" and isinstance(given[0], Set | dict):
+            given = (list(given[0]),)
         if name == "join" and sum(len(one) for one in given[0] if isinstance(one, str)) > MAX_TEXT:
             raise MemoryError("orrery: too many elements")
         if name == "strftime" and len(str(given)) > MAX_FORMAT:
             raise ValueError("orrery: the format is too long")
         result = getattr(owner, name)(*given, **named)
-        if isinstance(owner, list | dict):
+        if isinstance(owner, list | dict | Set):
             sized(owner)
         if isinstance(owner, dict) and name in ("keys", "values", "items"):
             return list(result)
         return sized(result) if isinstance(result, str | bytes | list | dict) else result
 
     return Builtin(name, method)
+
+
+WIDE = ("zfill", "ljust", "rjust", "center")
+TAKES_ITEMS = ("join", "extend", "update", *FROZEN_METHODS)
+
+
+def formatted(script: "Script", text: str, given: tuple[Any, ...], named: dict[str, Any]) -> str:
+    """str.format: names, numbers, attributes and elements of them; formats without fields in them."""
+    parts, place = [], 0
+    for literal, name, spec, conversion in string.Formatter().parse(text):
+        parts.append(literal)
+        if name is None:
+            continue
+        head, *rest = re.split(r"(?=[.\[])", name)
+        if not head:
+            head, place = str(place), place + 1
+        if head.isdigit() and len(head) < 6 and int(head) >= len(given):
+            raise IndexError(f"Replacement index {head} out of range for positional args tuple")
+        value = given[int(head)] if head.isdigit() and len(head) < 6 else named[head]
+        for step in rest:
+            key: Any = step[1:].rstrip("]")
+            key = int(key) if key.isdigit() and len(key) < 6 and not isinstance(value, dict) else key
+            value = script.attribute(value, step[1:]) if step[0] == "." else value[key]
+        if "{" in (spec or ""):
+            raise NotImplementedError("orrery: fields within a format are not modelled")
+        if conversion in ("r", "s"):
+            value = script.shown(value) if conversion == "r" else script.text(value)
+        parts.append(script.formatted(value, spec or ""))
+        sized("".join(parts))
+    return "".join(parts)
+
+
+def file_method(script: "Script", file: File, name: str, *given: Any) -> Any:
+    """Of an open file. What is written arrives when it is closed or flushed."""
+    if file.closed and name != "close":
+        raise ValueError("I/O operation on closed file.")
+    if name in ("write", "writelines"):
+        if "r" in file.mode:
+            raise OSError("not writable")
+        texts = [given[0]] if name == "write" else script.items(given[0])
+        file.text = sized(file.text + "".join(texts))
+        return len(given[0]) if name == "write" else None
+    if name in ("close", "flush"):
+        if "r" not in file.mode and script.write_file is not None and file.text and script.now >= script.seek:
+            script.write_file(file.name, file.text, True)
+        file.text = "" if "r" not in file.mode else file.text
+        file.closed = name == "close"
+        return None
+    if "r" not in file.mode:
+        raise OSError("not readable")
+    if name == "readline":
+        return line_of(file)
+    if name == "readlines":
+        return list(iter(lambda: line_of(file), ""))
+    if name == "read":
+        rest, file.at = file.text[file.at :], len(file.text)
+        return rest
+    return 3
 
 
 class Builtins:
@@ -75,10 +144,67 @@ class Builtins:
     def table(self) -> dict[str, Any]:
         own = {name.removesuffix("_"): getattr(self, name) for name in vars(Builtins) if name[-1] == "_" != name[0]}
         leave = self._script.leave
-        own |= {"len": len, "abs": abs, "chr": chr, "ord": ord, "divmod": divmod, "hex": hex, "bin": bin}
+        own |= {"abs": abs, "chr": chr, "ord": ord, "divmod": divmod, "hex": hex, "bin": bin}
         own |= {"repr": self._script.shown, "format": self._script.formatted, "exit": leave, "quit": leave}
         found: dict[str, Any] = {name: Builtin(name, function) for name, function in own.items()}
-        return {**found, **ERRORS, "KeyboardInterrupt": RuntimeError, "SystemExit": RuntimeError}
+        errors = {**ERRORS, "KeyboardInterrupt": RuntimeError, "SystemExit": RuntimeError, "IOError": OSError}
+        return {**found, **errors, "BaseException": Exception, "object": OBJECT}
+
+    def len_(self, given: Any) -> int:
+        if isinstance(given, Object) and (own := self._script.special(given, "__len__")) is not None:
+            return int(self._script.call(own, [], {}))
+        if isinstance(given, Object | Lazy | File | Class | Function):
+            raise TypeError(f"object of type '{kind_of(given)}' has no len()")
+        return len(given)
+
+    def set_(self, given: Any = ()) -> Set:
+        return Set(sized(self._script.items(given)))
+
+    def frozenset_(self, given: Any = ()) -> Set:
+        return Set(sized(self._script.items(given)), frozen=True)
+
+    def iter_(self, given: Any) -> Any:
+        if isinstance(given, Lazy):
+            return given
+        return Lazy(f"{kind_of(given)}_iterator", self._script.iterate(given))
+
+    def next_(self, given: Any, *default: Any) -> Any:
+        if isinstance(given, Object) and (own := self._script.special(given, "__next__")) is not None:
+            return self._script.call(own, [], {})
+        if not isinstance(given, Lazy):
+            raise TypeError(f"'{kind_of(given)}' object is not an iterator")
+        for one in self._script.iterate(given):
+            return one
+        if default:
+            return default[0]
+        raise StopIteration
+
+    def hasattr_(self, owner: Any, name: Any) -> bool:
+        try:
+            self._script.attribute(owner, str(name))
+        except AttributeError:
+            return False
+        return True
+
+    def getattr_(self, owner: Any, name: Any, *default: Any) -> Any:
+        try:
+            return self._script.attribute(owner, str(name))
+        except AttributeError:
+            if default:
+                return default[0]
+            raise
+
+    def setattr_(self, owner: Any, name: Any, value: Any) -> None:
+        self._script.set_attribute(owner, str(name), value)
+
+    def issubclass_(self, kind: Any, kinds: Any) -> bool:
+        wanted = kinds if isinstance(kinds, tuple) else (kinds,)
+        if isinstance(kind, Class):
+            return any(kind.is_a(one) or one is OBJECT for one in wanted)
+        return any(isinstance(one, type) and issubclass(kind, one) for one in wanted)
+
+    def oct_(self, given: Any) -> str:
+        return oct(given)
 
     def print_(self, *given: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:
         parts = (self._script.text(one) for one in given)
@@ -92,19 +218,22 @@ class Builtins:
         return found
 
     def list_(self, given: Any = ()) -> list[Any]:
-        return sized(items_of(given))  # type: ignore[no-any-return]
+        return sized(self._script.items(given))  # type: ignore[no-any-return]
 
     def tuple_(self, given: Any = ()) -> tuple[Any, ...]:
-        return tuple(items_of(given))
+        return tuple(self._script.items(given))
 
     def dict_(self, given: Any = (), **named: Any) -> dict[Any, Any]:
-        return dict(given, **named)
+        pairs = (
+            given if isinstance(given, dict) else [tuple(self._script.items(one)) for one in self._script.items(given)]
+        )
+        return dict(pairs, **named)
 
     def str_(self, given: Any = "") -> str:
         return self._script.text(given)
 
     def bool_(self, given: Any = False) -> bool:
-        return bool(given)
+        return self._script.true(given)
 
     def float_(self, given: Any = 0.0) -> float:
         return float(given)
@@ -119,10 +248,10 @@ class Builtins:
         return None if key is None else lambda one: self._script.call(key, [one], {})
 
     def sorted_(self, given: Any, key: Any = None, reverse: Any = False) -> list[Any]:
-        return sorted(items_of(given), key=self._by(key), reverse=bool(reverse))
+        return sorted(self._script.items(given), key=self._by(key), reverse=bool(reverse))
 
     def _best(self, which: Callable[..., Any], given: tuple[Any, ...], key: Any, default: Any) -> Any:
-        items = items_of(given[0]) if len(given) == 1 else list(given)
+        items = self._script.items(given[0]) if len(given) == 1 else list(given)
         return default if not items and default is not None else which(items, key=self._by(key))
 
     def min_(self, *given: Any, key: Any = None, default: Any = None) -> Any:
@@ -133,7 +262,7 @@ class Builtins:
 
     def sum_(self, given: Any, start: Any = 0) -> Any:
         total = start
-        for one in items_of(given):
+        for one in self._script.items(given):
             self._script.step()
             self._script.weigh(total, one)
             total = reckoned(ast.Add, total, one)
@@ -142,44 +271,60 @@ class Builtins:
     def round_(self, given: Any, places: Any = None) -> Any:
         return round(given, places) if places is None or abs(places) < 1_000 else given
 
-    def enumerate_(self, given: Any, start: int = 0) -> list[tuple[int, Any]]:
-        return [(start + place, one) for place, one in enumerate(items_of(given))]
+    def enumerate_(self, given: Any, start: int = 0) -> Lazy:
+        return Lazy("enumerate", enumerate(self._script.iterate(given), start))
 
-    def zip_(self, *given: Any) -> list[tuple[Any, ...]]:
-        return list(zip(*map(items_of, given), strict=False))
+    def zip_(self, *given: Any) -> Lazy:
+        return Lazy("zip", zip(*map(self._script.iterate, given), strict=False))
 
-    def reversed_(self, given: Any) -> list[Any]:
-        return items_of(given)[::-1]
+    def reversed_(self, given: Any) -> Lazy:
+        if isinstance(given, Lazy | Set):
+            raise TypeError(f"'{kind_of(given)}' object is not reversible")
+        return Lazy("reversed", iter(self._script.items(given)[::-1]))
 
     def any_(self, given: Any) -> bool:
-        return any(items_of(given))
+        return any(self._script.true(one) for one in self._script.iterate(given))
 
     def all_(self, given: Any) -> bool:
-        return all(items_of(given))
+        return all(self._script.true(one) for one in self._script.iterate(given))
 
-    def map_(self, function: Any, given: Any) -> list[Any]:
-        return [self._script.call(function, [one], {}) for one in items_of(given)]
+    def map_(self, function: Any, *given: Any) -> Lazy:
+        rows = zip(*map(self._script.iterate, given), strict=False)
+        return Lazy("map", (self._script.call(function, list(row), {}) for row in rows))
 
-    def filter_(self, function: Any, given: Any) -> list[Any]:
-        return [one for one in items_of(given) if self._script.call(function, [one], {})]
+    def filter_(self, function: Any, given: Any) -> Lazy:
+        def passes(one: Any) -> bool:
+            return self._script.true(one if function is None else self._script.call(function, [one], {}))
+
+        return Lazy("filter", (one for one in self._script.iterate(given) if passes(one)))
 
     def callable_(self, value: Any) -> bool:
+        if isinstance(value, Object):
+            return self._script.special(value, "__call__") is not None
         return isinstance(value, Function | Class | Builtin | type)
 
     def type_(self, value: Any) -> Any:
-        return value.kind if isinstance(value, Object) else Type(kind_of(value))
+        if isinstance(value, Object):
+            return value.kind
+        return type(value) if isinstance(value, Exception) else Type(kind_of(value))
 
     def isinstance_(self, value: Any, kinds: Any) -> bool:
-        names = {kind_of(value), *(base.__name__ for base in type(value).__mro__)}
         wanted = kinds if isinstance(kinds, tuple) else (kinds,)
-        return any(getattr(kind, "name", getattr(kind, "__name__", "")) in names for kind in wanted)
+        return any(self._script.is_a(value, kind) for kind in wanted)
 
-    def open_(self, name: Any, mode: Any = "r", **more: Any) -> Module:
-        if self._script.read is None or set(str(mode)) & set("wax+"):
-            raise NotImplementedError("orrery: only reading files is modelled")
-        text = self._script.read(str(name))
-        content = {"read": lambda: text, "readlines": lambda: text.splitlines(keepends=True), "close": lambda: None}
-        return Module(str(name), called(content))
+    def open_(self, name: Any, mode: Any = "r", *rest: Any, **more: Any) -> File:
+        """What is written arrives once, however often the script is run again (see live/commands/python.py)."""
+        script, mode = self._script, str(mode).replace("t", "")
+        if mode not in ("r", "w", "a", "x"):
+            raise NotImplementedError(f"orrery: the mode {mode!r} of open() is not modelled")
+        if script.read is None or (mode != "r" and script.write_file is None):
+            raise NotImplementedError("orrery: this script has no files")
+        if mode == "r":
+            return File(str(name), mode, script.read(str(name)))
+        if mode in "wx" and script.now >= script.seek:
+            assert script.write_file is not None
+            script.write_file(str(name), "", False)
+        return File(str(name), mode, "")
 
 
 def called(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +343,7 @@ def modules(script: "Script") -> dict[str, dict[str, Any]]:
         **_times(script), **_systems(script), "random": _chances(script),
         "socket": {"gethostname": lambda: host},
         "math": {name: getattr(math, name) for name in numbers.split()},
-        "json": {"dumps": _dumps, "loads": _loads},
+        "json": {"dumps": _dumps, "loads": _loads, "JSONDecodeError": ValueError},
         "string": {"ascii_letters": string.ascii_letters, "digits": string.digits},
     }  # fmt: skip
     return {name: called(content) for name, content in found.items()}
@@ -258,7 +403,7 @@ def _chances(script: "Script") -> dict[str, Any]:
         return script.random() % below
 
     def choice(given: Any) -> Any:
-        items = items_of(given)
+        items = script.items(given)
         if not items:
             raise IndexError("Cannot choose from an empty sequence")
         return items[draw(len(items))]

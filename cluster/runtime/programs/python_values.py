@@ -10,6 +10,17 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cluster.runtime.programs.python_objects import (
+    SET_METHODS,
+    Class,
+    File,
+    Function,
+    Lazy,
+    Object,
+    Set,
+    Super,
+)
+
 if TYPE_CHECKING:
     from cluster.runtime.programs.python_code import Script
 
@@ -19,18 +30,21 @@ MAX_FORMAT = 200  # Characters of what strftime is given.
 VERSION = "3.13.7"
 MAX_WEIGHT, MAX_INNER = 100_000, 200  # What one operation may look at; lists in lists in it. See `weight`.
 WEIGHT_OF_A_STEP = 64
-PLAIN = (type(None), bool, int, float, str, bytes, list, tuple, dict)
+PLAIN = (type(None), bool, int, float, str, bytes, list, tuple, dict, Set)
 TEXT_METHODS = (
     "upper", "lower", "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "join", "replace", "startswith",
     "endswith", "find", "rfind", "index", "count", "title", "capitalize", "isdigit", "isalpha", "isalnum", "isspace",
-    "isupper", "islower", "partition", "rpartition", "removeprefix", "removesuffix", "encode", "swapcase",
+    "isupper", "islower", "partition", "rpartition", "removeprefix", "removesuffix", "encode", "swapcase", "format",
+    "zfill", "ljust", "rjust", "center", "casefold", "isdecimal", "isnumeric", "istitle", "expandtabs",
 )  # fmt: skip
 METHODS: Mapping[type, tuple[str, ...]] = {
     str: TEXT_METHODS,
     bytes: ("decode", "split", "strip", "startswith", "endswith", "hex"),
     list: ("append", "pop", "sort", "extend", "insert", "index", "count", "reverse", "remove", "clear", "copy"),
     tuple: ("index", "count"),
-    dict: ("get", "keys", "values", "items", "pop", "update", "setdefault", "clear", "copy"),
+    dict: ("get", "keys", "values", "items", "pop", "update", "setdefault", "clear", "copy", "popitem"),
+    Set: SET_METHODS,
+    File: ("read", "readline", "readlines", "write", "writelines", "close", "flush", "fileno"),
     datetime: ("strftime", "isoformat", "timestamp", "date", "time"),
     int: ("bit_length",),
     float: ("is_integer",),
@@ -46,17 +60,20 @@ ERRORS: dict[str, type[Exception]] = {
     for kind in (
         ArithmeticError, AssertionError, AttributeError, Exception, FileNotFoundError, ImportError, IndexError,
         KeyError, LookupError, ModuleNotFoundError, NameError, NotImplementedError, OSError, OverflowError,
-        RuntimeError, TypeError, ValueError, ZeroDivisionError,
+        RuntimeError, StopIteration, TimeoutError, TypeError, UnboundLocalError, UnicodeDecodeError, ValueError,
+        ConnectionError, PermissionError, FileExistsError, IsADirectoryError, RecursionError, MemoryError, EOFError,
+        ZeroDivisionError,
     )
 }  # fmt: skip
 
 
 class Scope(dict[str, Any]):
-    """The names of a function or of the module. `outer`: where else to look."""
+    """The names of a function or of the module. `outer`: where else to look; `method`: (class, object) of a method."""
 
     def __init__(self, outer: "Scope | None" = None) -> None:
         super().__init__()
         self.outer, self.elsewhere = outer, set[str]()
+        self.method: tuple[Class | None, Any] | None = None
 
     def find(self, name: str) -> Any:
         scope: Scope | None = self
@@ -73,19 +90,6 @@ class Scope(dict[str, Any]):
                 scope = scope.outer
             scope = scope.outer or scope
         scope[name] = value
-
-
-class Function:
-    """Of the script. `bound`: the object whose method it is."""
-
-    def __init__(
-        self, node: ast.FunctionDef | ast.Lambda, scope: Scope, defaults: list[Any], bound: Any = None
-    ) -> None:
-        self.node, self.scope, self.defaults, self.bound = node, scope, defaults, bound
-        self.name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
-
-    def __repr__(self) -> str:
-        return f"<function {self.name} at 0x7f0000000000>"
 
 
 SHALLOW = ("len", "isinstance", "callable", "type", "bool")  # Functions that don't look into their arguments.
@@ -106,26 +110,6 @@ class Builtin:
 
     def __repr__(self) -> str:
         return f"<built-in function {self.name}>"
-
-
-class Class:
-    """Of the script: its methods and values. `bases`: names of what it is derived from."""
-
-    def __init__(self, name: str, content: dict[str, Any], bases: list[str]) -> None:
-        self.name, self.content, self.bases = name, content, bases
-
-    def __repr__(self) -> str:
-        return f"<class '__main__.{self.name}'>"
-
-
-class Object:
-    """Of a class of the script."""
-
-    def __init__(self, kind: Class) -> None:
-        self.kind, self.values = kind, dict[str, Any]()
-
-    def __repr__(self) -> str:
-        return f"<__main__.{self.kind.name} object at 0x7f0000000000>"
 
 
 class Type:
@@ -166,13 +150,22 @@ class Module:
         return f"<module '{self.name}' from '/usr/local/lib/python3.13/{self.name}.py'>"
 
 
-KINDS = {Function: "function", Builtin: "builtin_function_or_method", Module: "module", Class: "type"}
+KINDS = {
+    Function: "function", Builtin: "builtin_function_or_method", Module: "module", Class: "type", Type: "type",
+    Super: "super", File: "_io.TextIOWrapper",
+}  # fmt: skip
 
 
 def kind_of(value: Any) -> str:
     """The name of its type."""
     if isinstance(value, Object):
         return value.kind.name
+    if isinstance(value, Function) and value.bound is not None:
+        return "method"
+    if isinstance(value, Set):
+        return "frozenset" if value.frozen else "set"
+    if isinstance(value, Lazy):
+        return value.kind.partition(" ")[0]
     return KINDS.get(type(value), type(value).__name__)
 
 
@@ -199,6 +192,9 @@ def weight(values: Iterable[Any], most: int = MAX_WEIGHT) -> int:
             elif isinstance(one, dict):
                 total += 2 * len(one)
                 deeper += [*one, *one.values()]
+            elif isinstance(one, Set):
+                total += len(one)
+                deeper += one.content
             elif isinstance(one, range):
                 total += len(one)
             if total > most:
@@ -217,10 +213,17 @@ def sized(value: Any) -> Any:
     return value
 
 
+def line_of(file: File) -> str:
+    """The next line; "" at the end."""
+    end = file.text.find("\n", file.at) + 1 or len(file.text)
+    line, file.at = file.text[file.at : end], end
+    return line
+
+
 def items_of(value: Any) -> list[Any]:
     if isinstance(value, range):
         return list(value[: MAX_ITEMS * 10])
-    if not isinstance(value, str | bytes | list | tuple | dict):
+    if not isinstance(value, str | bytes | list | tuple | dict | Set):
         raise TypeError(f"'{kind_of(value)}' object is not iterable")
     return list(value)
 
@@ -247,6 +250,10 @@ def reckoned(kind: type[ast.operator], left: Any, right: Any) -> Any:
             raise OverflowError(f"orrery: numbers of more than {MAX_BITS} bits are not modelled")
     if kind is ast.Mod and isinstance(left, str | bytes) and re.search(r"\d{4}|\*", str(left)):
         raise ValueError("orrery: formats of more than 999 characters are not modelled")
+    if isinstance(left, Set) != isinstance(right, Set):
+        raise TypeError(f"unsupported operand type(s) for {_sign(kind)}: '{kind_of(left)}' and '{kind_of(right)}'")
+    if kind is ast.Mod and isinstance(left, str):
+        right = tuple(map(str, right)) if isinstance(right, tuple) and any(isinstance(r, Set) for r in right) else right
     result = SUMS[kind](left, right)
     if isinstance(result, int) and result.bit_length() > MAX_BITS:
         raise OverflowError(f"orrery: numbers of more than {MAX_BITS} bits are not modelled")
@@ -263,7 +270,9 @@ def bound(function: Function, given: list[Any], named: dict[str, Any]) -> dict[s
     names = [one.arg for one in (*arguments.posonlyargs, *arguments.args)]
     found = dict(zip(names, given, strict=False))
     if len(given) > len(names) and arguments.vararg is None:
-        raise TypeError(f"{function.name}() takes {len(names)} positional arguments but {len(given)} were given")
+        verb = "was" if len(given) == 1 else "were"
+        takes = f"{len(names)} positional argument{'s' * (len(names) != 1)}"
+        raise TypeError(f"{function.name}() takes {takes} but {len(given)} {verb} given")
     if arguments.vararg is not None:
         found[arguments.vararg.arg] = tuple(given[len(names) :])
     extra = {name: value for name, value in named.items() if name not in names and name not in _keyword_only(arguments)}
@@ -273,13 +282,21 @@ def bound(function: Function, given: list[Any], named: dict[str, Any]) -> dict[s
     if arguments.kwarg is not None:
         found[arguments.kwarg.arg] = extra
     defaults = dict(zip(names[len(names) - len(function.defaults) :], function.defaults, strict=True))
-    missing = [name for name in names if name not in found and name not in defaults]
+    twice = next((name for name in names[: len(given)] if name in named), None)
+    if twice is not None:
+        raise TypeError(f"{function.name}() got multiple values for argument '{twice}'")
+    missing = [f"'{name}'" for name in names if name not in found and name not in defaults]
     if missing:
-        raise TypeError(f"{function.name}() missing {len(missing)} required positional argument: '{missing[0]}'")
-    return {**defaults, **found}
+        several = (
+            f"{', '.join(missing[:-1])}{',' * (len(missing) > 2)} and {missing[-1]}" if missing[1:] else missing[0]
+        )
+        many = "s" if missing[1:] else ""
+        raise TypeError(f"{function.name}() missing {len(missing)} required positional argument{many}: {several}")
+    for name in _keyword_only(arguments):
+        if name not in found and name not in function.keywords:
+            raise TypeError(f"{function.name}() missing 1 required keyword-only argument: '{name}'")
+    return {**defaults, **function.keywords, **found}
 
 
 def _keyword_only(arguments: ast.arguments) -> list[str]:
     return [one.arg for one in arguments.kwonlyargs]
-
-

@@ -4,7 +4,8 @@
     choice    if … elif … else … fi   case … in … esac    groups    { …; }   ( … )
     words     'single' "double" \\x    values    $a ${a} ${a:-b} ${a#b} $? $# $$ $(cmd) `cmd` $((1 + a))
     tests     [[ -f a && $b == c* || $d =~ ^e ]]: become case, [ and grep
-    arrays    a=(b c)  a+=(d)  ${a[1]} ${a[@]} ${#a[@]}, in the shell that lives
+    arrays    a=(b c)  a+=(d)  ${a[1]} ${a[@]} ${#a[@]}, in the shell that lives; so are
+              ${#a} ${a#b} ${a/b/c} ${a:1:2} ${a^^}  $'\\n'  <<< word  ((i++))  for ((;;))  {1..3} (bash only)
     streams   > >> 2> 2>&1 >&2 &> < <<   pipes     a | b     jobs   a &     functions   f() { …; }
 
 Two shells run this tree: shell.py computes what a script prints at any time, live/shell.py lives from input to input.
@@ -84,6 +85,7 @@ class Loop:
     condition: "Node"
     body: "Node"
     until: bool
+    step: "Node | None" = None  # Of `for ((a; b; c))`: c.
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ OPERATORS = ("&&", "||", ";;", "&>", ">>", ">&", "<&", ";", "&", "|", "(", ")", 
 KEYWORDS = (
     "if", "then", "elif", "else", "fi", "while", "until", "for", "case", "esac", "do", "done", "{", "}", "!",
 )  # fmt: skip
-PARAMETER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[?#$@*!])(:?[-=+?]|##?|%%?|//?)?")
+PARAMETER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|[?#$@*!])(:?[-=+?]|##?|%%?|/[/#%]?|\^\^?|,,?|:)?")
 REDIRECT = re.compile(r"([0-9]?)(<<|>&|<&|&>|>>|>|<)")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*(?:\[[^]=]*\])?\+?)=")
@@ -219,6 +221,17 @@ def _tokens(script: str) -> list[Token]:
             at = _here_documents(script, at + 1, awaited, tokens)
             tokens.append(Token("\n"))
             continue
+        if match := re.compile(r"([0-9]?)<<<[ \t]*").match(script, at):
+            word, at = _word(script, match.end())
+            tokens += [Token(f"{match[1]}<<"), Token("<<", (*word, Part("text", "\n", True)))]
+            continue
+        if script.startswith("((", at) and _begins(tokens):
+            end = _closing(script, at)
+            if script[end - 1] == ")":
+                sums = tuple(_double_quoted(part, 0, "")[0] for part in script[at + 2 : end - 1].split(";"))
+                tokens.append(Token("((", tuple(Part("sums", "", True, operand=tuple(one)) for one in sums)))
+                at = end + 1
+                continue
         if match := re.compile(r"([0-9]?)<<(-?)[ \t]*").match(script, at):
             word, end = _word(script, match.end())
             if not word:
@@ -248,6 +261,12 @@ def _tokens(script: str) -> list[Token]:
     if awaited:
         raise Incomplete("syntax error: unexpected end of file in a here-document")
     return tokens
+
+
+def _begins(tokens: list[Token]) -> bool:
+    """May a command, or the head of a `for`, come next?"""
+    last = tokens[-1] if tokens else Token("\n")
+    return last.word is None if last.bare not in (*KEYWORDS, "((") else last.bare not in ("in", "case")
 
 
 def _here_documents(script: str, at: int, awaited: list[tuple[int, str, bool, bool]], tokens: list[Token]) -> int:
@@ -281,6 +300,14 @@ def _word(script: str, at: int) -> tuple[Word, int]:
             end = _find(script, "'", at + 1)
             parts.append(Part("text", script[at + 1 : end], True))
             at = end + 1
+        elif script.startswith("$'", at):
+            end = at + 2
+            while end < len(script) and script[end] != "'":
+                end += 2 if script[end] == "\\" else 1
+            if end >= len(script):
+                raise Incomplete("syntax error: unterminated quoted string")
+            parts.append(Part("text", re.sub(r"\\(.)", _escaped, script[at + 2 : end], flags=re.DOTALL), True))
+            at = end + 1
         elif character == '"':
             inside, at = _double_quoted(script, at + 1)
             parts.extend(inside or [Part("text", "", True)])
@@ -297,6 +324,10 @@ def _word(script: str, at: int) -> tuple[Word, int]:
             parts.append(Part("text", script[at:end], False))
             at = end
     return tuple(parts), at
+
+
+def _escaped(match: "re.Match[str]") -> str:
+    return {"n": "\n", "t": "\t", "r": "\r", "e": "\x1b", "a": "\a", "b": "\b"}.get(match[1], match[1])
 
 
 def _double_quoted(script: str, at: int, closing: str = '"') -> tuple[list[Part], int]:
@@ -397,6 +428,15 @@ def _closing(script: str, at: int, opening: str = "(", closing: str = ")") -> in
 
 def _plain(text: str) -> Word:
     return (Part("text", text, True),)
+
+
+def _let(sum_: Word) -> Command:
+    """`(( … ))`"""
+    return Command((), (_plain("let"), tuple(replace(part, quoted=True) for part in sum_) or _plain("")))
+
+
+def _true() -> Command:
+    return Command((), (_plain("true"),))
 
 
 def _is_assignment(part: Part, match: "re.Match[str]") -> bool:
@@ -514,6 +554,8 @@ class _Parser:
         """None: a simple command stands here."""
         if self.operator("("):
             return Subshell(self._group(")"))
+        if (sums := self._sums()) is not None:
+            return _let(sums[0])
         if self._begins_function():
             return self._function()
         keyword = self.keyword("{", "if", "while", "until", "for", "case", "function")
@@ -667,7 +709,23 @@ class _Parser:
                 self.expect("fi")
             return If(tuple(branches), otherwise)
 
+    def _sums(self) -> list[Word] | None:
+        """What stands in `(( ))`, parted at its semicolons."""
+        token = self.peek()
+        if token is None or token.text != "((" or token.word is None:
+            return None
+        self.position += 1
+        return [part.operand for part in token.word]
+
     def _for(self) -> Node:
+        if (sums := self._sums()) is not None:
+            if len(sums) != 3:
+                raise ShellSyntaxError("syntax error: arithmetic expression required")
+            while self.operator(";", "\n"):
+                pass
+            first, test, step = (_let(one) if any(part.text.strip() for part in one) else None for one in sums)
+            loop = Loop(test or _true(), self._body(), False, step)
+            return Sequence((first, loop)) if first is not None else loop
         token = self.peek()
         if token is None or not NAME.fullmatch(token.bare):
             if token is None:

@@ -266,3 +266,46 @@ def test_a_sub_path_of_a_config_map_is_that_file_and_no_other_whose_name_begins_
     assert printed(cluster, exec_(cluster, "box", "cat", "/etc/app")) == "one\n"
     assert printed(cluster, exec_(cluster, "box", "sh", "-c", "ls -d /etc/app*")) == "/etc/app\n"
     assert "No such file" in printed(cluster, exec_(cluster, "box", "sh", "-c", "ls /etc/app/.conf 2>&1"))
+
+
+def test_containers_of_a_pod_reach_one_another_by_localhost():
+    cluster = a_machine_room()
+    app = {"name": "shop", "image": "acme/shop:1", "ports": [{"containerPort": 8080}]}
+    pod = a_bound_pod("both")
+    pod["spec"]["containers"] += [{"name": "box", "image": "busybox:1.36", "command": ["sleep", "100000"]}, app]
+    cluster.create(pod)
+    cluster.run_for(30)
+
+    text = "wget -qO- localhost | grep -c Welcome; wget -qO- 127.0.0.1:8080 | head -n 1; nc -zv localhost 81 2>&1"
+    asked = exec_(cluster, "both", "sh", "-c", text, container="box")
+
+    assert printed(cluster, asked).splitlines() == [
+        "2",
+        "orrery: port 8080 of both",
+        "nc: localhost (127.0.0.1:81): Connection refused",
+    ]
+
+
+def test_a_pod_sees_its_interface_and_its_way_out():
+    cluster = a_room()
+    address = cluster.get("Pod", "box")["status"]["podIP"]
+    network = address.rpartition(".")[0]
+
+    text = "ip -4 addr show eth0 | grep inet; ip route; ifconfig eth0 | head -n 2; route -n"
+    asked = exec_(cluster, "box", "sh", "-c", text)
+
+    hardware = ":".join(f"{int(part):02X}" for part in address.split("."))
+    assert printed(cluster, asked).splitlines() == [
+        f"    inet {address}/24 brd {network}.255 scope global eth0",
+        f"default via {network}.1 dev eth0 ",
+        f"{network}.0/24 dev eth0 scope link  src {address} ",
+        f"eth0      Link encap:Ethernet  HWaddr 0A:58:{hardware}  ",
+        f"          inet addr:{address}  Bcast:{network}.255  Mask:255.255.255.0",
+        "Kernel IP routing table",
+        "Destination     Gateway         Genmask         Flags Metric Ref    Use Iface",
+        f"0.0.0.0         {network + '.1':<15} 0.0.0.0         UG    0      0        0 eth0",
+        f"{network + '.0':<15} 0.0.0.0         255.255.255.0   U     0      0        0 eth0",
+    ]
+    assert printed(cluster, exec_(cluster, "box", "ip", "link", "set", "eth0", "down")) == (
+        "ip: RTNETLINK answers: Operation not permitted\n"
+    )

@@ -95,7 +95,7 @@ def test_a_pod_s_dns_policy_and_config_say_whom_it_asks(lab: Lab):
     lab.cluster.create(a_pod("host", TOOLS, command=["sleep", "3600"], dnsPolicy="Default"))
     aliases = [{"ip": "10.1.2.3", "hostnames": ["shop.example", "shop"]}]
     lab.cluster.create(a_pod("alias", TOOLS, command=["sleep", "3600"], hostAliases=aliases))
-    lab.cluster.run_for(10)
+    lab.cluster.run_for(20)
 
     assert lab.run("cat", "/etc/resolv.conf", pod="own")[1] == (
         "search svc.cluster.local\nnameserver 10.96.0.10\noptions ndots:2\n"

@@ -11,21 +11,29 @@ from cluster.runtime.live.commands.call import Call
 from cluster.runtime.live.commands.compare import COMPARE
 from cluster.runtime.live.commands.crictl import CRICTL
 from cluster.runtime.live.commands.disk import DISK
+from cluster.runtime.live.commands.find import FIND
+from cluster.runtime.live.commands.grep import GREP
+from cluster.runtime.live.commands.interfaces import INTERFACES
 from cluster.runtime.live.commands.jobs import JOBS
 from cluster.runtime.live.commands.network import NETWORK
 from cluster.runtime.live.commands.packages import PACKAGING
 from cluster.runtime.live.commands.python import PYTHON
 from cluster.runtime.live.commands.reckon import RECKON
+from cluster.runtime.live.commands.sed import SED
 from cluster.runtime.live.commands.shapes import SHAPES
 from cluster.runtime.live.commands.system import SYSTEM
 from cluster.runtime.live.commands.text import TEXT
 
 COMMANDS: dict[str, Callable[[Call], int]] = {
     **TEXT,
+    **FIND,
+    **GREP,
+    **SED,
     **DISK,
     **SYSTEM,
     **ARCHIVE,
     **NETWORK,
+    **INTERFACES,
     **JOBS,
     **COMPARE,
     **SHAPES,

@@ -1,4 +1,4 @@
-"""tar: what `kubectl cp` talks to on the other side. Archives are made and read in memory, by Python's tarfile.
+"""tar: what `kubectl cp` talks to on the other side; gzip. Archives are made and read in memory, by Python's modules.
 
     tar cf - path …        to standard output          tar xf - -C directory        from standard input
     also tf, and files in place of `-`; -z, -m, -p, -v, --no-same-owner and friends are accepted
@@ -7,12 +7,14 @@ Names are taken apart before they are used: nothing can be written outside the c
 data anyway.
 
 Mirrors:  busybox/archival/tar.c
-Limits:   8 MiB an archive, 2,000 members.
+Limits:   8 MiB an archive, and what it unpacks to, 2,000 members.
 """
 
 import gzip
 import io
+import stat as permissions
 import tarfile
+from datetime import UTC, datetime
 
 from cluster.runtime.live.commands.call import Call, UsageError
 from cluster.runtime.live.files import DIRECTORY, LINK, MAX_BYTES, MAX_FILES, FileError, join, normal
@@ -109,7 +111,7 @@ def _create(call: Call, asked: _Asked, base: str) -> int:
         call.err("tar: removing leading '/' from member names\n")
     data = made.getvalue()
     if asked.zipped:
-        data = gzip.compress(data, mtime=0)
+        data = _zipped(data)
     text = data.decode("latin-1")
     if asked.archive == "-":
         call.out(text)
@@ -149,7 +151,7 @@ def _extract(call: Call, asked: _Asked, base: str, archive: tarfile.TarFile) -> 
         if asked.names and not any(name == one or name.startswith(one.rstrip("/") + "/") for one in asked.names):
             continue
         if asked.mode == "t":
-            call.out(f"{name}\n")
+            call.out(f"{_long(call, member)} {name}\n" if asked.verbose else f"{name}\n")
             continue
         parts = [part for part in name.split("/") if part not in ("", ".")][asked.strip :]
         if ".." in parts:
@@ -160,6 +162,13 @@ def _extract(call: Call, asked: _Asked, base: str, archive: tarfile.TarFile) -> 
             call.out(f"{name}\n")
         _unpack(call, archive, member, path)
     return call.code
+
+
+def _long(call: Call, member: tarfile.TarInfo) -> str:
+    kind = permissions.S_IFDIR if member.isdir() else permissions.S_IFLNK if member.issym() else permissions.S_IFREG
+    moment = datetime.fromtimestamp(min(max(member.mtime, 0), 1 << 36), UTC)
+    owner = f"{member.uname or member.uid}/{member.gname or member.gid}"
+    return f"{permissions.filemode(kind | member.mode)} {owner} {member.size:9d} {moment:%Y-%m-%d %H:%M:%S}"
 
 
 def _unpack(call: Call, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
@@ -181,4 +190,39 @@ def _unpack(call: Call, archive: tarfile.TarFile, member: tarfile.TarInfo, path:
         call.failed(f"can't open '{member.name}': {error}")
 
 
-ARCHIVE = {"tar": tar}
+def gzip_(call: Call) -> int:
+    """gzip, gunzip, zcat [-c] [-d] [-k] [-f] [file …]: FILE becomes FILE.gz, or the other way round."""
+    options, names = call.options("cdfkqvnt123456789", "", ("stdout", "decompress", "keep", "force"))
+    unpacks = call.name in ("gunzip", "zcat") or bool({"d", "decompress"} & set(options))
+    shows = call.name == "zcat" or bool({"c", "stdout"} & set(options))
+    for name in names or ["-"]:
+        try:
+            data = call.read_all() if name == "-" else call.files.read(call.path(name))
+            made = _changed(data, unpacks)
+        except FileError as error:
+            call.failed(f"{name if name != '-' else 'stdin'}: {error}")
+            continue
+        if name == "-" or shows:
+            call.out(made)
+            continue
+        if name.endswith(".gz") != unpacks:
+            call.failed(f"{name}: unknown suffix - ignored" if unpacks else f"{name} already has .gz suffix")
+            continue
+        call.files.write(call.path(name.removesuffix(".gz") if unpacks else f"{name}.gz"), made)
+        if not {"k", "keep"} & set(options):
+            call.files.remove(call.path(name))
+    return call.code
+
+
+def _changed(data: str, unpacks: bool) -> str:
+    """Errors: FileError."""
+    raw = data.encode("latin-1", "replace")
+    return (_unzipped(raw) if unpacks else _zipped(raw)).decode("latin-1")
+
+
+def _zipped(raw: bytes) -> bytes:
+    """Stored, not squeezed: every release of zlib squeezes to other bytes, and a cluster must not depend on it."""
+    return gzip.compress(raw, compresslevel=0, mtime=0)
+
+
+ARCHIVE = {"tar": tar, **dict.fromkeys(("gzip", "gunzip", "zcat"), gzip_)}

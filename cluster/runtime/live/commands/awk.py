@@ -27,7 +27,7 @@ from cluster.runtime import noise
 from cluster.runtime.live.commands import regex
 from cluster.runtime.live.commands.awk_reader import BadProgram, Program, Tree, parse
 from cluster.runtime.live.commands.call import Call, UsageError
-from cluster.runtime.live.commands.text import formatted_once, lines_of, unescaped
+from cluster.runtime.live.commands.text import formatted_once, unescaped
 from cluster.runtime.live.files import FileError
 
 MAX_STEPS, MAX_ELEMENTS, MAX_TEXT, MAX_CALLS, MAX_FIELD = 100_000, 10_000, 1 << 20, 20, 10_000
@@ -232,7 +232,7 @@ class _Machine:
     def _records(self, content: str) -> None:
         separator = text_of(self.known["RS"])
         if separator == "\n":
-            records = lines_of(content)
+            records = self.call.lines(content)
         elif separator == "":
             records = [part for part in re.split(r"\n\n+", content.strip("\n")) if part]
         else:

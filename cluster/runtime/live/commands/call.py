@@ -6,12 +6,14 @@ read piece by piece have nothing to remember; whoever needs everything asks `rea
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from cluster.runtime.live.files import MAX_BYTES, FileError, Files, join, normal
-from cluster.runtime.live.kernel import Blocked, Kernel, Proc, find_program
+from cluster.runtime.live.kernel import DEVICES, Blocked, Kernel, Proc, find_program
 
+SENT = 64 * 1024  # Characters that are kept before they are written.
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -26,6 +28,8 @@ class Call:
         self.kernel, self.proc, self.argv = kernel, proc, argv
         self.local: dict[str, Any] = proc["local"] if local is None else local
         self.name, self.args = argv[0].rpartition("/")[2], argv[1:]
+        self.given: dict[str, list[str]] = {}  # All values of each option, see `options`.
+        self._unsent, self._size = list[str](), 0
 
     @property
     def files(self) -> Files:
@@ -61,6 +65,29 @@ class Call:
     def read_line(self) -> str:
         return self.kernel.read_line(self.proc, 0)
 
+    def from_device(self, names: list[str]) -> list[str]:
+        """/dev/urandom and its kin are read as input is: piece by piece."""
+        if len(names) != 1 or self.path(names[0]) not in DEVICES:
+            return names
+        if self.proc["fds"].get("0", [""])[0] != "file":
+            self.proc["fds"] = {**self.proc["fds"], "0": self.kernel.open(self.path(names[0]))}
+        return []
+
+    def read_lines(self, most: int = 1 << 30) -> list[str]:
+        """All whole lines that are there, at least one, with their ends; the rest at the end. Errors: Blocked."""
+        data, over = self.kernel.peek(self.proc, 0)
+        if not over and "\n" not in data:
+            raise Blocked("line", 0)
+        at = 0
+        for _ in range(most):
+            end = data.find("\n", at) + 1
+            if not end:
+                at = len(data) if over else at
+                break
+            at = end
+        self.kernel.consume(self.proc, 0, at)
+        return self.whole_lines(data[:at])
+
     def read_all(self) -> str:
         """All input. Errors: Blocked until it has ended; FileError if it is larger than a disk."""
         pieces: list[str] = self.local.setdefault("input", [])
@@ -84,13 +111,45 @@ class Call:
                 self.failed(f"{name}: {error}")
         return found
 
+    def lines(self, text: str) -> list[str]:
+        """Lines without their ends; only a line feed ends a line. Errors: FileError if they are too many."""
+        lines = text.split("\n")
+        self.kernel.look_at(len(lines))
+        return lines[:-1] if lines[-1] == "" else lines
+
+    def whole_lines(self, text: str) -> list[str]:
+        """Lines with their ends. (`str.splitlines` would also split at bytes that end no line.)"""
+        lines = [line + "\n" for line in self.lines(text)]
+        return lines if text.endswith("\n") or not lines else [*lines[:-1], lines[-1][:-1]]
+
     # --- output ---------------------------------------------------------------------------------------------
 
     def out(self, text: str) -> None:
-        self.kernel.write(self.proc, 1, text)
+        """Write, when enough has come together, or the command waits or ends. Errors: FileError, Ended."""
+        self.kernel.look_at(1)
+        self._unsent.append(text)
+        self._size += len(text)
+        if self._size > SENT:
+            self.flush()
 
     def err(self, text: str) -> None:
+        self.flush()
         self.kernel.write(self.proc, 2, text)
+
+    def flush(self) -> None:
+        text = "".join(self._unsent)
+        self._unsent, self._size = [], 0
+        if text:
+            self.kernel.write(self.proc, 1, text)
+
+    def run(self, command: "Callable[[Call], int]") -> int:
+        """Its exit code. Errors: Blocked, Ended, FileError."""
+        try:
+            return command(self)
+        except UsageError as error:
+            return self.failed(str(error))
+        finally:
+            self.flush()
 
     def failed(self, message: str, code: int = 1) -> int:
         """Complain, and remember that not all went well."""
@@ -116,6 +175,8 @@ class Call:
     def options(self, flags: str, valued: str = "", longs: tuple[str, ...] = ()) -> tuple[dict[str, str], list[str]]:
         """(options, other words). `valued`: letters that take a value; `longs`: names accepted after `--`.
 
+        Of an option that comes several times, the last value counts; all of them are in `given`.
+
         Errors: UsageError.
         """
         found: dict[str, str] = {}
@@ -130,6 +191,7 @@ class Call:
                 if name not in longs:
                     raise UsageError(f"unrecognized option: {name}")
                 found[name] = value
+                self.given.setdefault(name, []).append(value)
             elif word[:1] == "-" and len(word) > 1:
                 letters = word[1:]
                 while letters:
@@ -138,6 +200,7 @@ class Call:
                         if not letters and not args:
                             raise UsageError(f"option requires an argument -- {letter}")
                         found[letter] = letters or args.pop(0)
+                        self.given.setdefault(letter, []).append(found[letter])
                         break
                     if letter not in flags:
                         raise UsageError(f"invalid option -- '{letter}'")

@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Callable
 
 from cluster.runtime.live.commands.call import Call, UsageError
-from cluster.runtime.live.commands.text import lines_of, unescaped, whole_lines
+from cluster.runtime.live.commands.text import unescaped
 from cluster.runtime.live.files import FileError
 
 MAX_LINES = 2_000  # Of a file that diff compares: its time is their square.
@@ -32,11 +32,12 @@ def diff(call: Call) -> int:
     """0: equal, 1: different, 2: trouble. Unified with -u, as ed's commands without."""
     options, names = call.options("uqabBiwNrTt", "U")
     try:
-        left, right = (whole_lines(text) for text in _two(call, names))
+        texts = _two(call, names)
+        if texts[0] == texts[1]:
+            return 0
+        left, right = (call.whole_lines(text) for text in texts)
     except FileError as error:
         return call.failed(str(error), 2)
-    if left == right:
-        return 0
     if "q" in options:
         call.out(f"Files {names[0]} and {names[1]} differ\n")
         return 1
@@ -106,7 +107,7 @@ def cmp(call: Call) -> int:
 def comm(call: Call) -> int:
     """Lines of one sorted file only, of the other only, of both."""
     options, names = call.options("123")
-    left, right = (lines_of(text) for text in _two(call, names))
+    left, right = (call.lines(text) for text in _two(call, names))
     shown = [str(column) not in options for column in (1, 2, 3)]
     tabs = ["", "\t" * shown[0], "\t" * (shown[0] + shown[1])]
     a = b = 0
@@ -127,7 +128,7 @@ def comm(call: Call) -> int:
 def join(call: Call) -> int:
     """Lines of two sorted files that have the same first word."""
     options, names = call.options("", "t12")
-    left, right = (lines_of(text) for text in _two(call, names))
+    left, right = (call.lines(text) for text in _two(call, names))
     divider = options.get("t")
     index: dict[str, list[list[str]]] = {}
     for line in right:
@@ -147,7 +148,7 @@ def join(call: Call) -> int:
 def paste(call: Call) -> int:
     options, names = call.options("s", "d")
     dividers = unescaped(options.get("d", "\t"))[0] or ""
-    columns = [lines_of(text) for _, text in call.texts(names)]
+    columns = [call.lines(text) for _, text in call.texts(names)]
     if "s" in options:
         for lines in columns:
             call.out(_joined(lines, dividers) + "\n")

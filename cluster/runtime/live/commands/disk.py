@@ -1,17 +1,14 @@
-"""Commands about files: ls, touch, mkdir, rm, cp, mv, ln, chmod, find, du, stat, readlink, basename, test, mktemp, …
+"""Commands about files: ls, touch, mkdir, rm, cp, mv, ln, chmod, du, stat, readlink, basename, test, mktemp, …
 
-Mirrors:  busybox 1.37: coreutils/, findutils/
+Mirrors:  busybox 1.37: coreutils/
 Left out: owners and groups (everybody is root), access times, special files.
 """
 
 import re
 import stat as permissions
-from typing import Any
 
 from cluster.runtime import noise
-from cluster.runtime.live import words
 from cluster.runtime.live.commands.call import Call, UsageError, number
-from cluster.runtime.live.commands.jobs import run_each
 from cluster.runtime.live.files import DIRECTORY, LINK, MAX_BYTES, Entry, FileError, join, normal
 from cluster.runtime.programs import arithmetic
 
@@ -286,109 +283,6 @@ def _mode(text: str, before: int) -> int | None:
     return before
 
 
-def find(call: Call) -> int:
-    """Tests -name -iname -path -type -maxdepth -mindepth -size -mmin -mtime -newer -empty, and `!` before one;
-    acts -print -print0 -delete -exec … {} ; or +. All tests must hold: there is no -o."""
-    if "todo" in call.local:
-        return run_each(call, [])
-    names, args = [], list(call.args)
-    while args and args[0][:1] not in ("-", "!", "("):
-        names.append(args.pop(0))
-    tests, act = _find_words(args)
-    found = [pair for name in names or ["."] for pair in _walked(call, name, tests)]
-    shown = [name for _, name in found]
-    if act[0] == "print":
-        call.out("".join(f"{name}{act[1]}" for name in shown))
-    elif act[0] == "delete":
-        for path, _ in sorted(found, reverse=True):
-            call.files.remove(path)
-    elif act[0] == "all":
-        return run_each(call, [[*act[1], *shown]] if shown else [])
-    else:
-        return run_each(call, [[word.replace("{}", name) for word in act[1]] for name in shown])
-    return call.code
-
-
-def _find_words(args: list[str]) -> tuple[list[tuple[str, str, bool]], tuple[str, Any]]:
-    """([(test, its value, is it meant to fail?)], (act, what with)). Errors: UsageError."""
-    tests: list[tuple[str, str, bool]] = []
-    act: tuple[str, Any] = ("print", "\n")
-    inverted = False
-    while args:
-        word = args.pop(0)
-        if word in ("!", "-not"):
-            inverted = True
-            continue
-        if word in ("-print", "-print0"):
-            act = ("print", "\0" if word == "-print0" else "\n")
-        elif word == "-delete":
-            act = ("delete", None)
-        elif word in ("-exec", "-ok"):
-            end = next((n for n, one in enumerate(args) if one in (";", "+")), None)
-            if not end:
-                raise UsageError("-exec requires an argument")
-            command, args = args[: end + 1], args[end + 1 :]
-            together = command[-1] == "+"
-            act = ("all", [one for one in command[:-1] if one != "{}"]) if together else ("each", command[:-1])
-        elif word == "-empty":
-            tests.append((word, "", inverted))
-        elif word in TESTS and args:
-            tests.append((word, args.pop(0), inverted))
-        else:
-            raise UsageError(f"unrecognized: {word}")
-        inverted = False
-    return tests, act
-
-
-TESTS = ("-name", "-iname", "-type", "-maxdepth", "-mindepth", "-path", "-size", "-mmin", "-mtime", "-newer", "-perm")
-
-
-def _walked(call: Call, name: str, tests: list[tuple[str, str, bool]]) -> list[tuple[str, str]]:
-    """(path, as it is shown) of all below `name` that pass."""
-    base = call.path(name)
-    if call.files.stat(base) is None:
-        call.failed(f"{name}: No such file or directory")
-    found = []
-    for path in call.files.walk(base):
-        rest = path[len(base) :].strip("/")
-        shown = name if not rest else f"{name.rstrip('/')}/{rest}" if name != "/" else f"/{rest}"
-        entry = call.files.stat(path, follow=False)
-        depth = rest.count("/") + 1 if rest else 0
-        if entry and all(_passes(call, test, value, path, shown, depth, entry) != no for test, value, no in tests):
-            found.append((path, shown))
-    return found
-
-
-def _passes(call: Call, test: str, value: str, path: str, shown: str, depth: int, entry: Entry) -> bool:
-    name = path.rpartition("/")[2]
-    if test == "-maxdepth":
-        return depth <= number(value, 999)
-    if test == "-mindepth":
-        return depth >= number(value)
-    if test == "-type":
-        return value[:1] == entry.kind
-    if test == "-empty":
-        return not (call.files.listing(path) if entry.kind == DIRECTORY else entry.content)
-    if test == "-perm":
-        return entry.mode == _mode(value, entry.mode)
-    if test == "-newer":
-        other = call.files.stat(call.path(value))
-        return other is not None and entry.changed > other.changed
-    if test in ("-mmin", "-mtime"):
-        return _amount((call.now - entry.changed) // (60_000_000 if test == "-mmin" else 86_400_000_000), value)
-    if test == "-size":
-        unit = {"c": 1, "k": 1024, "M": 1 << 20, "G": 1 << 30}.get(value[-1:], 512)
-        return _amount(-(-len(entry.content) // unit), value.rstrip("ckMGbw"))
-    text = {"-path": shown, "-iname": name.lower()}.get(test, name)
-    return words.matches(words.pattern([(value.lower() if test == "-iname" else value, False)]), text)
-
-
-def _amount(figure: int, wanted: str) -> bool:
-    """`+5`: more, `-5`: less, `5`: just so."""
-    limit = number(wanted.lstrip("+-"))
-    return figure > limit if wanted[:1] == "+" else figure < limit if wanted[:1] == "-" else figure == limit
-
-
 def mktemp(call: Call) -> int:
     options, names = call.options("dqut", "p")
     template = names[0] if names else "tmp.XXXXXX"
@@ -595,7 +489,7 @@ def _is(call: Call, operator: str, text: str) -> bool:
 
 DISK = {
     "ls": ls, "touch": touch, "mkdir": mkdir, "rm": rm, "rmdir": rmdir, "cp": cp, "mv": mv, "ln": ln, "chmod": chmod,
-    "find": find, "du": du, "stat": stat, "readlink": readlink, "realpath": readlink, "basename": basename,
+    "du": du, "stat": stat, "readlink": readlink, "realpath": readlink, "basename": basename,
     "dirname": basename, "test": test, "[": test, "mktemp": mktemp, "truncate": truncate, "install": install,
     "fallocate": fallocate,
 }  # fmt: skip

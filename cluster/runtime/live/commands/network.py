@@ -86,6 +86,10 @@ def ping(call: Call) -> int:
         f"\n--- {name} ping statistics ---\n{local['sent']} packets transmitted, {local['got']} packets received,"
         f" {lost}% packet loss\n"
     )
+    if local["got"]:
+        times = [100 + n % 50 for n in range(local["sent"])]
+        low, mean, high = min(times), sum(times) // len(times), max(times)
+        call.out(f"round-trip min/avg/max = 0.{low}/0.{mean}/0.{high} ms\n")
     return 0 if local["got"] else 1
 
 

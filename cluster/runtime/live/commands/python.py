@@ -39,6 +39,7 @@ def python(call: Call) -> int:
         seek=call.local.get("seen", 0), until=call.now + 1, read=lambda path: _read(call, path),
         unbuffered=terminal or "u" in arguments.options,
     )  # fmt: skip
+    script.write_file = lambda path, text, added: _write(call, path, text, added)
     try:
         code = script.run()
     except Horizon:
@@ -60,6 +61,13 @@ def _read(call: Call, path: str) -> str:
         return call.files.read(call.path(path))
     except FileError as error:
         raise FileNotFoundError(f"[Errno 2] {error}: '{path}'") from None
+
+
+def _write(call: Call, path: str, text: str, added: bool) -> None:
+    try:
+        call.files.write(call.path(path), text, append=added)
+    except FileError as error:
+        raise OSError(f"[Errno 28] {error}: '{path}'") from None
 
 
 def _print(call: Call, script: Script) -> None:

@@ -1,21 +1,20 @@
 """Regular expressions of grep and sed, basic and extended, without backtracking: time is pattern times text.
 
-A pattern becomes a little program; all threads of it walk over the text together, the preferred one first (Pike's
-machine), each with the places of its groups. Python's `re` would take exponential time for some patterns, and whoever
-types one here must not be able to stop the world.
+A pattern becomes a little program; all threads of it walk over the text together (Pike's machine), each with the places
+of its groups. The match that begins first wins, and of those the longest. Python's `re` would take exponential time for
+some patterns, and whoever types one here must not be able to stop the world. What every match has in it is looked for
+first: a text without that needs no walk.
 
 Left out: back-references inside patterns, equivalence classes.
-Limits:   patterns of 1,000 characters, counts up to 100, programs of 5,000 instructions, a million steps a command.
+Limits:   patterns of 1,000 characters, counts up to 100, programs of 5,000 instructions, 300,000 steps a command.
 """
 
 from functools import lru_cache
 from typing import NamedTuple
 
-MAX_PATTERN, MAX_COUNT, MAX_PROGRAM, MAX_WORK = 1_000, 100, 5_000, 1_000_000
-CLASSES = {
-    "digit": "09", "alpha": "azAZ", "alnum": "azAZ09", "upper": "AZ", "lower": "az", "space": "\t\r  ",
-    "blank": "  \t\t", "punct": "!/:@[`{~", "xdigit": "09afAF", "print": " ~", "word": "azAZ09__",
-}  # fmt: skip
+from cluster.runtime.live.words import CLASSES
+
+MAX_PATTERN, MAX_COUNT, MAX_PROGRAM, MAX_WORK = 1_000, 100, 5_000, 300_000
 ESCAPED = {"w": (True, "azAZ09__"), "W": (False, "azAZ09__"), "s": (True, "\t\r  "), "S": (False, "\t\r  ")}
 ESCAPED |= {"d": (True, "09")}
 
@@ -32,7 +31,9 @@ class Found(NamedTuple):
     groups: tuple[str, ...]
 
 
-Instruction = tuple  # (char c) (set wanted ranges) (any) (split a b) (jump a) (save n) (begin) (end) (edge) (match)
+Instruction = (
+    tuple  # (char c) (set wanted ranges known) (any) (split a b) (jump a) (save n) (begin) (end) (edge) (match)
+)
 
 
 class Pattern:
@@ -40,11 +41,19 @@ class Pattern:
 
     def __init__(self, program: list[Instruction], groups: int, fold: bool) -> None:
         self.program, self.groups, self.fold = program, groups, fold
+        self.needed, self.literal = _needed(program)
         self.work = 0
 
     def search(self, text: str, start: int = 0) -> Found | None:
         """The first match at or after `start`. Errors: BadPattern when the budget is used up."""
         given = text.lower() if self.fold else text
+        if self.needed:
+            found = given.find(self.needed, start)
+            self._worked(1 + len(given) // 512)
+            if found < 0:
+                return None
+            if self.literal:
+                return Found(found, found + len(self.needed), ())
         slots = 2 * self.groups + 2
         current: list[tuple[int, tuple[int, ...]]] = []
         best: tuple[int, ...] | None = None
@@ -55,15 +64,14 @@ class Pattern:
             following: list[tuple[int, tuple[int, ...]]] = []
             met: set[int] = set()
             character = given[at] if at < len(given) else None
-            self.work += 1 + len(current)
-            if self.work > MAX_WORK:
-                raise BadPattern(f"orrery: the search took more than {MAX_WORK} steps and was given up")
+            self._worked(1 + len(current))
             for pc, saved in current:
                 operation = self.program[pc]
+                if best is not None and saved[0] > best[0]:
+                    break
                 if operation[0] == "match":
                     best = saved
-                    break
-                if character is not None and _takes(operation, character):
+                elif character is not None and _takes(operation, character):
                     self._add(following, met, pc + 1, saved, at + 1, given)
             current = following
             if not current and best is not None:
@@ -72,6 +80,11 @@ class Pattern:
             return None
         groups = tuple(text[best[n] : best[n + 1]] if best[n + 1] >= 0 else "" for n in range(2, slots, 2))
         return Found(best[0], best[1], groups)
+
+    def _worked(self, steps: int) -> None:
+        self.work += steps
+        if self.work > MAX_WORK:
+            raise BadPattern(f"orrery: the search took more than {MAX_WORK} steps and was given up")
 
     def _add(self, threads: list, seen: set[int], first: int, saved: tuple[int, ...], at: int, text: str) -> None:
         """Follow everything that takes no character, in order of preference."""
@@ -113,6 +126,8 @@ def _takes(operation: Instruction, character: str) -> bool:
     if kind == "char":
         return bool(operation[1] == character)
     if kind == "set":
+        if character < "\x80":
+            return character in operation[3]
         return any(low <= character <= high for low, high in operation[2]) == operation[1]
     return bool(kind == "any")
 
@@ -215,7 +230,7 @@ class _Parser:
             return [("edge",)]
         if token[:1] == "\\" and token[1:] in ESCAPED:
             wanted, ranges = ESCAPED[token[1:]]
-            return [("set", wanted, _pairs(ranges))]
+            return [_set(wanted, _pairs(ranges))]
         if token == "\\n":
             return [("char", "\n")]
         return [("char", {"\\t": "\t"}.get(token, token[-1]))]
@@ -245,7 +260,7 @@ class _Parser:
                 ranges.append((text[at], text[at]))
                 at += 1
         self.at = at + 1
-        return ("set", wanted, tuple(ranges))
+        return _set(wanted, tuple(ranges))
 
     def repeated(self, piece: list[Instruction]) -> list[Instruction]:
         while (token := self.token()) in ("*", "+", "?", "{") and token:
@@ -281,6 +296,27 @@ def _times(piece: list[Instruction], low: int, high: int) -> list[Instruction]:
         program.append(("split", start + 1, start + 1 + len(piece)))
         program += _moved(piece, start + 1)
     return program
+
+
+def _set(wanted: bool, ranges: tuple[tuple[str, str], ...]) -> Instruction:
+    """With the ASCII characters that it takes."""
+    known = (chr(code) for code in range(128))
+    return ("set", wanted, ranges, frozenset(c for c in known if any(a <= c <= b for a, b in ranges) == wanted))
+
+
+def _needed(program: list[Instruction]) -> tuple[str, bool]:
+    """(a text that every match has in it, is that the whole pattern?)"""
+    best, run, skipped = "", "", 0
+    for place, (kind, *rest) in enumerate(program):
+        if kind in ("split", "jump"):  # Up to its furthest target may be left out.
+            skipped = max([skipped, *rest])
+        if kind == "char" and place >= skipped:
+            run += rest[0]
+            best = max(best, run, key=len)
+        elif kind != "save":
+            run = ""
+    plain = [kind for kind, *_ in program[1:-2]]
+    return best, bool(plain) and set(plain) == {"char"}
 
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from cluster.runtime import noise
 from cluster.runtime.live.commands.call import Call, UsageError, number
-from cluster.runtime.live.commands.text import lines_of, whole_lines
 from cluster.runtime.live.files import FileError
 
 MAX_PIECES = 100
@@ -19,33 +18,50 @@ NAMED = {0: "\\0", 7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f"
 def nl(call: Call) -> int:
     options, names = call.options("", "bswv")
     every, count = options.get("b") == "a", number(options.get("v", "1"), 1)
+    parts = []
     for _, text in call.texts(names):
-        for line in lines_of(text):
+        for line in call.lines(text):
             if not line and not every:
-                call.out("       \n")
+                parts.append("       \n")
                 continue
-            call.out(f"{count:{min(number(options.get('w', '6'), 6), 50)}d}{options.get('s', chr(9))}{line}\n")
+            parts.append(f"{count:{min(number(options.get('w', '6'), 6), 50)}d}{options.get('s', chr(9))}{line}\n")
             count += 1
+    call.out("".join(parts))
     return call.code
 
 
 def fold(call: Call) -> int:
     options, names = call.options("sb", "w")
     width = max(number(options.get("w", "80"), 80), 1)
-    for _, text in call.texts(names):
-        for line in lines_of(text):
-            while len(line) > width:
-                cut = line.rfind(" ", 0, width) + 1 if "s" in options else 0
-                call.out(line[: cut or width] + "\n")
-                line = line[cut or width :]
-            call.out(line + "\n")
+    if not names:
+        while data := call.read():
+            *whole, call.local["rest"] = (call.local.get("rest", "") + data).split("\n")
+            call.out("".join(f"{_folded(call, line, width, options)}\n" for line in whole))
+            head, _, call.local["rest"] = _folded(call, call.local["rest"], width, options).rpartition("\n")
+            call.out(f"{head}\n" if head else "")
+        call.out(call.local.get("rest", ""))
+    for _, text in call.texts(names) if names else ():
+        lines = "\n".join(_folded(call, line, width, options) for line in call.lines(text))
+        call.out(lines + ("\n" if text.endswith("\n") else ""))
     return call.code
+
+
+def _folded(call: Call, line: str, width: int, options: dict[str, str]) -> str:
+    call.kernel.look_at(len(line) // width)
+    if "s" not in options:
+        return "\n".join(line[n : n + width] for n in range(0, len(line), width)) if line else ""
+    parts = []
+    while len(line) > width:
+        cut = line.rfind(" ", 0, width) + 1 or width
+        parts.append(line[:cut])
+        line = line[cut:]
+    return "\n".join([*parts, line])
 
 
 def column(call: Call) -> int:
     """column -t: words in columns as broad as their broadest."""
     options, names = call.options("t", "so")
-    rows = [line.split(options.get("s")) for _, text in call.texts(names) for line in lines_of(text) if line.strip()]
+    rows = [line.split(options.get("s")) for _, text in call.texts(names) for line in call.lines(text) if line.strip()]
     if "t" not in options:
         call.out("".join(f"{' '.join(row)}\n" for row in rows))
         return call.code
@@ -72,7 +88,7 @@ def split(call: Call) -> int:
         size = max(number(options["b"], 1000), 1)
         pieces = [text[n : n + size] for n in range(0, len(text), size)]
     else:
-        lines, size = whole_lines(text), max(number(options.get("l", "1000"), 1000), 1)
+        lines, size = call.whole_lines(text), max(number(options.get("l", "1000"), 1000), 1)
         pieces = ["".join(lines[n : n + size]) for n in range(0, len(lines), size)]
     if len(pieces) > MAX_PIECES:
         raise FileError(f"orrery: split makes at most {MAX_PIECES} files")
@@ -88,7 +104,7 @@ def shuf(call: Call) -> int:
         low, _, high = options["i"].partition("-")
         lines = [str(n) for n in range(number(low), min(number(high), number(low) + 10_000) + 1)]
     else:
-        lines = names if "e" in options else [line for _, text in call.texts(names[:1]) for line in lines_of(text)]
+        lines = names if "e" in options else [line for _, text in call.texts(names[:1]) for line in call.lines(text)]
     seed = (call.kernel.container.process.seed, call.now, call.proc["pid"])
     drawn = sorted(range(len(lines)), key=lambda place: noise.mix(*seed, place))
     count = number(options["n"], len(lines)) if "n" in options else len(lines)

@@ -1,20 +1,22 @@
-"""Commands about text: cat, echo, printf, grep, sed, head, tail, wc, sort, uniq, cut, tr, tee, seq, …
+"""Commands about text: cat, echo, printf, head, tail, wc, sort, uniq, cut, tr, tee, seq, …
 
-Mirrors:  busybox 1.37: coreutils/, findutils/grep.c, editors/sed.c
-Left out: sed's hold space, labels and file editing but -i; locales.
+Mirrors:  busybox 1.37: coreutils/
+Left out: locales.
 """
 
 import base64
 import hashlib
 import re
+from itertools import pairwise
+from typing import Any
 
-from cluster.runtime.live.commands import regex
 from cluster.runtime.live.commands.call import Call, UsageError, number
 from cluster.runtime.live.files import FileError
 from cluster.runtime.live.kernel import Blocked
+from cluster.runtime.live.words import CLASSES
 
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b", "\\": "\\"}
-LONGEST_LINE_OUT = 1 << 20
+LONGEST_LINE_OUT, MOST_NUMBERS = 1 << 20, 100_000
 
 
 def unescaped(text: str) -> tuple[str, bool]:
@@ -128,16 +130,16 @@ def _padded(text: str, flags: str, width: int) -> str:
 
 def cat(call: Call) -> int:
     options, names = call.options("unvetAsbET")
-    names = names or ["-"]
+    names = call.from_device(names) or ["-"]
     while call.local.get("done", 0) < len(names):
         name = names[call.local.get("done", 0)]
         if name == "-":
             while data := call.read():
-                call.out(_numbered(call, data) if "n" in options else data)
+                call.out(_marked(call, data, options) if options else data)
         else:
             try:
                 data = call.files.read(call.path(name))
-                call.out(_numbered(call, data) if "n" in options else data)
+                call.out(_marked(call, data, options) if options else data)
             except FileError as error:
                 text = (
                     "read error: Is a directory" if str(error) == "Is a directory" else f"can't open '{name}': {error}"
@@ -147,88 +149,97 @@ def cat(call: Call) -> int:
     return call.code
 
 
-def _numbered(call: Call, data: str) -> str:
-    first = call.local.get("lines", 0)
-    lines = whole_lines(data)
-    call.local["lines"] = first + len(lines)
-    return "".join(f"{first + n + 1:6d}\t{line}" for n, line in enumerate(lines))
+def _marked(call: Call, data: str, options: dict[str, str]) -> str:
+    """Numbers of lines (-n -b), one empty line for many (-s), what can't be seen (-A -e -t -v -E -T)."""
+    shown, local = [], call.local
+    for line in call.whole_lines(data):
+        text, end = line.removesuffix("\n"), line[-1:] == "\n"
+        if "s" in options and not text and local.get("empty"):
+            continue
+        local["empty"] = not text
+        if set("vAet") & set(options):
+            text = "".join(one if one == "\t" or " " <= one <= "~" else _caret(one) for one in text)
+        text = text.replace("\t", "^I") if set("TAt") & set(options) else text
+        if ("n" in options and "b" not in options) or ("b" in options and text):
+            local["lines"] = local.get("lines", 0) + 1
+            text = f"{local['lines']:6d}\t{text}"
+        shown.append(text + ("$" if end and set("EAe") & set(options) else "") + ("\n" if end else ""))
+    return "".join(shown)
+
+
+def _caret(one: str) -> str:
+    code = ord(one) & 255
+    if code >= 128:
+        return "M-" + (chr(code - 128) if 32 <= code - 128 < 127 else _caret(chr(code - 128)))
+    return "^" + chr(code ^ 64)
 
 
 def tac(call: Call) -> int:
     for _, text in call.texts(call.options("")[1]):
-        call.out("".join(reversed(whole_lines(text))))
+        call.out("".join(reversed(call.whole_lines(text))))
     return call.code
-
-
-def lines_of(text: str) -> list[str]:
-    """Lines without their ends; only a line feed ends a line."""
-    lines = text.split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
-
-
-def whole_lines(text: str) -> list[str]:
-    """Lines with their ends. (`str.splitlines` would also split at bytes that end no line.)"""
-    lines = [line + "\n" for line in text.split("\n")]
-    rest = lines.pop()[:-1]
-    return [*lines, rest] if rest else lines
 
 
 def head(call: Call) -> int:
     if re.fullmatch(r"-\d+", call.args[0] if call.args else ""):
         call.args = [f"-n{call.args[0][1:]}", *call.args[1:]]
-    options, names = call.options("qv", "nc")
-    count = number(options.get("n", "10"), 10)
-    if "c" in options:
-        size = number(options["c"])
-        for _, text in call.texts(names) if names else ():
-            call.out(text[:size])
-        while not names and call.local.setdefault("left", size) > 0 and (data := call.read()):
-            call.out(data[: call.local["left"]])
-            call.local["left"] -= len(data)
-        return call.code
-    if count < 0 and not names:
-        call.out("".join(whole_lines(call.read_all())[:count]))
+    options, names = call.options("qv", "nc", ("lines", "bytes"))
+    names = call.from_device(names)
+    bytes_ = options.get("c", options.get("bytes"))
+    count = _count(options.get("n", options.get("lines", "10")) if bytes_ is None else bytes_)
+    if not names and count < 0:
+        text = call.read_all()
+        call.out("".join(call.whole_lines(text)[:count]) if bytes_ is None else text[:count])
         return 0
     if not names:
-        while call.local.setdefault("left", count) > 0:
-            line = call.read_line()
-            if not line:
+        call.local.setdefault("left", count)
+        while (left := call.local["left"]) > 0:
+            if bytes_ is None:
+                lines = call.read_lines(left)
+                text, call.local["left"] = "".join(lines), left - len(lines)
+            else:
+                text = call.read()[:left]
+                call.local["left"] = left - len(text)
+            if not text:
                 break
-            call.out(line)
-            call.local["left"] -= 1
+            call.out(text)
         return 0
     for place, (name, text) in enumerate(call.texts(names)):
-        lines = whole_lines(text)
-        _title(call, names, place, name)
-        call.out("".join(lines[:count]))
+        _title(call, names, place, name, options)
+        call.out("".join(call.whole_lines(text)[:count]) if bytes_ is None else text[:count])
     return call.code
 
 
-def _title(call: Call, names: list[str], place: int, name: str) -> None:
-    if len(names) > 1:
+def _count(text: str) -> int:
+    """`5`, `-5`, `+5`, `1k`. Errors: UsageError."""
+    found = re.fullmatch(r"([-+]?[0-9]{1,9})([bkm]?)", text.lower())
+    if found is None:
+        raise UsageError(f"invalid number '{text}'")
+    return int(found[1]) * {"": 1, "b": 512, "k": 1024, "m": 1024 * 1024}[found[2]]
+
+
+def _title(call: Call, names: list[str], place: int, name: str, options: dict[str, str]) -> None:
+    if ("v" in options or len(names) > 1) and "q" not in options:
         call.out(("\n" if place else "") + f"==> {name} <==\n")
 
 
 def tail(call: Call) -> int:
     if re.fullmatch(r"[-+]\d+", call.args[0] if call.args else ""):
         call.args = [f"-n{call.args[0].removeprefix('-')}", *call.args[1:]]
-    options, names = call.options("fFqv", "ncs")
-    text = options.get("n", "10")
-    count, from_start = abs(number(text, 10)), text.startswith("+")
+    options, names = call.options("fFqv", "ncs", ("lines", "bytes", "follow"))
+    bytes_ = options.get("c", options.get("bytes"))
+    text = options.get("n", options.get("lines", "10")) if bytes_ is None else bytes_
+    count, from_start = abs(_count(text)), text.startswith("+")
     if "seen" not in call.local:
         sizes = {}
         for place, (name, content) in enumerate(call.texts(names)):
-            lines = whole_lines(content)
-            _title(call, names, place, name)
-            if "c" in options:
-                call.out(content[-number(options["c"]) :])
-            elif from_start:
-                call.out("".join(lines[max(count - 1, 0) :]))
-            elif count:
-                call.out("".join(lines[-count:]))
+            _title(call, names, place, name, options)
+            parts: str | list[str] = call.whole_lines(content) if bytes_ is None else content
+            chosen = parts[max(count - 1, 0) :] if from_start else parts[len(parts) - min(count, len(parts)) :]
+            call.out("".join(chosen))
             sizes[name] = len(content)
         call.local["seen"] = sizes
-    if not ("f" in options or "F" in options) or not names:
+    if not {"f", "F", "follow"} & set(options) or not names:
         return call.code
     for name, size in call.local["seen"].items():
         entry = call.files.stat(call.path(name))
@@ -238,130 +249,15 @@ def tail(call: Call) -> int:
     raise Blocked("time", call.now + 1_000_000)
 
 
-def grep(call: Call) -> int:
-    options, words = call.options("ivncqlLhHrRowxEFsaI", "emABC", ("color", "include"))
-    extended = "E" in options or call.name == "egrep"
-    if "e" not in options and not words:
-        raise UsageError("no pattern given")
-    text = options["e"] if "e" in options else words.pop(0)
-    if "F" in options or call.name == "fgrep":
-        text, extended = re.sub(r"([\\.*^$\[])", r"\\\1", text), False
-    if "w" in options:
-        text = f"\\b({text})\\b" if extended else f"\\b\\({text}\\)\\b"
-    if "x" in options:
-        text = f"^({text})$" if extended else f"^\\({text}\\)$"
-    try:
-        return _grep(call, regex.compile(text, extended, "i" in options), options, words)
-    except regex.BadPattern as error:
-        return call.failed(str(error), 2)
-
-
-def _grep(call: Call, pattern: regex.Pattern, options: dict[str, str], words: list[str]) -> int:
-    names = _grep_names(call, words, "r" in options or "R" in options)
-    found = False
-    if not names:
-        return _grep_input(call, pattern, options)
-    for name in names:
-        try:
-            content = call.read_all() if name == "-" else call.files.read(call.path(name))
-        except FileError as error:
-            if "s" not in options:
-                call.failed(f"{name}: {error}", 2)
-            continue
-        several = len(names) > 1 or "H" in options or names[:1] != words[:1]
-        title = f"{name}:" if several and "h" not in options else ""
-        found = _grep_text(call, content, pattern, options, name, title) or found
-    return call.code or int(not found)
-
-
-def _grep_names(call: Call, words: list[str], recursive: bool) -> list[str]:
-    if not recursive:
-        return words
-    found = []
-    for word in words or ["."]:
-        base = call.path(word)
-        entry = call.files.stat(base)
-        if entry is not None and entry.kind == "f":
-            found.append(word)
-            continue
-        for path in call.files.walk(base):
-            entry = call.files.stat(path, follow=False)
-            if entry is not None and entry.kind == "f":
-                found.append(word.rstrip("/") + path[len(base) :])
-    return found
-
-
-def _grep_input(call: Call, pattern: regex.Pattern, options: dict[str, str]) -> int:
-    """As it comes, so that `… | grep` shows lines when they are printed."""
-    if set(options) & {"c", "l", "L", "A", "B", "C", "q"}:
-        found = _grep_text(call, call.read_all(), pattern, options, "(standard input)", "")
-        return int(not found)
-    while line := call.read_line():
-        call.local["line"] = call.local.get("line", 0) + 1
-        if _selected(pattern, line.removesuffix("\n"), options):
-            call.local["found"] = True
-            call.local["count"] = call.local.get("count", 0) + 1
-            prefix = f"{call.local['line']}:" if "n" in options else ""
-            call.out(_shown(pattern, line.removesuffix("\n"), options, prefix))
-            if "m" in options and call.local["count"] >= number(options["m"], 1):
-                return 0
-    return int(not call.local.get("found"))
-
-
-def _selected(pattern: regex.Pattern, line: str, options: dict[str, str]) -> bool:
-    return (pattern.search(line) is not None) != ("v" in options)
-
-
-def _shown(pattern: regex.Pattern, line: str, options: dict[str, str], prefix: str) -> str:
-    if "o" not in options:
-        return f"{prefix}{line}\n"
-    parts, at = [], 0
-    while (match := pattern.search(line, at)) is not None:
-        if match.end > match.start:
-            parts.append(f"{prefix}{line[match.start : match.end]}\n")
-        at = max(match.end, match.start + 1)
-        if at > len(line):
-            break
-    return "".join(parts)
-
-
-def _grep_text(
-    call: Call, content: str, pattern: regex.Pattern, options: dict[str, str], name: str, title: str
-) -> bool:
-    lines = lines_of(content)
-    hits = [n for n, line in enumerate(lines) if _selected(pattern, line, options)]
-    if "m" in options:
-        hits = hits[: number(options["m"], 1)]
-    if "q" in options:
-        return bool(hits)
-    if "l" in options or "L" in options:
-        if bool(hits) == ("l" in options):
-            call.out(f"{name}\n")
-        return bool(hits)
-    if "c" in options:
-        call.out(f"{title}{len(hits)}\n")
-        return bool(hits)
-    around = number(options.get("C", "0"))
-    before, after = number(options.get("B", "0")) or around, number(options.get("A", "0")) or around
-    chosen = {m for n in hits for m in range(max(n - before, 0), min(n + after + 1, len(lines)))}
-    wanted, last = set(hits), None
-    for n in sorted(chosen):
-        if last is not None and n > last + 1 and (before or after):
-            call.out("--\n")
-        last = n
-        mark = ":" if n in wanted else "-"
-        prefix = title + (f"{n + 1}{mark}" if "n" in options else "")
-        call.out(_shown(pattern, lines[n], options, prefix) if n in wanted else f"{prefix}{lines[n]}\n")
-    return bool(hits)
-
-
 def wc(call: Call) -> int:
     options, names = call.options("lwcmL")
-    wanted = [letter for letter in "lwc" if letter in options or (letter == "c" and "m" in options)] or list("lwc")
+    wanted = [letter for letter in "lwmcL" if letter in options] or list("lwc")
     totals = dict.fromkeys(wanted, 0)
     texts = call.texts(names)
     for name, text in texts:
-        counts = {"l": text.count("\n"), "w": len(text.split()), "c": len(text)}
+        longest = max(map(len, text.split("\n"))) if "L" in options else 0
+        counts = {"l": text.count("\n"), "w": len(text.split()), "c": len(text), "L": longest}
+        counts["m"] = len(text.encode("latin-1", "replace").decode("utf-8", "replace"))
         totals = {letter: totals[letter] + counts[letter] for letter in wanted}
         call.out(_counted([counts[letter] for letter in wanted], name, alone=not names))
     if len(names) > 1:
@@ -375,88 +271,181 @@ def _counted(figures: list[int], name: str, alone: bool) -> str:
     return " ".join(f"{figure:9d}" for figure in figures).rstrip() + ("\n" if alone else f" {name}\n")
 
 
+MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
+
+
 def sort(call: Call) -> int:
-    options, names = call.options("nruhfVbs", "kto")
-    lines = [line for _, text in call.texts(names) for line in lines_of(text)]
-
-    def key(line: str) -> object:
-        text = line
-        if "k" in options:
-            parts = line.split(options["t"]) if options.get("t") else line.split()
-            place = number(re.match(r"\d*", options["k"])[0], 1) - 1  # type: ignore[index]
-            text = parts[place] if 0 <= place < len(parts) else ""
-        if "n" in options or "h" in options or "n" in options.get("k", ""):
-            match = re.match(r"\s*(-?\d{1,15}(?:\.\d{1,9})?)", text)
-            return (float(match[1]) if match else 0.0, line)
-        return (text.lower() if "f" in options else text, line)
-
-    lines.sort(key=key, reverse="r" in options)  # type: ignore[arg-type]
+    options, names = call.options("nruhfVbscCMidz", "ktoSTm")
+    keys = [_Key(text, options) for text in call.given.get("k", [])]
+    lines = [line for _, text in call.texts(names) for line in call.lines(text)]
+    call.kernel.look_at(len(lines) * len(keys))
+    order = keys or [_Key("1", options)]
+    if "c" in options or "C" in options:
+        return _in_order(call, lines, order, options, names)
+    made: list[list[Any]] = [[key.of(line, options.get("t")) for key in order] for line in lines]
+    places = list(range(len(lines)))
     if "u" in options:
-        lines = list(dict.fromkeys(lines))
-    call.out("".join(f"{line}\n" for line in lines))
+        first: dict[str, int] = {}
+        for place in places:
+            first.setdefault(repr(made[place]), place)
+        places = list(first.values())
+    elif "s" not in options:
+        places.sort(key=lines.__getitem__, reverse="r" in options)
+    for n, key in reversed(list(enumerate(order))):
+        column = [keys_of[n] for keys_of in made]
+        places.sort(key=column.__getitem__, reverse=key.reverse)
+    text = "".join(f"{lines[place]}\n" for place in places)
+    if "o" in options:
+        call.files.write(call.path(options["o"]), text)
+    else:
+        call.out(text)
     return call.code
 
 
+class _Key:
+    """`2`, `2,3`, `2.1n`, `1,1r`: from which field and character to which, and how they compare."""
+
+    def __init__(self, text: str, options: dict[str, str]) -> None:
+        place = r"([0-9]{1,4})(?:\.([0-9]{1,4}))?([a-zA-Z]*)"
+        found = re.fullmatch(rf"{place}(?:,{place})?", text)
+        if found is None or found[1] == "0":
+            raise UsageError("bad field specification")
+        self.first, self.start = int(found[1]), int(found[2] or 1)
+        self.last, self.end = int(found[4] or 1 << 20), int(found[5] or 0)
+        own = (found[3] or "") + (found[6] or "")
+        self.flags = own or "".join(letter for letter in options if letter in "bfhnrVM")
+        self.reverse = "r" in self.flags
+
+    def of(self, line: str, divider: str | None) -> Any:
+        text = line if (self.first, self.start, self.last) == (1, 1, 1 << 20) else self._part(line, divider)
+        if "b" in self.flags:
+            text = text.lstrip()
+        if "n" in self.flags:
+            found = re.match(r"\s*(-?[0-9]{0,15}(?:\.[0-9]{1,9})?)", text)
+            return float(found[1]) if found and found[1] not in ("", "-") else 0.0
+        if "h" in self.flags:
+            found = re.match(r"\s*(-?[0-9]{1,15}(?:\.[0-9]{1,9})?)([kKMGTPE]?)", text)
+            return (" kMGTPE".index(found[2].replace("K", "k") or " "), float(found[1])) if found else (0, 0.0)
+        if "M" in self.flags:
+            return MONTHS.find(text.strip()[:3].lower()) if text.strip() else -1
+        if "V" in self.flags:
+            parts = re.findall(r"[0-9]{1,15}|[^0-9]+", text)
+            return [(one[0] in "0123456789", int(one) if one[0] in "0123456789" else 0, one) for one in parts]
+        return text.upper() if "f" in self.flags else text
+
+    def _part(self, line: str, divider: str | None) -> str:
+        fields = [f"{one}{divider}" for one in line.split(divider)] if divider else re.findall(r"\s*\S+|\s+$", line)
+        if self.first > len(fields):
+            return ""
+        before = "".join(fields[: self.first - 1])
+        last = fields[self.last - 1] if self.last <= len(fields) else ""
+        upto = "".join(fields[: self.last - 1]) + (last[: self.end] if self.end else last)
+        return upto[len(before) + self.start - 1 :].removesuffix(divider or "\n")
+
+
+def _in_order(call: Call, lines: list[str], order: list[_Key], options: dict[str, str], names: list[str]) -> int:
+    """sort -c."""
+    for place, (before, line) in enumerate(pairwise(lines), 2):
+        wrong = "u" in options
+        for key in order:
+            a, b = key.of(before, options.get("t")), key.of(line, options.get("t"))
+            if a != b:
+                wrong = (a > b) != key.reverse
+                break
+        if wrong:
+            return call.failed(f"{names[0] if names else '-'}:{place}: disorder: {line}") if "c" in options else 1
+    return 0
+
+
 def uniq(call: Call) -> int:
-    options, names = call.options("cdui")
-    groups: list[tuple[str, int]] = []
+    options, names = call.options("cduiD", "fsw")
+    fields, skipped, width = (number(options.get(letter, "0")) for letter in "fsw")
+
+    def key(line: str) -> str:
+        for _ in range(min(fields, 100)):
+            line = re.sub(r"^\s*\S+", "", line)
+        line = line[skipped:]
+        line = line[:width] if width else line
+        return line.lower() if "i" in options else line
+
+    groups: list[tuple[str, list[str]]] = []
     for _, text in call.texts(names[:1]):
-        for line in lines_of(text):
-            if groups and groups[-1][0] == line:
-                groups[-1] = (line, groups[-1][1] + 1)
+        for line in call.lines(text):
+            if groups and groups[-1][0] == key(line):
+                groups[-1][1].append(line)
             else:
-                groups.append((line, 1))
-    for line, count in groups:
-        if ("d" in options and count < 2) or ("u" in options and count > 1):
+                groups.append((key(line), [line]))
+    parts = []
+    for _, same in groups:
+        if ({"d", "D"} & set(options) and len(same) < 2) or ("u" in options and len(same) > 1):
             continue
-        call.out(f"{count:7d} {line}\n" if "c" in options else f"{line}\n")
+        for line in same if "D" in options else same[:1]:
+            parts.append(f"{len(same):7d} {line}\n" if "c" in options else f"{line}\n")
+    if len(names) > 1:
+        call.files.write(call.path(names[1]), "".join(parts))
+    else:
+        call.out("".join(parts))
     return call.code
 
 
 def cut(call: Call) -> int:
-    options, names = call.options("s", "dfcb")
+    longs = {"delimiter": "d", "fields": "f", "characters": "c", "bytes": "b", "only-delimited": "s"}
+    options, names = call.options("sn", "dfcb", (*longs, "complement", "output-delimiter"))
+    options |= {longs[name]: value for name, value in options.items() if name in longs}
     asked = options.get("f") or options.get("c") or options.get("b")
     if not asked:
         raise UsageError("expected a list of bytes, characters, or fields")
     ranges = []
     for part in asked.split(","):
+        if re.fullmatch(r"[0-9]{1,7}(-[0-9]{0,7})?|-[0-9]{1,7}", part) is None:
+            raise UsageError("invalid byte or field list")
         low, dash, high = part.partition("-")
-        first = number(low, 1) or 1
-        ranges.append((first, number(high, 1 << 20) if dash else first))
-    divider = options.get("d", "\t") or "\t"
+        ranges.append((int(low or 1), int(high or 1 << 20) if dash else int(low)))
+    by_fields, divider = "f" in options, options.get("d", "\t") or "\t"
+    if by_fields and len(divider) != 1:
+        raise UsageError("the delimiter must be a single character")
+    joined = options.get("output-delimiter", divider if by_fields else "")
+    parts = []
     for _, text in call.texts(names):
-        for line in lines_of(text):
-            pieces = line.split(divider) if "f" in options else list(line)
-            if "f" in options and len(pieces) == 1:
-                if "s" not in options:
-                    call.out(f"{line}\n")
+        for line in call.lines(text):
+            pieces = line.split(divider) if by_fields else list(line)
+            if by_fields and len(pieces) == 1:
+                parts += [] if "s" in options else [f"{line}\n"]
                 continue
-            chosen = [p for n, p in enumerate(pieces, 1) if any(low <= n <= high for low, high in ranges)]
-            call.out((divider if "f" in options else "").join(chosen) + "\n")
+            call.kernel.look_at(len(pieces) * len(ranges) // 16)
+            chosen = [
+                piece
+                for n, piece in enumerate(pieces, 1)
+                if any(low <= n <= high for low, high in ranges) != ("complement" in options)
+            ]
+            parts.append(joined.join(chosen) + "\n")
+    call.out("".join(parts))
     return call.code
 
 
 def tr(call: Call) -> int:
-    options, words = call.options("dsc")
+    options, words = call.options("dscCt")
     if not words:
         raise UsageError("missing operand")
-    first = _letters(words[0])
-    text = call.read_all()
+    first, second = _letters(words[0]), _letters(words[1]) if len(words) > 1 else ""
+    if "c" in options or "C" in options:
+        first = "".join(chr(code) for code in range(256) if chr(code) not in first)
+    squeezed = set((second or first) if "s" in options else "")
+    table: dict[int, str] = {}
     if "d" in options:
-        call.out("".join(one for one in text if (one in first) == ("c" in options)))
-        return 0
-    second = _letters(words[1]) if len(words) > 1 else ""
-    if second:
-        table = {one: second[min(n, len(second) - 1)] for n, one in enumerate(first)}
-        text = (
-            "".join(one if one in first else second[-1] for one in text)
-            if "c" in options
-            else "".join(table.get(one, one) for one in text)
-        )
-    if "s" in options:
-        squeezed = set(second or first)
-        text = "".join(one for n, one in enumerate(text) if not (n and one in squeezed and text[n - 1] == one))
-    call.out(text)
+        table = dict.fromkeys(map(ord, first), "")
+    elif second:
+        longer = second if "t" in options else second.ljust(len(first), second[-1])
+        table = {ord(one): other for one, other in zip(first, longer, strict=False)}
+    while data := call.read():
+        text = data.translate(table)
+        if squeezed:
+            last = call.local.get("last", "")
+            call.local["last"] = text[-1:] or last
+            text = "".join(
+                one for n, one in enumerate(text) if one not in squeezed or one != (text[n - 1] if n else last)
+            )
+        call.out(text)
     return 0
 
 
@@ -467,7 +456,9 @@ def _letters(text: str) -> str:
     found, at = "", 0
     while at < len(text):
         if text[at + 1 : at + 2] == "-" and at + 2 < len(text):
-            found += "".join(chr(code) for code in range(ord(text[at]), ord(text[at + 2]) + 1))
+            if text[at] > text[at + 2]:
+                raise UsageError(f"range-endpoints of '{text[at : at + 3]}' are in reverse collating sequence order")
+            found += "".join(chr(code) for code in range(ord(text[at]), min(ord(text[at + 2]), 255) + 1))
             at += 3
         else:
             found += text[at]
@@ -476,7 +467,7 @@ def _letters(text: str) -> str:
 
 
 def _class(name: str) -> str:
-    pairs = regex.CLASSES.get(name, "")
+    pairs = CLASSES.get(name, "")
     return "".join(f"{pairs[n]}-{pairs[n + 1]}" for n in range(0, len(pairs), 2))
 
 
@@ -496,7 +487,7 @@ def tee(call: Call) -> int:
 def seq(call: Call) -> int:
     at = next((n for n, word in enumerate(call.args) if re.fullmatch(r"-?\.?\d.*", word)), len(call.args))
     words, call.args = call.args[at : at + 3], call.args[:at]
-    options, _ = call.options("w", "s")
+    options, _ = call.options("w", "sf")
     if not words:
         raise UsageError("missing operand")
     wrong = next((word for word in words if re.fullmatch(r"-?(\d{1,9}\.?\d{0,6}|\.\d{1,6})", word) is None), None)
@@ -505,8 +496,12 @@ def seq(call: Call) -> int:
     places = max(len(word.partition(".")[2]) for word in words[:2] or words)
     first, step, last = {1: ("1", "1", *words), 2: (words[0], "1", words[-1])}.get(len(words), tuple(words))
     low, stride, high = (round(float(word) * 10**places) for word in (first, step, last))
-    found = range(low, high + (1 if stride > 0 else -1), stride or 1)[:100_000]
+    found = range(low, high + (1 if stride > 0 else -1), stride or 1)
+    if len(found) > MOST_NUMBERS:
+        raise FileError(f"orrery: more than {MOST_NUMBERS} numbers are not modelled")
     values = [f"{n / 10**places:.{places}f}" for n in found]
+    if "f" in options:
+        values = [formatted_once(options["f"], [value])[0] for value in values]
     if "w" in options:
         broad = max(map(len, values), default=0)
         values = [value.zfill(broad) for value in values]
@@ -517,7 +512,7 @@ def seq(call: Call) -> int:
 
 def rev(call: Call) -> int:
     for _, text in call.texts(call.options("")[1]):
-        call.out("".join(f"{line[::-1]}\n" for line in lines_of(text)))
+        call.out("".join(f"{line[::-1]}\n" for line in call.lines(text)))
     return call.code
 
 
@@ -528,20 +523,34 @@ def yes(call: Call) -> int:
 
 
 def base64_(call: Call) -> int:
-    options, names = call.options("d", "w", ("decode",))
-    for _, text in call.texts(names[:1]):
-        data = text.encode("latin-1", "replace")
-        if "d" in options or "decode" in options:
+    options, names = call.options("d", "w", ("decode", "wrap"))
+    if "d" in options or "decode" in options:
+        for _, text in call.texts(names[:1]):
             try:
-                call.out(base64.b64decode(data).decode("latin-1"))
+                call.out(base64.b64decode(text.encode("latin-1", "replace")).decode("latin-1"))
             except ValueError:
                 return call.failed("truncated input")
-            continue
-        encoded = base64.b64encode(data).decode()
-        width = number(options.get("w", "76"), 76)
-        rows = [encoded[n : n + width] for n in range(0, len(encoded), width)] if width else [encoded]
-        call.out("\n".join(rows) + ("\n" if width else ""))
+        return call.code
+    width = number(options.get("w", options.get("wrap", "76")), 76)
+    if not names:  # Line by line, as it comes.
+        size = (width or 76) * 3
+        while data := call.read():
+            text = call.local.get("rest", "") + data
+            whole = len(text) - len(text) % size
+            call.out(_encoded(text[:whole], width))
+            call.local["rest"] = text[whole:]
+        call.out(_encoded(call.local.get("rest", ""), width))
+        return call.code
+    for _, text in call.texts(names[:1]):
+        call.out(_encoded(text, width))
     return call.code
+
+
+def _encoded(text: str, width: int) -> str:
+    encoded = base64.b64encode(text.encode("latin-1", "replace")).decode()
+    if not width:
+        return encoded
+    return "".join(f"{encoded[n : n + width]}\n" for n in range(0, len(encoded), width))
 
 
 def digest(call: Call) -> int:
@@ -553,198 +562,8 @@ def digest(call: Call) -> int:
     return call.code
 
 
-# --- sed --------------------------------------------------------------------------------------------------------
-
-SED = re.compile(
-    r"\s*(?P<from>\d+|\$|/(?:[^/\\]|\\.)*/)?(?:,(?P<to>\d+|\$|/(?:[^/\\]|\\.)*/))?\s*(?P<not>!)?\s*(?P<command>[spdqaic=y])"
-)
-
-
-class _Rule:
-    """One command of a sed script."""
-
-    def __init__(self, match: "re.Match[str]", rest: str, extended: bool) -> None:
-        self.start, self.end, self.inverted = match["from"], match["to"], bool(match["not"])
-        self.command, self.extended, self.active = match["command"], extended, False
-        self.text, self.flags, self.replacement = "", "", ""
-        self.addresses: dict[str, regex.Pattern] = {}
-        self.rest = rest
-        if self.command == "s":
-            self._substitution(rest)
-        elif self.command in "aic":
-            line, _, self.rest = rest.partition("\n")
-            self.text = re.sub(r"^\s*\\?\n?", "", line) + "\n"
-
-    def _substitution(self, rest: str) -> None:
-        parts: list[str] = []
-        divider, at, part = rest[:1], 1, ""
-        while at < len(rest) and len(parts) < 2:
-            if rest[at] == "\\" and at + 1 < len(rest):
-                part += rest[at + 1] if rest[at + 1] == divider else rest[at : at + 2]
-                at += 2
-            elif rest[at] == divider:
-                parts.append(part)
-                part = ""
-                at += 1
-            else:
-                part += rest[at]
-                at += 1
-        if len(parts) < 2:
-            raise UsageError(f"unmatched '{divider or 's'}'")
-        flags = re.compile(r"[gpiI0-9]*").match(rest, at)
-        assert flags is not None
-        self.flags, self.rest, self.replacement = flags[0], rest[flags.end() :], parts[1]
-        fold = "i" in self.flags.lower()
-        self.pattern = regex.compile(parts[0], self.extended, fold)
-
-    def applies(self, number_: int, line: str, last: bool) -> bool:
-        return self._selected(number_, line, last) != self.inverted
-
-    def _selected(self, number_: int, line: str, last: bool) -> bool:
-        if self.start is None:
-            return True
-        if self.end is None:
-            return self._met(self.start, number_, line, last)
-        if self.active:
-            self.active = not self._met(self.end, number_, line, last)
-            return True
-        if self._met(self.start, number_, line, last):
-            self.active = not (self.end.isdigit() and int(self.end) <= number_)
-            return True
-        return False
-
-    def _met(self, address: str, number_: int, line: str, last: bool) -> bool:
-        if address == "$":
-            return last
-        if address.isdigit():
-            return int(address) == number_
-        if address not in self.addresses:
-            self.addresses[address] = regex.compile(address[1:-1].replace("\\/", "/"), self.extended)
-        return self.addresses[address].search(line) is not None
-
-    def substitute(self, line: str) -> tuple[str, bool]:
-        """(the line, was anything replaced?)"""
-        every, wanted = "g" in self.flags, number(re.sub(r"\D", "", self.flags), 1) or 1
-        parts: list[str] = []
-        at = count = 0
-        while at <= len(line) and (match := self.pattern.search(line, at)) is not None:
-            count += 1
-            parts.append(line[at : match.start])
-            replaced = count >= wanted if every else count == wanted
-            whole = line[match.start : match.end]
-            parts.append(_filled(self.replacement, whole, match.groups) if replaced else whole)
-            at = match.end
-            if match.end == match.start:
-                parts.append(line[at : at + 1])
-                at += 1
-            if not every and count >= wanted:
-                break
-        return "".join(parts) + line[at:], count >= wanted
-
-
-def _filled(text: str, whole: str, groups: tuple[str, ...]) -> str:
-    def value(match: "re.Match[str]") -> str:
-        one = match[0]
-        if one == "&":
-            return whole
-        if one[1].isdigit():
-            place = int(one[1])
-            return whole if place == 0 else groups[place - 1] if place <= len(groups) else ""
-        return {"n": "\n", "t": "\t"}.get(one[1], one[1])
-
-    return re.sub(r"\\.|&", value, text, flags=re.DOTALL)
-
-
-def sed(call: Call) -> int:
-    scripts, call.args = _scripts(call.args)
-    options, words = call.options("nErsi", "f")
-    if "f" in options:
-        scripts.append(call.files.read(call.path(options["f"])))
-    script = "\n".join(scripts) if scripts else words.pop(0) if words else None
-    if script is None:
-        raise UsageError("no script specified")
-    try:
-        rules = _rules(script, "E" in options or "r" in options)
-        if "i" in options:
-            for name in words:
-                call.files.write(call.path(name), _edited(call.files.read(call.path(name)), rules, "n" in options))
-            return 0
-        content = "".join(text for _, text in call.texts(words))
-        call.out(_edited(content, rules, "n" in options))
-    except regex.BadPattern as error:
-        return call.failed(f"bad regex '{script}': {error}")
-    return call.code
-
-
-def _scripts(args: list[str]) -> tuple[list[str], list[str]]:
-    """The texts behind each `-e`, and the other words."""
-    found, rest, words = [], [], list(args)
-    while words:
-        word = words.pop(0)
-        option = re.fullmatch(r"(-[nErsi]*)e(.*)", word, re.DOTALL)
-        if option is None:
-            rest.append(word)
-            continue
-        found.append(option[2] or (words.pop(0) if words else ""))
-        rest += [option[1]] if len(option[1]) > 1 else []
-    return found, rest
-
-
-def _rules(script: str, extended: bool) -> list[_Rule]:
-    rules: list[_Rule] = []
-    rest = script
-    if len(script) > 10_000:
-        raise UsageError("the script is longer than 10000 characters")
-    while rest := rest.lstrip(" \t\n;"):
-        match = SED.match(rest)
-        if match is None:
-            raise UsageError(f"unsupported command {rest[:1]}")
-        rule = _Rule(match, rest[match.end() :], extended)
-        rules.append(rule)
-        rest = rule.rest
-    return rules
-
-
-def _edited(content: str, rules: list[_Rule], silent: bool) -> str:
-    lines, out = lines_of(content), []
-    for place, line in enumerate(lines, 1):
-        keep, leave, after = not silent, False, []
-        for rule in rules:
-            if not rule.applies(place, line, place == len(lines)):
-                continue
-            if rule.command == "s":
-                line, replaced = rule.substitute(line)
-                if replaced and "p" in rule.flags:
-                    out.append(line + "\n")
-            elif rule.command == "p":
-                out.append(line + "\n")
-            elif rule.command == "=":
-                out.append(f"{place}\n")
-            elif rule.command == "i":
-                out.append(rule.text)
-            elif rule.command == "a":
-                after.append(rule.text)
-            elif rule.command == "c":
-                out.append(rule.text)
-                keep = False
-                break
-            elif rule.command == "d":
-                keep = False
-                break
-            elif rule.command == "q":
-                leave = True
-                break
-        if keep:
-            out.append(line + "\n")
-        out += after
-        if leave:
-            break
-    text = "".join(out)
-    return text if content.endswith("\n") or not text else text.removesuffix("\n")
-
-
 TEXT = {
-    "echo": echo, "printf": printf, "cat": cat, "tac": tac, "head": head, "tail": tail, "grep": grep, "egrep": grep,
-    "fgrep": grep, "wc": wc, "sort": sort, "uniq": uniq, "cut": cut, "tr": tr, "tee": tee, "seq": seq, "rev": rev,
-    "yes": yes, "base64": base64_, "md5sum": digest, "sha1sum": digest, "sha256sum": digest, "sed": sed,
+    "echo": echo, "printf": printf, "cat": cat, "tac": tac, "head": head, "tail": tail, "wc": wc, "sort": sort,
+    "uniq": uniq, "cut": cut, "tr": tr, "tee": tee, "seq": seq, "rev": rev, "yes": yes, "base64": base64_,
+    "md5sum": digest, "sha1sum": digest, "sha256sum": digest,
 }  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cluster.runtime.live import answers
 from cluster.runtime.live.files import FileError
 from cluster.runtime.programs import PROGRAMS
-from cluster.runtime.programs.program import Process
+from cluster.runtime.programs.program import Process, Response
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 FILES = {"/usr/share/nginx/html/index.html": "<h1>hi</h1>", "/usr/share/nginx/html/a.css": "x{}"}
@@ -135,3 +135,28 @@ def test_metrics_server_listens_where_its_flag_says_so():
     ports = [PROGRAMS["metrics-server"](Process("image", argv=argv)).ports() for argv in ((), ("--secure-port=4443",))]
 
     assert ports == [(10250,), (4443,)]
+
+
+def test_a_bug_in_a_server_hangs_up_and_is_logged():
+    def broken(*given: object) -> None:
+        raise ZeroDivisionError
+
+    for part in ("respond", "visit", "reply", "own"):
+        server = a_server("web", 80)
+        setattr(server, part, broken)
+
+        answer = answers.answer(server, 80, "GET / HTTP/1.1\r\n\r\n", {})
+
+        assert (answer.data, answer.over) == ("", True)
+        assert answer.log == ("orrery: this command has a bug here: ZeroDivisionError",)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(418, "I'm a Teapot"), (503, "Service Unavailable"), (413, "Request Entity Too Large"),
+                           (405, "Method Not Allowed"), (799, "Unknown")],
+)  # fmt: skip
+def test_every_status_has_its_reason(status: int, reason: str):
+    server = a_server("web", 80)
+    server.respond = lambda method, target: Response(status, "x")
+
+    assert answers.answer(server, 80, "GET / HTTP/1.1\r\n\r\n", {}).data.startswith(f"HTTP/1.1 {status} {reason}\r\n")

@@ -185,3 +185,67 @@ def test_a_package_is_there_after_it_was_installed():
 
     assert script("apk add nosuch", "alpine").errors.startswith("ERROR: unable to select packages:\n  nosuch")
     assert script("apt-get update", "busybox").code == 127
+
+
+MANY_LINES = "seq 50000 > /tmp/a; cat /tmp/a /tmp/a /tmp/a /tmp/a /tmp/a > /tmp/b; "
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["sort /tmp/b", "uniq /tmp/b", "cut -c1 /tmp/b", "grep 7 /tmp/b", "sed s/1/2/ /tmp/b", "nl /tmp/b", "tac /tmp/b",
+     "rev /tmp/b", "head -n -1 /tmp/b", "fold /tmp/b", "cat -n /tmp/b", "paste /tmp/b /tmp/b"],
+)  # fmt: skip
+def test_a_command_looks_at_so_many_lines_at_once_and_then_says_so(command: str):
+    house = script(MANY_LINES + command)
+
+    assert "orrery: more than 200000 lines at one instant are not modelled" in house.errors
+    assert house.code
+
+
+def test_lines_that_a_command_looks_at_take_its_time():
+    short, long = script("seq 100 | sort -n | tail -1"), script("seq 90000 | sort -n | tail -1; sort -n /etc/passwd")
+
+    assert short.now < long.now
+
+
+def test_a_long_output_is_handed_on_in_one_piece():
+    began = time.process_time()
+    house = script(
+        "dd if=/dev/zero of=/tmp/z bs=1M count=1 2>/dev/null; od -c /tmp/z | wc -l; tr '\\0' x < /tmp/z | fold | wc"
+    )
+
+    assert house.output.split()[0] == "65537"
+    assert time.process_time() - began < 5
+
+
+def test_what_is_missing_in_a_line_is_not_searched_for():
+    assert script("seq 100000 | grep -E '(a*)*b'; echo $?").output == "1\n"
+    assert script("seq 100000 | grep -c 9").output == "40951\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "printed"),
+    [
+        ("tr -dc 'A-Za-z0-9' < /dev/urandom | head -c 16 | wc -c", "16\n"),
+        ("cat /dev/urandom | tr -dc 'a-z' | fold -w 8 | head -n 2 | wc -c", "18\n"),
+        ("head -c 5 /dev/zero | od -c; head -c 5 /dev/random | wc -c",
+         "0000000  \\0  \\0  \\0  \\0  \\0\n0000005\n5\n"),
+        ("base64 < /dev/urandom | head -n 2 | wc -c; base64 -w 0 /etc/shells", "154\nL2Jpbi9zaAo="),
+        ("printf 'a bc def' | fold -s -w 4; echo; seq -s '' 20 | fold -w 10", "a \nbc \ndef\n1234567891\n0111213141\n"
+         "5161718192\n0\n"),
+        ("echo hello | gzip | gunzip; echo hi > /tmp/f; gzip /tmp/f; ls /tmp; zcat /tmp/f.gz; gunzip /tmp/f.gz; ls /tmp"
+         "; rm -r /tmp/f", "hello\nf.gz\nhi\nf\n"),
+        ("echo x | gunzip 2>&1; gunzip /etc/shells 2>&1; tar cvf /tmp/t -C /etc shells; tar tvf /tmp/t",
+         "gunzip: stdin: invalid magic\ngunzip: /etc/shells: invalid magic\n-rw-r--r-- root/root         8 "
+         "1970-01-01 00:00:00 shells\n"),
+        ("find /etc -name passwd -o -name group; find /etc -name '*s*' -not -path '*/pass*'",
+         "/etc/group\n/etc/passwd\n/etc/shells\n"),
+        ("find /etc '(' -name passwd -o -name shells ')' -type f -exec echo got {} ';' -print",
+         "/etc/passwd\n/etc/shells\ngot /etc/passwd\ngot /etc/shells\n"),
+        ("find /etc -type f -exec echo {} +; find /etc -type f -quit; find /etc -perm 644 -name g*; find / -bogus 2>&1",
+         "/etc/group /etc/passwd /etc/shells\n/etc/group\nfind: unrecognized: -bogus\n"),
+        ("find / -maxdepth 1 -type d '!' -name 'd*' '!' -name '[e-v]*' '!' -name bin", "/\n"),
+    ],
+)  # fmt: skip
+def test_devices_archives_and_searches_answer_as_those_of_busybox(command: str, printed: str):
+    assert script(command).output == printed

@@ -159,7 +159,7 @@ def test_a_background_process_does_not_get_control_c():
         ("x=$(seq 9000); echo ${x##*1*2*3}", "too long for ##"),
         ("f() { f; }; f", "deeper than"),
         (
-            "dd if=/dev/zero of=/z bs=1M count=1 2>/dev/null; tr '\\0' a < /z > /y; grep -E '(a*)*b' /y",
+            "dd if=/dev/zero of=/z bs=1M count=1 2>/dev/null; tr '\\0' a < /z > /y; grep -E '(a*)*[bc]' /y",
             "given up",
         ),
         ("(dd if=/dev/zero bs=1M count=8; dd if=/dev/zero bs=1M count=8) 2>/dev/null | sort", "out of memory"),
@@ -241,3 +241,32 @@ def test_a_bug_in_a_command_ends_the_command_and_not_the_world(monkeypatch: pyte
 
     assert house.output == "70\n"
     assert house.errors == "tac: orrery: this command has a bug here: KeyError\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("for i in {1..3}; do echo $i; done", "1\n2\n3\n"),
+        ("echo a{b,c}d {08..10} {c..a} {1..7..3} x{1,2}{a,b}", "abd acd 08 09 10 c b a 1 4 7 x1a x1b x2a x2b\n"),
+        ("echo '{1..3}' \"{a,b}\" {a} {} {a,b", "{1..3} {a,b} {a} {} {a,b\n"),
+        ("nosuch 2>&1; ./none 2>&1", "bash: nosuch: command not found\nbash: ./none: No such file or directory\n"),
+    ],
+)
+def test_bash_makes_words_of_braces(text: str, printed: str):
+    assert House("bash:5").start("bash", "-c", text).pass_time().output == printed
+
+
+def test_sh_leaves_braces_alone():
+    assert script("echo {1..3} {a,b}").output == "{1..3} {a,b}\n"
+
+
+def test_braces_have_an_end():
+    text = "echo {1..100000}; echo {1..100}{1..100}{1..100}"
+
+    house = House("bash:5").start("bash", "-c", text).pass_time()
+
+    assert "braces of more than 10000 words" in house.errors
+
+
+def test_pipefail_can_be_asked_for_at_the_start():
+    assert House("bash:5").start("bash", "-euo", "pipefail", "-c", "false | true; echo no").pass_time().code == 1

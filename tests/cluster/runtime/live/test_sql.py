@@ -266,4 +266,15 @@ def test_a_server_tells_its_client_how_much_it_had_to_do(dialect: str) -> None:
     database.rows("insert into guests (name) values " + ",".join(["('x')"] * 300))
 
     assert database.ask("select count(*) from guests a, guests b")["work"] > 90_000
-    assert database.ask("select 1")["work"] < 100
+    assert database.ask("select 1")["work"] < 2_000
+
+
+@BOTH
+@pytest.mark.parametrize("statement", ["create table t{n} (id int, a text)", "select 1" + " + 1" * 50 + " + {n}"])
+def test_reading_and_making_take_their_part_of_a_request(dialect: str, statement: str) -> None:
+    few = Database(dialect).ask(";".join(statement.format(n=n) for n in range(10)))
+    many = Database(dialect).ask(";".join(statement.format(n=n) for n in range(490)))
+
+    assert few["work"] > 10_000
+    assert many["work"] > 20 * few["work"]
+    assert ("error" in many) == statement.startswith("select")

@@ -1,4 +1,4 @@
-"""Lines that people type, and what dash, bash and mawk of Debian 12 printed for them: transcripts/*.txt."""
+"""Lines that people type, and what dash, bash, mawk, sed and the filters of Debian 12 printed: transcripts/*.txt."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +29,13 @@ def test_arrays_and_conditions_are_those_of_bash(text: str, printed: str) -> Non
 
 @pytest.mark.parametrize(("text", "printed"), list(recorded("shell.txt")))
 def test_the_shell_prints_what_dash_prints(text: str, printed: str) -> None:
+    house = script(text)
+
+    assert (house.output, house.errors) == (printed, "")
+
+
+@pytest.mark.parametrize(("text", "printed"), list(recorded("text.txt")))
+def test_filters_print_what_those_of_gnu_print(text: str, printed: str) -> None:
     house = script(text)
 
     assert (house.output, house.errors) == (printed, "")

@@ -18,7 +18,7 @@ Left out: views, procedures, triggers, window functions, arrays, sequences of th
           (transactions are snapshots; who commits second after a change to the same table is refused), privileges on
           tables, collations other than the default, time zones other than UTC.
 Limits:   64 KiB a statement, texts of 1 MiB, 200,000 steps of evaluation, 10,000 rows a result, 60 levels of nesting,
-          2,000 statements and 1,000,000 steps and values of tables a request, 16 open transactions a
+          500 statements and 1,000,000 steps and values of tables a request, 16 open transactions a
           server, and what files.py says of a disk.
 Read next: server.py.
 """

@@ -31,7 +31,8 @@ from cluster.runtime.live.servers.sql.store import BUILT_IN, Store, Table
 from cluster.runtime.live.servers.sql.values import text_of
 
 MOST_OPEN = 16
-MOST_STATEMENTS = 2_000
+MOST_STATEMENTS = 500
+STATEMENT, CHARACTER = 1_000, 10  # Steps that reading a statement takes, and each of its characters.
 MOST_WORK = 1_000_000  # Of one request: steps of evaluation, and values of tables read and written.
 ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 LOCAL = ("127.0.0.1", "::1")
@@ -502,6 +503,7 @@ def answer(place: Place, dialect: str, directory: str, asked: dict[str, Any]) ->
             try:
                 if number >= MOST_STATEMENTS or session.work > MOST_WORK:
                     raise SqlError("too much")
+                session.stepped += STATEMENT + CHARACTER * len(text)
                 fields["results"].append(_plain_result(session.run(text), dialect))
             except SqlError as error:
                 fields["error"] = _error(error, dialect, text)

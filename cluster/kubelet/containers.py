@@ -13,8 +13,7 @@ Everything that is begun and not finished stands in the plan, which is saved wit
 
 Mirrors:  kubernetes/pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodActions, SyncPod),
           kuberuntime_container.go (startContainer, killContainer), pkg/kubelet/images/image_manager.go
-Left out: the order in which a pod's containers end: sidecars hear SIGTERM with the others, and are killed without it
-          when the others are done by themselves.
+Left out: the preStop of a sidecar begins when its turn comes to end, not together with those of the others.
 """
 
 from collections.abc import Callable
@@ -565,20 +564,30 @@ class Containers:
             policy = "OnFailure" if policy == "Always" else policy
         return policy == "Always" or (policy == "OnFailure" and record["code"] != 0)
 
-    def stop_all(self, pod: Manifest | None, plan: Plan, grace: int, uid: str = "") -> None:
-        """SIGTERM to all; `plan.ends` says how they will end. `pod` None: its object is gone."""
+    def stop(self, pod: Manifest | None, plan: Plan, grace: int, uid: str = "") -> bool:
+        """SIGTERM to those whose turn it is; `plan.ends` says how they will end. False: nothing runs any more.
+
+        Sidecars serve until all others have ended; then the last of them goes first. `pod` None: its object is gone.
+        """
         now = self.clock.now
         plan.steps, plan.waiting, plan.retry_at = {}, {}, None
         specs = {container["name"]: container for container in pods.everyone(pod)} if pod else {}
-        for name, record in self.latest(uid or meta.uid(pod or {})).items():
-            if record["ended"] is not None or record["started"] is None:
-                continue
+        known = self.latest(uid or meta.uid(pod or {}))
+        running = {name: r for name, r in known.items() if r["ended"] is None and r["started"] is not None}
+        lasting = [name for name in self.sidecars(pod) if name in running] if pod else []
+        first = [name for name in running if name not in lasting] or lasting[-1:]
+        for name in first:
             if pod is not None and name not in plan.ends:
                 self._say(pod, specs[name], "Normal", "Killing", f"Stopping container {name}")
-            end = self._stop(pod, specs.get(name), record, grace)
+            end = self._stop(pod, specs.get(name), running[name], grace)
             if name in plan.ends and plan.ends[name][0] <= end.at:
                 continue
             plan.ends[name] = [max(end.at, now), *end[1:]]
+        return bool(first)
+
+    def sidecars(self, pod: Manifest) -> dict[str, None]:
+        """Names of its sidecars, in order."""
+        return {each["name"]: None for each in pod["spec"].get("initContainers") or () if _is_sidecar(each)}
 
     def hasten(self, plan: Plan, uid: str) -> bool:
         """Has one that was stopped ended sooner than had to be expected: by its trap?"""

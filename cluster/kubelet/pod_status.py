@@ -176,7 +176,10 @@ def _phase(
     fresh = any("waiting" in status["state"] and not status["lastState"] for status in statuses)
     if fresh and not ending:
         return "Pending"
-    over = len(codes) == len(statuses)
+    served = any(
+        _is_sidecar(each) and "running" in status["state"] for each, status in zip(inits, init_statuses, strict=True)
+    )
+    over = len(codes) == len(statuses) and not served
     if ending:
         return "Succeeded" if over and not any(codes) else "Failed"
     if not over or policy == "Always" or (policy == "OnFailure" and any(codes)):

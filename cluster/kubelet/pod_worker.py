@@ -32,6 +32,7 @@ from cluster.runtime.network import NoAddressLeft, setup_failed
 
 RETRY = 10 * SECOND  # Until a missing ConfigMap or a full address range is looked at again.
 MOUNT_PATIENCE = 123 * SECOND  # podAttachAndMountTimeout: so long nothing is said of volumes that don't come.
+LEAST_GRACE = 2 * SECOND  # What a sidecar gets that had to wait for the others.
 FORCED_GRACE = 2 * SECOND  # What a pod gets that was deleted by force.
 TERMINAL = ("Succeeded", "Failed")
 
@@ -71,6 +72,9 @@ class PodWorker:
         if plan.expelled:
             self._expel(pod, plan)
             return
+        if plan.gone_at is not None:
+            self.finish(pod, plan)  # Its sidecars are about to end.
+            return
         if not self.lab and not self._is_admitted(pod):
             return
         if self._is_expired(pod, plan):
@@ -103,30 +107,23 @@ class PodWorker:
 
     def terminate(self, pod: Manifest, plan: Plan) -> None:
         """End a pod that is being deleted."""
-        uid, now = meta.uid(pod), self.clock.now
+        uid = meta.uid(pod)
         grace = int(pod["metadata"].get("deletionGracePeriodSeconds") or 0) * SECOND
-        if plan.gone_at is None or now + grace < plan.deadline:
-            self.containers.stop_all(pod, plan, grace)
-            plan.deadline = now + grace
-            plan.gone_at = self._end_of(plan)
-            if plan.ends:
-                plan.gone_at += self.runtime.clean_up_time(uid)
-        elif self.containers.hasten(plan, uid):
-            plan.gone_at = self._end_of(plan) + self.runtime.clean_up_time(uid)
-        if now < plan.gone_at:
+        clean_up = self.runtime.clean_up_time(uid)
+        if not self._have_ended(pod, plan, grace, clean_up):
+            if plan.changed:
+                self.report(pod, plan)
             return
-        waited = self.runtime.clean_up_time(uid) if plan.ends else 0
-        ran = self.containers.finish_all(plan, uid)
-        if ran and not self.lab:
+        if self.runtime.container_records(uid) and not self.lab:
             self.report(pod, plan, ending=True)
-        self.runtime.stop_pod_sandbox(uid, waited)
+        self.runtime.stop_pod_sandbox(uid, clean_up if plan.ends else 0)
         plan.clear()
         self.forget(pod)
 
     def vanish(self, uid: str, plan: Plan) -> None:
         """Clean up after a pod whose object is gone."""
         if plan.gone_at is None:
-            self.containers.stop_all(None, plan, FORCED_GRACE, uid)
+            self.containers.stop(None, plan, FORCED_GRACE, uid)
             plan.gone_at = self._end_of(plan)
         elif self.containers.hasten(plan, uid):
             plan.gone_at = self._end_of(plan)
@@ -135,6 +132,23 @@ class PodWorker:
         self.containers.finish_all(plan, uid)
         self.runtime.remove_pod_sandbox(uid)
         plan.clear()
+
+    def _have_ended(self, pod: Manifest, plan: Plan, grace: int, clean_up: int = 0) -> bool:
+        """End all containers within `grace`, the sidecars after the rest; each time there is something to clean up."""
+        uid, now = meta.uid(pod), self.clock.now
+        if plan.gone_at is None or now + grace < plan.deadline:
+            plan.deadline = now + grace
+            self.containers.stop(pod, plan, grace)
+            plan.gone_at = self._end_of(plan) + (clean_up if plan.ends else 0)
+        elif self.containers.hasten(plan, uid):
+            plan.gone_at = self._end_of(plan) + clean_up
+        if now < plan.gone_at:
+            return False
+        self.containers.finish_all(plan, uid)
+        if self.containers.stop(pod, plan, max(plan.deadline - now, LEAST_GRACE)):
+            plan.gone_at, plan.changed = self._end_of(plan) + clean_up, True
+            return False
+        return True
 
     def _end_of(self, plan: Plan) -> int:
         """When the last of the containers that were stopped will be gone."""
@@ -173,21 +187,12 @@ class PodWorker:
 
     def _expel(self, pod: Manifest, plan: Plan) -> None:
         """End a pod that nobody deletes; it has failed when its last container has ended."""
-        uid, now = meta.uid(pod), self.clock.now
-        if plan.gone_at is None:
-            own = eviction.GRACE if plan.expelled[0] == eviction.EVICTED else grace_of(pod)
-            grace = own if plan.grace is None else plan.grace
-            plan.expires = None
-            self.containers.stop_all(pod, plan, grace)
-            plan.gone_at = self._end_of(plan)
-        elif self.containers.hasten(plan, uid):
-            plan.gone_at = self._end_of(plan)
-        if now < plan.gone_at:
-            return
-        self.containers.finish_all(plan, uid)
-        self.report(pod, plan)
-        self.runtime.stop_pod_sandbox(uid)
-        plan.clear()
+        own = eviction.GRACE if plan.expelled[0] == eviction.EVICTED else grace_of(pod)
+        plan.expires = None
+        if self._have_ended(pod, plan, own if plan.grace is None else plan.grace):
+            self.report(pod, plan)
+            self.runtime.stop_pod_sandbox(meta.uid(pod))
+            plan.clear()
 
     # --- parts of running -----------------------------------------------------------------------------------
 
@@ -239,7 +244,7 @@ class PodWorker:
 
     def _is_over(self, pod: Manifest, plan: Plan) -> bool:
         """Will nothing of this pod run again? Sidecars don't count: they end with the rest."""
-        if not plan.changed or plan.steps:
+        if not plan.changed or not plan.steps.keys() <= self.containers.sidecars(pod).keys():
             return False
         records = self.containers.latest(meta.uid(pod))
         mains = [records.get(container["name"]) for container in pod["spec"]["containers"]]
@@ -248,13 +253,13 @@ class PodWorker:
         return all(record is not None and record["ended"] is not None for record in mains)
 
     def finish(self, pod: Manifest, plan: Plan) -> None:
-        """The pod has done its work, or failed for good."""
-        uid = meta.uid(pod)
-        self.containers.stop_all(pod, plan, 0)
-        self.containers.finish_all(plan, uid)
-        self.report(pod, plan)
-        self.runtime.stop_pod_sandbox(uid)
-        plan.clear()
+        """The pod has done its work, or failed for good. What still runs, its sidecars, is ended."""
+        ended = self._have_ended(pod, plan, grace_of(pod))
+        if ended or plan.changed or plan.unsaid:
+            self.report(pod, plan)
+        if ended:
+            self.runtime.stop_pod_sandbox(meta.uid(pod))
+            plan.clear()
 
     def report(self, pod: Manifest, plan: Plan, ending: bool = False) -> Manifest:
         """Write the pod's status, if there is news. Errors: ApiError, and then it is made the next time."""

@@ -27,6 +27,7 @@ from cluster.runtime.dialogue import Dialogue, strings
 from cluster.runtime.live.commands import COMMANDS
 from cluster.runtime.network import HostLocal, Network, NoAddressLeft, setup_failed
 from cluster.runtime.programs.applets import APPLETS
+from cluster.runtime.programs.node import needs_shell
 from cluster.runtime.programs.program import MILLISECOND, SECOND, Exit
 from cluster.runtime.programs.python import needs_files
 
@@ -49,6 +50,7 @@ COMMAND = re.compile(  # A word where a shell looks for a command.
     rf"(?:^|[;&|(`{{\n!]|\b{KEYWORDS}\s|(?<=\s)-\w*c\s)\s*(?:\w+=\S*\s+)*['\"]?(?!{KEYWORDS}\s)([\w./-]+)"
 )
 FORKING = re.compile(r"(?<![>&<|])&(?![>&\d])")  # Processes that others may count.
+SCRIPTED = {"python": needs_files, "node": needs_shell}  # Whose scripts may need more than a function of time.
 CPU_PERIOD = 100_000  # Microseconds in which a container may use its quota of CPU.
 KILLED = 137  # 128 + SIGKILL
 CANNOT_START = 128
@@ -358,7 +360,7 @@ class Runtime:
             self._note_start(record, f"rpc error: code = Unknown desc = {error}")
             raise
         asked = record.get("stdin") or record.get("live") or _needs_kernel(" ".join(record["argv"]))
-        lives = asked if program == "busybox" else program == "python" and needs_files(record["argv"])
+        lives = asked if program == "busybox" else program in SCRIPTED and SCRIPTED[program](record["argv"])
         if lives and not record["script"]:
             program = "terminal"
         self.containers[key] = record = {**record, "program": program, "started": self.clock.now}

@@ -120,7 +120,11 @@ CATALOGUE: dict[str, Known] = {
     "docker.io/rakyll/hey": Known("load", 5 * MB, ("/hey",), True),
 }
 
-CALLED = {"python": ("python", "python3"), "stress": ("stress", "stress-ng")}  # By what other names.
+CALLED = {  # By what other names.
+    "python": ("python", "python3"),
+    "node": ("node", "nodejs"),
+    "stress": ("stress", "stress-ng"),
+}
 CLIENTS = {  # In the images of their servers.
     "redis": ("redis-cli",),
     "mysql": ("mysql", "mysqladmin", "mysqldump"),

@@ -27,6 +27,7 @@ TOKEN = re.compile(
     r"|(?P<sign>===|!==|=>|\+\+|--|\+=|-=|\*=|&&|\|\||\?\?|<=|>=|==|!=|\.\.\.|[-+*/%<>=!?:;,.(){}\[\]])",
     re.DOTALL,
 )
+MISSING = ("class", "async", "import", "export", "switch", "do")
 LITERALS: dict[str, Any] = {"true": True, "false": False, "null": None}
 BINARY = {
     "??": 1, "||": 1, "&&": 2, "==": 3, "!=": 3, "===": 3, "!==": 3, "<": 4, ">": 4, "<=": 4, ">=": 4, "+": 5, "-": 5,
@@ -146,6 +147,8 @@ class Parser:
         word = self._peek()
         if word in ("var", "let", "const"):
             return self._declaration()
+        if word in MISSING:
+            raise ScriptError(f"SyntaxError: orrery: {word} is not modelled")
         if word == "for":
             return self._for()
         if word == "while":
@@ -820,12 +823,20 @@ def calculated(sign: str, left: Any, right: Any) -> Any:
     try:
         if sign == "/":
             found = left / right
-            return int(found) if found == int(found) else found
+            return int(found) if found - found == 0 and found == int(found) else found
         found = {"+": left + right, "-": left - right, "*": left * right}.get(sign)
-        found = left % right if found is None else found
+        found = _remainder(left, right) if found is None else found
         return float(found) if isinstance(found, int) and abs(found) > EXACT else found
-    except (ZeroDivisionError, OverflowError, ValueError):
+    except ZeroDivisionError:
+        return float("nan") if sign == "%" or not left else float("inf") if left > 0 else float("-inf")
+    except (OverflowError, ValueError):
         return float("nan")
+
+
+def _remainder(left: Any, right: Any) -> Any:
+    """It has the sign of the left one."""
+    found = abs(left) % abs(right)
+    return -found if left < 0 else found
 
 
 def _short(text: str) -> str:

@@ -7,14 +7,15 @@
     perl -Mbignum=bpi -wle 'print bpi(2000)'                      digits of pi (the Job tutorial)
     perl -e 'print "hi\\n"'
 
-Other code is not run: the program says that it is not modelled and ends with code 1.
+Other code, and scripts in files, are run by live/commands/node.py. Other Perl, and other servers, are not run: the
+program says that they are not modelled and ends with code 1.
 
 Mirrors:  Node.js 22, Perl 5.40
-Left out: JavaScript and Perl but for these forms; scripts in files.
+Left out: servers and Perl but for these forms.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from cluster.runtime.programs import arithmetic
@@ -94,7 +95,7 @@ class Node(Program):
 
     def at_start(self) -> list[Line]:
         if {"-v", "--version"} & set(self.process.argv):
-            return [self.printed(30 * MILLISECOND, f"v{_version(self.process.image)}")]
+            return [self.printed(30 * MILLISECOND, f"v{version_of(self.process.image)}")]
         code = self._code
         if code is None:
             files = [word for word in self.process.argv[1:] if not word.startswith("-")]
@@ -131,11 +132,24 @@ class Node(Program):
             return word
 
 
-def _version(image: str) -> str:
+def version_of(image: str) -> str:
+    """By its image's tag."""
     tag = re.search(r":(\d+(?:\.\d+){0,2})", image)
     if tag is None or VERSION.startswith(f"{tag[1]}."):
         return VERSION
     return ".".join([*tag[1].split("."), "0", "0"][:3])
+
+
+def needs_shell(argv: Sequence[str]) -> bool:
+    """Is its script in a file, or more than is modelled here? Then live/commands/node.py runs it."""
+    words = list(argv[1:])
+    if not words or {"-v", "--version"} & set(words):
+        return False
+    at = next((n for n, word in enumerate(words) if word in ("-e", "--eval", "-p", "--print")), None)
+    if at is None:
+        return not words[0].startswith("-")
+    code = words[at + 1] if at + 1 < len(words) else ""
+    return "createServer" not in code and bool(LOG.sub("", TICK.sub("", code[:MAX_CODE])).strip() or "p" in words[at])
 
 
 class Perl(Program):

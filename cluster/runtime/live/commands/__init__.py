@@ -16,6 +16,7 @@ from cluster.runtime.live.commands.grep import GREP
 from cluster.runtime.live.commands.interfaces import INTERFACES
 from cluster.runtime.live.commands.jobs import JOBS
 from cluster.runtime.live.commands.network import NETWORK
+from cluster.runtime.live.commands.node import NODE
 from cluster.runtime.live.commands.packages import PACKAGING
 from cluster.runtime.live.commands.python import PYTHON
 from cluster.runtime.live.commands.reckon import RECKON
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[[Call], int]] = {
     **SHAPES,
     **RECKON,
     **PYTHON,
+    **NODE,
     **PACKAGING,
     **CRICTL,
     "awk": awk,

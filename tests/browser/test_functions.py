@@ -281,12 +281,14 @@ def test_monitoring_is_missed_in_words_and_returns(town: Town, eye: Eye):
 def test_a_killed_agents_lines_stop_and_come_later_none_is_missing(town: Town, eye: Eye):
     for name in ("loki", "fluent-bit"):
         town.install(name)
+    town.kubectl("-n", "kube-system", "rollout", "status", "daemonset/fluent-bit", "--timeout=60s")
     count = "i=0; while true; do i=$((i+1)); echo number $i; sleep 1; done"
     town.apply(a_pod("counting", "worker-1", ["sh", "-c", count]))
     town.ready("pod/counting")
     eye.sight.open(f"{eye.view}?centre=logs")
     shown = "[...document.querySelectorAll('#logs-lines .text')].map(e => e.textContent)"
     eye.sight.until("document.querySelector('#logs-q') !== null", "the panel")
+    eye.shows("from the log store", "#wide")
     eye.page.fill("#logs-q", '"number "')
     eye.sight.until(f"{shown}.length > 5", "lines", PATIENCE)
 

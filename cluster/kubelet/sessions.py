@@ -97,8 +97,7 @@ class StreamingServer:
             key = self.sessions.connect(pods.uid_at_node(pod), identity)
         except Full as error:
             raise errors.InternalError(f"Internal error occurred: {error}") from None
-        about, request = f"{sandbox['namespace']}/{sandbox['pod']}", f"pod_sandbox_id: {sandbox['id']}"
-        self.sessions.runtime.dialogue.note(self.clock.now, "PortForward", about, request)
+        self._note("PortForward", sandbox)
         return {"session": key, "from": 0, "sandbox": sandbox["id"]}
 
     def proxy(self, pod: Manifest, port: int, request: str) -> str | None:
@@ -110,9 +109,7 @@ class StreamingServer:
         return self.sessions.ask(record, server, port, request, client="10.0.0.1").data
 
     def _note(self, call: str, record: Record, more: str = "", answer: str = "") -> None:
-        about = f"{record['namespace']}/{record['pod']}/{record['name']}"
-        request = f"container_id: {record['id']}{more}"
-        self.sessions.runtime.dialogue.note(self.clock.now, call, about, request, answer)
+        self.sessions.runtime.dialogue.note_of(record, self.clock.now, call, more, answer)
 
     def _check_runtime(self) -> None:
         """Errors: InternalError, if nobody answers on its socket."""

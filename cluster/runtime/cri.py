@@ -23,7 +23,7 @@ from cluster.engine.clock import Clock
 from cluster.engine.dice import Dice
 from cluster.runtime import images, machines, noise, runtimes, traffic
 from cluster.runtime.containers import Record, StartError, argv_of, key_of, program_for, program_of
-from cluster.runtime.dialogue import Dialogue, strings
+from cluster.runtime.dialogue import Dialogue, about, strings
 from cluster.runtime.live.commands import COMMANDS
 from cluster.runtime.network import HostLocal, Network, NoAddressLeft, setup_failed
 from cluster.runtime.programs.applets import APPLETS
@@ -128,16 +128,16 @@ class Runtime:
         before = self.containers.get(uid)
         if before is not None:
             self._free_address(before)
-        roll, now, about = self.dice.roll("sandbox", uid, self.clock.now), self.clock.now, f"{namespace}/{pod}"
+        roll, now, subject = self.dice.roll("sandbox", uid, self.clock.now), self.clock.now, f"{namespace}/{pod}"
         identity, took = noise.hexadecimal(64, roll), noise.between(*SANDBOX_TIME, roll)
         try:
             address = machines.address(self.machines[self.node]) if cidr is None else self.network.add(cidr)
         except NoAddressLeft as error:
-            self.dialogue.note(now, "RunPodSandbox", about, f"uid: {uid}", setup_failed(identity, str(error)))
+            self.dialogue.note(now, "RunPodSandbox", subject, f"uid: {uid}", setup_failed(identity, str(error)))
             raise
-        self.dialogue.note(now, "RunPodSandbox", about, f"uid: {uid}", f"pod_sandbox_id: {identity}", took)
+        self.dialogue.note(now, "RunPodSandbox", subject, f"uid: {uid}", f"pod_sandbox_id: {identity}", took)
         state = "SANDBOX_READY" if cidr is None else f"SANDBOX_READY ip: {address}"
-        self.dialogue.note(now + took, "PodSandboxStatus", about, f"pod_sandbox_id: {identity}", f"state: {state}")
+        self.dialogue.note(now + took, "PodSandboxStatus", subject, f"pod_sandbox_id: {identity}", f"state: {state}")
         record = {
             "id": identity,
             "uid": uid,
@@ -166,7 +166,7 @@ class Runtime:
         record = self.containers.get(uid)
         if record is None or (record["ended"] is not None and not record["held"]):
             return
-        self._note_sandbox("StopPodSandbox", record, took)
+        self.dialogue.note_of(record, self.clock.now - took, "StopPodSandbox", took=took)
         self._free_address(record)
         self.on_removed(f"{uid}/")
         ended = self.clock.now if record["ended"] is None else record["ended"]
@@ -181,10 +181,10 @@ class Runtime:
         known = [self.containers[key] for key in record["containers"]]
         self._last_used(known)
         for container in known:
-            self._note_container("RemoveContainer", container)
+            self.dialogue.note_of(container, self.clock.now, "RemoveContainer")
         if record["ended"] is None:
-            self._note_sandbox("StopPodSandbox", record)
-        self._note_sandbox("RemovePodSandbox", record)
+            self.dialogue.note_of(record, self.clock.now, "StopPodSandbox")
+        self.dialogue.note_of(record, self.clock.now, "RemovePodSandbox")
         for key in record["containers"]:
             self.containers.pop(key)
         self.on_removed(uid)
@@ -202,10 +202,6 @@ class Runtime:
         """Uids of the pods with a record here, sorted. O(all records): for a kubelet's start."""
         here, records = self.node, self.containers.data
         return sorted(uid for uid, record in records.items() if "ip" in record and record["node"] == here)
-
-    def _note_sandbox(self, call: str, record: Record, took: int = 0) -> None:
-        about, request = f"{record['namespace']}/{record['pod']}", f"pod_sandbox_id: {record['id']}"
-        self.dialogue.note(self.clock.now - took, call, about, request, took=took)
 
     def _free_address(self, record: Record) -> None:
         if record["held"]:
@@ -338,7 +334,7 @@ class Runtime:
         asked += (f" command: {strings(command)}" if command else "") + (f" args: {strings(args)}" if args else "")
         answer = f"container_id: {record['id']}"
         self.dialogue.note(
-            self.clock.now - create - start, "CreateContainer", _about(record), asked, answer, took=create
+            self.clock.now - create - start, "CreateContainer", about(record), asked, answer, took=create
         )
         return record
 
@@ -372,11 +368,7 @@ class Runtime:
 
     def _note_start(self, record: Record, answer: str = "") -> None:
         took = self._start_times(record["uid"], record["name"], record["attempt"])[1]
-        request = f"container_id: {record['id']}"
-        self.dialogue.note(self.clock.now - took, "StartContainer", _about(record), request, answer, took=took)
-
-    def _note_container(self, call: str, record: Record, more: str = "") -> None:
-        self.dialogue.note(self.clock.now, call, _about(record), f"container_id: {record['id']}{more}")
+        self.dialogue.note_of(record, self.clock.now - took, "StartContainer", answer=answer, took=took)
 
     def update_container_resources(self, record: Record, memory: int | None, cpu: int | None) -> None:
         """Other limits for a running container: bytes, millicores."""
@@ -385,7 +377,7 @@ class Runtime:
         self.containers[key] = {**kept, "memory": memory, **({"cpu": cpu} if cpu is not None else {})}
         more = "" if cpu is None else f" cpu_quota: {cpu * CPU_PERIOD // 1000} cpu_period: {CPU_PERIOD}"
         more += "" if memory is None else f" memory_limit_in_bytes: {memory}"
-        self._note_container("UpdateContainerResources", record, more)
+        self.dialogue.note_of(record, self.clock.now, "UpdateContainerResources", more)
 
     def expected_end(self, record: Record) -> Exit | None:
         """How a running container will end if nobody interferes; None: it won't."""
@@ -397,8 +389,8 @@ class Runtime:
         key = key_of(record["uid"], record["name"], record["attempt"])
         if record["stopped"] is None:
             self.containers[key] = record = {**record, "stopped": now + hook}
-        request = f"container_id: {record['id']} timeout: {(grace - hook) // SECOND}"
-        self.dialogue.note(now + hook, "StopContainer", _about(record), request, took=None)
+        timeout = f" timeout: {(grace - hook) // SECOND}"
+        self.dialogue.note_of(record, now + hook, "StopContainer", timeout, took=None)
         killed = Exit(now + grace, KILLED, "Error")
         program = program_of(record, self.clock.epoch)
         obeyed = program.after_sigterm(record["stopped"]) if grace > hook else None
@@ -415,9 +407,9 @@ class Runtime:
         record = {**record, **final, **traffic.quiet(record, end.at)}
         self.containers[key_of(record["uid"], record["name"], record["attempt"])] = record
         if record["stopped"] is not None:
-            self.dialogue.answered("StopContainer", _about(record), end.at)
+            self.dialogue.answered("StopContainer", about(record), end.at)
         state = f"state: CONTAINER_EXITED exit_code: {end.code} reason: {end.reason}"
-        self.dialogue.note(end.at, "ContainerStatus", _about(record), f"container_id: {record['id']}", state)
+        self.dialogue.note_of(record, end.at, "ContainerStatus", answer=state)
         self.on_end(record)
         self.on_program(record["program"], False)
         return record
@@ -426,7 +418,7 @@ class Runtime:
         """Forget a dead container and its logs."""
         key = key_of(record["uid"], record["name"], record["attempt"])
         self._last_used([record])
-        self._note_container("RemoveContainer", record)
+        self.dialogue.note_of(record, self.clock.now, "RemoveContainer")
         self.containers.pop(key)
         self.on_removed(key)
         sandbox = self.containers.get(record["uid"])
@@ -443,10 +435,6 @@ class Runtime:
         sandbox = self.containers.get(uid)
         for key in sandbox["containers"] if sandbox is not None else ():
             yield self.containers[key]
-
-
-def _about(record: Record) -> str:
-    return f"{record['namespace']}/{record['pod']}/{record['name']}"
 
 
 def power_cut(node: str, containers: Cells, now: int, cause: str) -> list[str]:

@@ -16,9 +16,15 @@ from typing import Any, NamedTuple
 
 from cluster.engine.cells import Cells
 
+Record = dict[str, Any]
 KEPT = 64
 TEXT = 1_000
 CUT = "rpc error: code = Unavailable desc = error reading from server: EOF"
+
+
+def about(record: Record) -> str:
+    """The pod, or the container of it, that a record is of."""
+    return "/".join(record[part] for part in ("namespace", "pod", "name") if part in record)
 
 
 class CriCall(NamedTuple):
@@ -59,6 +65,13 @@ class Dialogue:
         number, self._next = self._next, self._next + 1
         key = f"{self.node}/{number % KEPT:02d}"
         self.cells[key] = [number, asked, took, call, about, request[:TEXT], answer[:TEXT]]
+
+    def note_of(
+        self, record: Record, asked: int, call: str, more: str = "", answer: str = "", took: int | None = 0
+    ) -> None:
+        """One more call, about a container or a sandbox."""
+        kind = "container_id" if "program" in record else "pod_sandbox_id"
+        self.note(asked, call, about(record), f"{kind}: {record['id']}{more}", answer, took)
 
     def answered(self, call: str, about: str, at: int) -> None:
         """All such calls that nobody had answered are answered `at`."""

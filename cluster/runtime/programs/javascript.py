@@ -1,10 +1,11 @@
 """A little JavaScript, as one types it into mongosh or gives to node: variables, loops, functions, try, templates.
 
 Values are Python's: None is null, UNDEFINED is undefined, lists, dictionaries; a function is a Python callable of its
-arguments. What `db`, `console` and the others are, is up to the shell (live/commands/mongosh.py) or to node_code.py.
+arguments. What `db`, `console` and the others are, is up to live/commands/mongosh.py or live/commands/node.py.
 
-Left out: classes, this, promises, destructuring in parameters, optional chaining, regular expressions' methods, methods
-          in literals, block scopes (`let` belongs to its function).
+Left out: classes, this, promises, async, switch, do, modules, destructuring in parameters, optional chaining, regular
+          expressions' methods, methods in literals, block scopes (`let`, and what `catch` names, belong to their
+          function), a template within a template.
 Limits:   20,000 steps unless said otherwise, 40 calls within one another, 60 levels of nesting, 64 KiB of program,
           texts of 256 KiB, lists of 20,000; 100,000 elements, those of elements counted, that one operation looks at,
           and 64 of them are a step.
@@ -490,14 +491,11 @@ def _holder(scope: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
 
 
 class Runner:
-    """Runs statements. `names`: variables and what the shell offers; `member(value, name)`: what its objects have.
-
-    `writes`: how often something was changed that can outlive the call which changed it.
-    """
+    """Runs statements. `names`: variables and what the shell offers; `member(value, name)`: what its objects have."""
 
     def __init__(self, names: dict[str, Any], member: Callable[[Any, str], Any], steps: int = STEPS) -> None:
         self.names, self.member, self.most, self.steps = names, member, steps, steps
-        self.calls = self.writes = 0
+        self.calls = 0
 
     def run(self, text: str) -> Any:
         """The value of the last expression; UNDEFINED if there is none. Errors: ScriptError, More."""
@@ -706,10 +704,8 @@ class Runner:
         if target[0] == "name":
             holder = _holder(scope, target[1])
             (self.names if holder is None else holder)[target[1]] = value
-            self.writes += 1
         elif target[0] == "member":
             owner, key = self.value(target[1], scope), self._key(target[2], scope)
-            self.writes += 1
             if isinstance(owner, dict):
                 owner[text_of(key)] = value
             elif isinstance(owner, list) and isinstance(key, int) and 0 <= key <= len(owner):
@@ -733,7 +729,6 @@ class Runner:
         if isinstance(owner, dict) and name in owner:
             return owner[name]
         if isinstance(owner, list):
-            self.writes += name in ("push", "pop")
             if name not in AT_ONCE:
                 self.weigh(owner)
             return _list_member(owner, name)

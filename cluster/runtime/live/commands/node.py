@@ -5,7 +5,8 @@ up to that moment, and says what it has not said yet (see python.py, which does 
 
 Mirrors:  Node.js 22: console, process, timers, os, fs, path, JSON, Math, Date
 Left out: the language but for programs/javascript.py; the prompt; http and net (programs/node.py has a server of one
-          text), promises, packages; columns of long arrays; on what line an error happened.
+          text), promises, packages; columns of long arrays; on what line an error happened. What process.on is given
+          is never called: SIGTERM ends nothing, as without a handler.
 Limits:   100,000 steps of a script, those of all its timers counted; 64 timers at a time.
 """
 
@@ -78,7 +79,6 @@ class Script:
             "version": f"v{version_of(call.kernel.container.process.image)}", "platform": "linux", "arch": "x64",
             "pid": int(call.proc["pid"]), "exitCode": UNDEFINED, "exit": self.exit, "cwd": lambda: call.proc["cwd"],
             "uptime": lambda: (self.now - self.began) / 1e6, "on": lambda *_: UNDEFINED,
-            "memoryUsage": lambda: {"rss": 40 << 20, "heapTotal": 6 << 20, "heapUsed": 4 << 20},
             "stdout": {"write": lambda text: self.write(1, text_of(text))},
             "stderr": {"write": lambda text: self.write(2, text_of(text))},
         }  # fmt: skip
